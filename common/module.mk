@@ -1,0 +1,1 @@
+# Linked by the programs that name it; no program of its own.

@@ -1,0 +1,148 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/* The values of enumerated message fields; names for logs and JSON. */
+#ifndef PROTO_ENUMS_H
+#define PROTO_ENUMS_H
+
+/* SUP_REQ.verb */
+enum sup_verb {
+	SUP_LIST,	/* rows SUP_PROC, then SUP_RES */
+	SUP_RESTART,	/* arg: "" for all, or "role/instance" */
+	SUP_STOP,	/* the whole gateway */
+	SUP_RELOAD,
+	SUP_VERBOSE,	/* arg: level name */
+	SUP_VERB_MAX
+};
+/* SUP_RES.status */
+enum sup_status { SUP_OK, SUP_FAILED, SUP_UNKNOWN, SUP_STATUS_MAX };
+/* SUP_PROC.state, SUP_EVENT.state */
+enum proc_state {
+	PROC_ST_STOPPED,	/* not started, or ended on request */
+	PROC_ST_STARTING,	/* spawned, READY awaited */
+	PROC_ST_RUNNING,
+	PROC_ST_DRAINING,
+	PROC_ST_BACKOFF,	/* ended, will start again at next_start_ms */
+	PROC_ST_HELD,		/* failed too often; an operator must act */
+	PROC_ST_MAX
+};
+const char *proc_state_name(unsigned int);
+
+/* CF_START.flags */
+enum cf_flag {
+	CF_ALLOW_UNCONFIGURED	= 1,
+	CF_CHECK_ONLY		= 2,	/* report problems, write no parcel */
+	CF_DEV			= 4,
+};
+/* CF_PROBLEM.severity */
+enum cf_severity { CF_WARNING, CF_ERROR };
+
+/* AUTH_REQ.role, AUTH_TICKET.role */
+enum client_role { CLIENT_OPERATOR, CLIENT_NODE };
+/* AUTH_RES.verdict */
+enum verdict {
+	VERDICT_OK,
+	VERDICT_REFUSED,	/* error response, close 1008 */
+	VERDICT_UNAVAILABLE,
+};
+/* Scopes as bits: AUTH_TICKET carries names, RPC_REQ.scopes bits. */
+enum scope {
+	SCOPE_READ	= 1,
+	SCOPE_WRITE	= 2,
+	SCOPE_ADMIN	= 4,
+	SCOPE_APPROVALS	= 8,
+	SCOPE_PAIRING	= 16,
+};
+
+/* CH_INBOUND.kind */
+enum ch_kind { CH_KIND_TEXT, CH_KIND_COMMAND, CH_KIND_EDIT, CH_KIND_MAX };
+/* CH_INBOUND.chat_type, AG_TURN.chat_type */
+enum chat_type { CHAT_DIRECT, CHAT_GROUP, CHAT_CHANNEL, CHAT_TYPE_MAX };
+/* CH_INBOUND_ACK.status */
+enum inbound_status {
+	INBOUND_ACCEPTED,
+	INBOUND_DUPLICATE,
+	INBOUND_REFUSED,	/* do not send again; reason says why */
+	INBOUND_RETRY,		/* send again later */
+};
+/* CH_DELIVER.format */
+enum text_format { FORMAT_PLAIN, FORMAT_MARKDOWN };
+/* CH_DELIVER_ACK.status, AG_DELIVER_ACK.status */
+enum delivery_status {
+	DELIVERY_SENT,
+	DELIVERY_FAILED,	/* for good */
+	DELIVERY_UNKNOWN,	/* the remote may or may not have it */
+	DELIVERY_RETRY,		/* not taken; offer it again */
+};
+/* CH_STATE.state */
+enum ch_state {
+	CH_CONNECTING, CH_UP, CH_AUTH_FAILED, CH_RATE_LIMITED, CH_DOWN,
+	CH_STATE_MAX
+};
+/* CH_ALLOW.op, ST_ALLOW.op; RESET empties the list before ADDs */
+enum allow_op { ALLOW_ADD, ALLOW_REMOVE, ALLOW_RESET };
+
+/* AG_TURN.source */
+enum turn_source {
+	TURN_AGENT,	/* method agent */
+	TURN_CHAT,	/* method chat.send */
+	TURN_CHANNEL,
+	TURN_SOURCE_MAX
+};
+/* AG_TURN_ACK.status */
+enum turn_status { TURN_ACCEPTED, TURN_DUPLICATE, TURN_QUEUED, TURN_REFUSED };
+/* AG_RUN_END.status */
+enum run_status { RUN_OK, RUN_ERROR, RUN_ABORTED };
+/* AG_EVENT.event and the router's own broadcasts: index into the names of
+ * features.events, in that order (spec 5.1) */
+enum gw_event {
+	EVENT_CONNECT_CHALLENGE, EVENT_AGENT, EVENT_CHAT, EVENT_PRESENCE,
+	EVENT_TICK, EVENT_TALK_MODE, EVENT_SHUTDOWN, EVENT_HEALTH,
+	EVENT_HEARTBEAT, EVENT_CRON, EVENT_NODE_PAIR_REQUESTED,
+	EVENT_NODE_PAIR_RESOLVED, EVENT_NODE_INVOKE_REQUEST,
+	EVENT_DEVICE_PAIR_REQUESTED, EVENT_DEVICE_PAIR_RESOLVED,
+	EVENT_VOICEWAKE_CHANGED, EVENT_EXEC_APPROVAL_REQUESTED,
+	EVENT_EXEC_APPROVAL_RESOLVED, EVENT_MAX
+};
+const char *gw_event_name(unsigned int);
+
+/* TL_ACCEPT.status */
+enum tool_accept { TOOL_RUNNING, TOOL_WAITING, TOOL_DENIED };
+/* JL_EXIT.how */
+enum job_end {
+	JOB_EXITED,	/* code: exit status */
+	JOB_SIGNALED,	/* code: signal */
+	JOB_TIMEOUT,
+	JOB_KILLED,	/* JL_KILL */
+	JOB_FAILED,	/* was never started; reason says why */
+	JOB_OOM,
+	JOB_END_MAX
+};
+/* FW_OP.verb */
+enum file_verb {
+	FILE_READ,	/* bytes offset.., at most limit; total: file size */
+	FILE_WRITE,	/* data replaces the file; parents are made */
+	FILE_STAT,
+	FILE_LIST,	/* data: one name per line, folders end in / */
+	FILE_MKDIR,
+	FILE_VERB_MAX
+};
+/* MD_END.class */
+enum md_class {
+	MD_OK,		/* the answer is whole, whatever its status */
+	MD_CONNECT,	/* no connection */
+	MD_TLS,
+	MD_TIMEOUT,
+	MD_PROTOCOL,	/* not HTTP, or cut short */
+	MD_CANCELLED,
+	MD_REFUSED,	/* this process will not send that */
+};
+/* CN_ERR.kind */
+enum cn_err {
+	CN_ERR_DNS, CN_ERR_REFUSED, CN_ERR_TIMEOUT, CN_ERR_POLICY,
+	CN_ERR_LIMIT, CN_ERR_OTHER
+};
+
+#endif
