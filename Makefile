@@ -177,3 +177,6 @@ dist:
 
 clean:
 	rm -rf build compile_commands.json
+
+# Objects stay, so that a test links again without a compiler.
+.SECONDARY:
