@@ -131,7 +131,8 @@ struct provider_error {
  * report); the stream assembles them, checks the bounds above and UTF-8, parses
  * tool arguments and tells the loop.  After done or error, and after a bound
  * was passed (the stream then reports PROVIDER_FORMAT itself), further calls
- * are ignored; pstream_ended() tells.
+ * are ignored; pstream_ended() tells.  The loop never frees the stream or the
+ * parser inside a report.
  */
 struct pstream;
 
@@ -192,6 +193,11 @@ json_t	*pstream_partial(struct pstream *, enum stop_reason,
 	    const char *error);
 /* Has any text, thinking or tool call been reported? */
 bool	 pstream_started(const struct pstream *);
+
+/* The raw text when the arguments of the call at that place in the message
+ * were not a JSON object (the block then has {}); else NULL. */
+const char *pstream_bad_args(const struct pstream *,
+	    unsigned int content_index);
 
 struct provider {
 	const char	*api;		/* "openai-completions", "builtin" */
