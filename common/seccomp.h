@@ -1,0 +1,31 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * The ready-made filters: look one up, load it.  They are compiled at build
+ * time from sandbox_profiles.c.
+ */
+#ifndef COMMON_SECCOMP_H
+#define COMMON_SECCOMP_H
+
+#include <linux/filter.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct seccomp_filter {
+	const struct sock_filter	*insn;
+	size_t				 n;
+	uint32_t			 calls;	/* that can succeed; 0: deny */
+};
+
+/* id: role or enum profile_id.  0, or -1 with errno ENOENT. */
+int	 seccomp_filter_get(unsigned int id, struct seccomp_filter *);
+/* Onto this process with all its threads, for ever; no_new_privs must be set.
+ * Async-signal-safe.  0, or -1 with errno. */
+int	 seccomp_filter_load(const struct seccomp_filter *);
+/* 0: no filter, 2: filtered; as the kernel says. */
+int	 seccomp_mode(void);
+
+#endif
