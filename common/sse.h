@@ -35,7 +35,7 @@ struct sse {
 	struct dbuf	 line, data, event, id;
 	uint32_t	 retry_ms;
 	uint8_t		 bom;
-	bool		 cr, has_data, too_large, busy;
+	bool		 cr, has_data;
 	sse_event_cb	*cb;
 	void		*arg;
 };
