@@ -346,7 +346,7 @@ enum ws_event
 ws_read_evbuffer(struct ws_reader *r, struct evbuffer *in, struct str *data)
 {
 	enum ws_event	 ev;
-	uint8_t		*p;
+	uint8_t		*p, none[1];
 	size_t		 n, want, used;
 
 	ws_reader_settle(r, in);
@@ -355,8 +355,9 @@ ws_read_evbuffer(struct ws_reader *r, struct evbuffer *in, struct str *data)
 		n = evbuffer_get_contiguous_space(in);
 		if (n < want)
 			n = want;
-		p = n == 0 ? NULL : evbuffer_pullup(in, (ev_ssize_t)n);
-		if (n > 0 && p == NULL)
+		/* With nothing to read it still gives memory back. */
+		p = n == 0 ? none : evbuffer_pullup(in, (ev_ssize_t)n);
+		if (p == NULL)
 			return reader_error(r, WS_CLOSE_ERROR);
 		ev = ws_read(r, p, n, &used, data);
 		if (ev != WS_MORE) {
