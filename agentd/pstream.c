@@ -14,6 +14,7 @@
 
 #include <stdarg.h>
 
+#include "agentd/json_load.h"
 #include "agentd/provider.h"
 #include "agentd/sanitize.h"
 
@@ -385,7 +386,6 @@ static void
 block_close(struct pstream *s, struct block *b)
 {
 	struct pstream_event	 ev = { .type = PS_TOOLCALL };
-	json_error_t		 jerr;
 	json_t			*args;
 	size_t			 before = b->text.n;
 
@@ -409,8 +409,8 @@ block_close(struct pstream *s, struct block *b)
 	if (str_trim((struct str){ dbuf_str(&b->text), b->text.n }).n == 0)
 		args = json_object();
 	else
-		args = json_loadb(b->text.p, b->text.n,
-		    JSON_REJECT_DUPLICATES, &jerr);
+		args = json_load_bounded(b->text.p, b->text.n,
+		    JSON_LOAD_DEPTH);
 	if (!json_is_object(args)) {
 		json_decref(args);
 		args = json_object();

@@ -1,0 +1,75 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * Transcripts: JSON Lines, version 3 (spec sessions 8, agent-runtime 12).  The
+ * file is only ever appended to, one write(2) per line, so a crash at any byte
+ * leaves whole lines and at most one torn last line, which the next open cuts
+ * off.  Readers walk from the end, so that the cost of a turn does not grow
+ * with the length of the file.
+ */
+#ifndef AGENTD_TRANSCRIPT_H
+#define AGENTD_TRANSCRIPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#define TRANSCRIPT_VERSION	3
+#define TRANSCRIPT_LINE_MAX	(48u << 20)	/* longer ones are skipped */
+#define TRANSCRIPT_DEPTH_MAX	64		/* of JSON in a line */
+
+struct transcript;
+
+/* Opens or makes dirfd/name.  A torn last line is cut off; a file without a
+ * valid header is moved to <name>.corrupt-<ms> and a new one begun (*moved is
+ * then true).  NULL with errno. */
+struct transcript *transcript_open(int dirfd, const char *name,
+	    const char *session_id, const char *cwd, uint64_t now_ms,
+	    bool *moved);
+/* The same for reading only; NULL with errno ENOENT when there is none. */
+struct transcript *transcript_open_read(int dirfd, const char *name);
+void	 transcript_close(struct transcript *);
+
+/* Appends an entry of that type; fields (borrowed, an object) follow id,
+ * parentId and timestamp.  The new id goes to id when that is not NULL.  0, or
+ * -1 with errno; nothing of a failed line stays in the file. */
+int	 transcript_append(struct transcript *, const char *type,
+	    const json_t *fields, uint64_t now_ms, char id[9]);
+/* A message entry. */
+int	 transcript_append_message(struct transcript *, json_t *message,
+	    uint64_t now_ms, char id[9]);
+/* fdatasync if anything was appended since the last one. */
+int	 transcript_sync(struct transcript *);
+bool	 transcript_dirty(const struct transcript *);
+/* Id of the last entry, "" when there is none. */
+const char *transcript_leaf(const struct transcript *);
+/* The next entry hangs below that one instead of below the leaf; "" for
+ * none. */
+void	 transcript_branch(struct transcript *, const char *id);
+int64_t	 transcript_size(const struct transcript *);
+
+/* Entries on the path from the leaf to the root, newest first, until fn says
+ * false.  Malformed lines are skipped.  0, or -1 with errno. */
+typedef bool transcript_fn(json_t *entry, void *arg);
+int	 transcript_walk(const struct transcript *, transcript_fn *, void *arg);
+
+/* Messages for the model, oldest first: from the last compaction on, at most
+ * about max_bytes of JSON (then beginning with a user message); *bytes gets
+ * their size.  NULL with errno. */
+json_t	*transcript_context(const struct transcript *, size_t max_bytes,
+	    size_t *bytes);
+/* The newest `limit` stored messages, oldest first, at most max_bytes of JSON
+ * but at least one. */
+json_t	*transcript_history(const struct transcript *, size_t limit,
+	    size_t max_bytes);
+
+/* One line as entry (a new reference), NULL when it is not an object with a
+ * type within the limits. */
+json_t	*transcript_parse_line(const char *, size_t);
+
+#endif
