@@ -1,0 +1,125 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * The public methods of methods.def as data: look-up, authorisation, and a
+ * validator of parameters with the protocol's own error texts.  No allocation
+ * besides the text of an error.
+ */
+#ifndef PROTO_METHODS_H
+#define PROTO_METHODS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/dbuf.h"
+#include "common/json_skim.h"
+#include "proto/enums.h"
+
+#define PARAM_INT_MAX	9007199254740992	/* 2^53: what JSON can say */
+#define METHOD_PARAMS_MAX 32
+#define METHOD_ERROR_MAX 2048			/* bytes of an error text */
+
+enum method_id {
+#define SCHEMA(id, judging, params)
+#define KNOWN(name, scope)
+#define METHOD(id, name, owner, scope, judging, listed, params) METHOD_##id,
+#include "proto/methods.def"
+#undef METHOD
+#undef KNOWN
+#undef SCHEMA
+	METHOD_MAX,
+	METHOD_UNBUILT	/* a KNOWN name */
+};
+
+enum method_owner {
+	OWNER_FRONT, OWNER_ROUTER, OWNER_AGENT, OWNER_STORE, OWNER_LOG,
+	OWNER_TOOL, OWNER_PARENT
+};
+enum method_listed { LISTED_HIDDEN, LISTED_CORE, LISTED_HOST };
+/* Beside enum scope (proto/enums.h): */
+#define METHOD_SCOPE_NONE	0
+#define METHOD_SCOPE_NODE	0x80
+
+struct schema;
+
+struct method {
+	const char		*name;
+	enum method_id		 id;
+	enum method_owner	 owner;
+	uint8_t			 scope;
+	enum method_listed	 listed;
+	const struct schema	*params;
+};
+
+/* Row i of the table, KNOWN names included; NULL behind the last. */
+const struct method *method_at(size_t i);
+const struct method *method_get(enum method_id);
+/* By name; NULL when the protocol has no such method. */
+const struct method *method_find(struct str name);
+
+/*
+ * May this client call it?  m is NULL for an unknown name, which needs
+ * operator.admin.  NULL when allowed, else the protocol's message.
+ */
+const char *method_refusal(const struct method *m, enum client_role,
+    unsigned int scopes);
+/* "operator.read" and the rest of a list separated by blanks or commas as
+ * bits; names that are none of ours give no bit. */
+unsigned int scopes_parse(struct str names);
+const char *scope_name(unsigned int bit);
+
+/*
+ * Judges params (kind SKIM_ABSENT counts as {}) and lends each parameter's
+ * value in the order of the table: values has room for METHOD_PARAMS_MAX and
+ * absent ones get SKIM_ABSENT.  0, or -1 with the failures in err, joined as
+ * the protocol has them, without its "invalid <method> params: ".
+ */
+int	 method_params(const struct method *, const struct skim_val *params,
+	    struct skim_val *values, struct dbuf *err);
+/* The same for a request frame (the whole text). */
+int	 method_frame(const struct skim_val *frame, struct dbuf *err);
+
+/* Names of a method's parameters, for tests and the manual: NULL behind the
+ * last; *required and *type may be NULL. */
+const char *method_param(const struct method *, size_t i, bool *required,
+    const char **type);
+
+/*
+ * struct p_<ID>: the values of one method by name.  All members are of one
+ * type, so that it can be filled as an array:
+ *	method_params(m, params, (struct skim_val *)&p, &err)
+ */
+#define P_STR(n, need, lo, hi)		struct skim_val n;
+#define P_STRS(n, need, lo, hi)		struct skim_val n;
+#define P_ARR(n, need, lo, hi)		struct skim_val n;
+#define P_INT(n, need, lo, hi)		struct skim_val n;
+#define P_BOOL(n, need)			struct skim_val n;
+#define P_BOOLS(n, need)		struct skim_val n;
+#define P_ANY(n, need)			struct skim_val n;
+#define P_ENUM(n, need, list)		struct skim_val n;
+#define P_OBJ(n, need, schema)		struct skim_val n;
+#define SCHEMA(id, judging, params)	struct p_##id { params };
+#define KNOWN(name, scope)
+#define METHOD(id, name, owner, scope, judging, listed, params)		\
+	struct p_##id { params struct skim_val end_; };			\
+	_Static_assert(sizeof(struct p_##id) / sizeof(struct skim_val) <= \
+	    METHOD_PARAMS_MAX, "METHOD_PARAMS_MAX is too small");
+#include "proto/methods.def"
+#undef METHOD
+#undef KNOWN
+#undef SCHEMA
+#undef P_STR
+#undef P_STRS
+#undef P_ARR
+#undef P_INT
+#undef P_BOOL
+#undef P_BOOLS
+#undef P_ANY
+#undef P_ENUM
+#undef P_OBJ
+
+#endif

@@ -1,0 +1,261 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+#include "common/compat.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#include "proto/methods.h"
+
+static const char *
+judge(const char *method, const char *params)
+{
+	static struct dbuf	 err;
+	struct skim_val		 v[METHOD_PARAMS_MAX], p = { 0 };
+	const struct method	*m = method_find(str_of(method));
+	int			 r;
+
+	assert_non_null(m);
+	if (params != NULL)
+		assert_int_equal(skim_text(params, strlen(params), &p),
+		    SKIM_OK);
+	if (err.max == 0)
+		dbuf_init(&err, METHOD_ERROR_MAX);
+	dbuf_clear(&err);
+	r = method_params(m, &p, v, &err);
+	assert_int_equal(r == 0, err.n == 0);
+	return dbuf_str(&err);
+}
+
+static void
+test_texts(void **state)
+{
+	static const struct { const char *m, *params, *text; } t[] = {
+		{ "chat.history", "{\"sessionKey\":\"main\"}", "" },
+		{ "chat.history", "{\"sessionKey\":\"main\",\"limit\":2.0}", "" },
+		{ "chat.history", NULL,
+		    "must have required property 'sessionKey'" },
+		{ "chat.history", "{}",
+		    "must have required property 'sessionKey'" },
+		{ "chat.history", "[]", "must be object" },
+		{ "chat.history", "null", "must be object" },
+		{ "chat.history", "{\"sessionKey\":\"\"}", "at /sessionKey: "
+		    "must NOT have fewer than 1 characters" },
+		{ "chat.history", "{\"sessionKey\":7,\"limit\":\"x\"}",
+		    "at /sessionKey: must be string; at /limit: must be "
+		    "integer" },
+		{ "chat.history", "{\"limit\":0,\"x\":1}", "at root: "
+		    "unexpected property 'x'; must have required property "
+		    "'sessionKey'; at /limit: must be >= 1" },
+		{ "chat.history", "{\"sessionKey\":\"m\",\"limit\":1001}",
+		    "at /limit: must be <= 1000" },
+		{ "chat.history", "{\"sessionKey\":\"m\",\"limit\":1.5}",
+		    "at /limit: must be integer" },
+		{ "chat.history", "{\"session\\u004bey\":\"m\"}", "" },
+		{ "chat.history", "{\"sessionKey\":null}",
+		    "at /sessionKey: must be string" },
+		{ "sessions.preview", "{\"keys\":[]}",
+		    "at /keys: must NOT have fewer than 1 items" },
+		{ "sessions.preview", "{\"keys\":[\"a\",1,\"\"]}",
+		    "at /keys/1: must be string; at /keys/2: must NOT have "
+		    "fewer than 1 characters" },
+		{ "sessions.list", "{\"label\":\"0123456789012345678901234567"
+		    "89012345678901234567890123456789012\\u20ac\"}", "" },
+		{ "sessions.list", "{\"label\":\"0123456789012345678901234567"
+		    "890123456789012345678901234567890123\\u20ac\"}",
+		    "at /label: must NOT have more than 64 characters" },
+		{ "config.get", "{\"a\":1,\"a\":2}",
+		    "at root: unexpected property 'a'" },
+		{ "config.get", NULL, "" },
+		{ "health", "{\"probe\":\"x\",\"y\":1}", "" },
+		{ "health", "7", "" },
+		{ "status", "[]", "" },
+		{ "agent", "{\"message\":\"x\",\"idempotencyKey\":\"k\","
+		    "\"deliver\":1,\"attachments\":{}}", "at /deliver: must be "
+		    "boolean; at /attachments: must be array" },
+		{ "connect", "{\"minProtocol\":3,\"maxProtocol\":3,\"client\":"
+		    "{\"id\":\"x\",\"version\":\"1\",\"platform\":\"l\","
+		    "\"mode\":\"cli\"}}", "at /client/id: must be equal to "
+		    "constant; at /client/id: must match a schema in anyOf" },
+		{ "connect", "{\"minProtocol\":0,\"maxProtocol\":3,\"client\":"
+		    "{\"id\":\"cli\",\"version\":\"1\",\"platform\":\"l\","
+		    "\"mode\":\"cli\",\"z\":1},\"device\":{}}",
+		    "at /minProtocol: must be >= 1; at /client: unexpected "
+		    "property 'z'; at /device: must have required property "
+		    "'id'; at /device: must have required property "
+		    "'publicKey'; at /device: must have required property "
+		    "'signature'; at /device: must have required property "
+		    "'signedAt'" },
+		{ "connect", "{\"minProtocol\":3,\"maxProtocol\":3,\"client\":"
+		    "{\"id\":\"cli\",\"version\":\"1\",\"platform\":\"l\","
+		    "\"mode\":\"cli\"},\"permissions\":{\"a\":true,\"b\":1},"
+		    "\"scopes\":[\"operator.read\"]}",
+		    "at /permissions/b: must be boolean" },
+		{ "gateway.verbose", "{\"level\":\"loud\"}", "at /level: must "
+		    "be equal to constant; at /level: must match a schema in "
+		    "anyOf" },
+	};
+	size_t	 i;
+
+	(void)state;
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		if (strcmp(judge(t[i].m, t[i].params), t[i].text) != 0)
+			fail_msg("%s %s\n got: %s", t[i].m, t[i].params,
+			    judge(t[i].m, t[i].params));
+}
+
+static void
+test_many_failures_stay_short(void **state)
+{
+	struct dbuf	 b;
+	int		 i;
+
+	(void)state;
+	dbuf_init(&b, 1 << 20);
+	dbuf_putc(&b, '{');
+	for (i = 0; i < 10000; i++)
+		dbuf_printf(&b, "\"k%d\":1,", i);
+	dbuf_puts(&b, "\"sessionKey\":\"main\"}");
+	assert_true(strlen(judge("chat.history", dbuf_str(&b))) < 1024);
+	dbuf_reset(&b);
+	dbuf_puts(&b, "{\"");
+	for (i = 0; i < 5000; i++)
+		dbuf_puts(&b, "\xe2\x82\xac");
+	dbuf_puts(&b, "\":1}");
+	assert_true(strlen(judge("config.get", dbuf_str(&b))) < 128);
+	assert_true(utf8_valid(judge("config.get", dbuf_str(&b)),
+	    strlen(judge("config.get", dbuf_str(&b)))));
+	dbuf_clear(&b);
+}
+
+static void
+test_frame(void **state)
+{
+	static const struct { const char *f, *text; } t[] = {
+		{ "{\"type\":\"req\",\"id\":\"1\",\"method\":\"x\"}", "" },
+		{ "{\"type\":\"req\",\"id\":\"1\",\"method\":\"x\","
+		    "\"params\":null}", "" },
+		{ "{\"type\":\"req\",\"id\":\"1\"}",
+		    "must have required property 'method'" },
+		{ "{\"type\":\"res\",\"id\":1,\"method\":\"\",\"x\":1}",
+		    "at root: unexpected property 'x'; at /type: must be equal "
+		    "to constant; at /id: must be string; at /method: must NOT "
+		    "have fewer than 1 characters" },
+		{ "[]", "must be object" },
+	};
+	struct dbuf	 err;
+	struct skim_val	 v;
+	size_t		 i;
+
+	(void)state;
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		dbuf_init(&err, METHOD_ERROR_MAX);
+		assert_int_equal(skim_text(t[i].f, strlen(t[i].f), &v),
+		    SKIM_OK);
+		method_frame(&v, &err);
+		assert_string_equal(dbuf_str(&err), t[i].text);
+		dbuf_clear(&err);
+	}
+}
+
+static void
+test_T05_order_of_authorisation(void **state)
+{
+	static const struct {
+		const char	*m;
+		enum client_role role;
+		unsigned int	 scopes;
+		const char	*text;
+	} t[] = {
+		{ "health", CLIENT_OPERATOR, SCOPE_READ, NULL },
+		{ "health", CLIENT_OPERATOR, SCOPE_WRITE, NULL },
+		{ "health", CLIENT_OPERATOR, SCOPE_ADMIN, NULL },
+		{ "health", CLIENT_OPERATOR, 0, "missing scope: operator.read" },
+		{ "health", CLIENT_OPERATOR, SCOPE_PAIRING,
+		    "missing scope: operator.read" },
+		{ "health", CLIENT_NODE, SCOPE_ADMIN, "unauthorized role: node" },
+		{ "chat.send", CLIENT_OPERATOR, SCOPE_READ,
+		    "missing scope: operator.write" },
+		{ "config.get", CLIENT_OPERATOR, SCOPE_WRITE,
+		    "missing scope: operator.admin" },
+		{ "cron.list", CLIENT_OPERATOR, SCOPE_READ, NULL },
+		{ "no.such", CLIENT_OPERATOR, SCOPE_READ,
+		    "missing scope: operator.admin" },
+		{ "no.such", CLIENT_OPERATOR, SCOPE_ADMIN, NULL },
+		{ "no.such", CLIENT_NODE, 0, "unauthorized role: node" },
+		{ "node.event", CLIENT_OPERATOR, SCOPE_ADMIN,
+		    "unauthorized role: operator" },
+		{ "node.event", CLIENT_NODE, 0, NULL },
+		{ "exec.approval.resolve", CLIENT_OPERATOR, SCOPE_READ,
+		    "missing scope: operator.approvals" },
+		{ "device.pair.list", CLIENT_OPERATOR, SCOPE_READ,
+		    "missing scope: operator.pairing" },
+		{ "device.pair.list", CLIENT_OPERATOR, SCOPE_PAIRING, NULL },
+		{ "gateway.stop", CLIENT_OPERATOR, SCOPE_WRITE,
+		    "missing scope: operator.admin" },
+	};
+	const char	*r;
+	size_t		 i;
+
+	(void)state;
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		r = method_refusal(method_find(str_of(t[i].m)), t[i].role,
+		    t[i].scopes);
+		if (t[i].text == NULL ? r != NULL :
+		    r == NULL || strcmp(r, t[i].text) != 0)
+			fail_msg("row %zu %s: %s", i, t[i].m, r);
+	}
+}
+
+static void
+test_scopes(void **state)
+{
+	(void)state;
+	assert_int_equal(scopes_parse(STR_LIT("operator.read,operator.admin")),
+	    SCOPE_READ | SCOPE_ADMIN);
+	assert_int_equal(scopes_parse(STR_LIT("operator.write operator.x")),
+	    SCOPE_WRITE);
+	assert_int_equal(scopes_parse(STR_LIT("")), 0);
+	assert_int_equal(scopes_parse(STR_LIT("operator.administrator")), 0);
+	assert_int_equal(scopes_parse(STR_LIT(",,operator.pairing,")),
+	    SCOPE_PAIRING);
+}
+
+static void
+test_table(void **state)
+{
+	const struct method	*m;
+	size_t			 i, core = 0;
+
+	(void)state;
+	for (i = 0; (m = method_at(i)) != NULL; i++) {
+		assert_ptr_equal(method_find(str_of(m->name)), m);
+		if (m->id < METHOD_MAX)
+			assert_ptr_equal(method_get(m->id), m);
+		else
+			assert_int_equal(m->listed, LISTED_HIDDEN);
+		core += m->listed == LISTED_CORE;
+	}
+	assert_true(core >= 15);
+	assert_null(method_find(STR_LIT("healt")));
+	assert_null(method_find(STR_LIT("healthx")));
+	assert_null(method_find(STR_LIT("")));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_many_failures_stay_short),
+		cmocka_unit_test(test_frame),
+		cmocka_unit_test(test_T05_order_of_authorisation),
+		cmocka_unit_test(test_scopes),
+		cmocka_unit_test(test_table),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
