@@ -50,6 +50,8 @@ struct evbuffer *stream_out(struct stream *);
 void	 stream_flush(struct stream *);
 int	 stream_write(struct stream *, const void *, size_t);	/* both */
 size_t	 stream_queued(const struct stream *);
+/* Does not count.  After a resume what is left in `in` is offered again; call
+ * it also after taking from `in` outside of the read callback. */
 void	 stream_pause(struct stream *);
 void	 stream_resume(struct stream *);
 /* Sends what is queued, then close_notify and FIN; end follows. */
