@@ -84,7 +84,7 @@ struct http_client_config {
 	unsigned int	 max_conns;	/* at once; 0: 4 */
 	unsigned int	 max_idle;	/* kept for reuse; 0: 2 */
 	unsigned int	 max_waiting;	/* requests without a connection; 0: 64 */
-	uint32_t	 keep_ms;	/* idle connection; 0: 60 s */
+	uint32_t	 keep_ms;	/* idle connection; 0: 50 s */
 	uint32_t	 connect_ms;	/* up to TLS included; 0: 15 s */
 };
 
