@@ -1,0 +1,223 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * Asks the jailer to run its probe in a jail (T35, T36) and hands the report
+ * to whoever wanted it: the tool diagnose, or a client through the router.
+ */
+#include "common/compat.h"
+
+#include "common/log.h"
+#include "toold/toold.h"
+
+#define SELFTEST_MS	30000
+#define SELFTEST_LINES	200
+
+struct selftest {
+	LIST_ENTRY(selftest)	 entry;
+	struct toold		*t;
+	uint64_t		 corr;
+	struct event		*timer;
+	selftest_cb		 cb;		/* NULL: forgotten */
+	void			*arg;
+};
+
+struct selftest_rpc {
+	struct toold		*t;
+	uint64_t		 corr;
+};
+
+static void
+selftest_end(struct selftest *s, uint32_t tried, uint32_t passed,
+    json_t *report, const char *why)
+{
+	selftest_cb	 cb = s->cb;
+	void		*arg = s->arg;
+
+	LIST_REMOVE(s, entry);
+	if (s->timer != NULL)
+		event_free(s->timer);
+	free(s);
+	if (cb != NULL)
+		cb(arg, tried, passed, report, why);
+	json_decref(report);
+}
+
+static void
+selftest_timer_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	selftest_end(arg, 0, 0, NULL, "the jailer did not answer within 30 s");
+}
+
+struct selftest *
+selftest_start(struct toold *t, selftest_cb cb, void *arg, const char **why)
+{
+	struct m_jl_selftest	 m;
+	struct selftest		*s;
+	struct timeval		 tv = {SELFTEST_MS / 1000, 0};
+
+	*why = "the jail is not running";
+	if (t->jailer == NULL)
+		return NULL;
+	*why = "out of memory";
+	if ((s = calloc(1, sizeof(*s))) == NULL)
+		return NULL;
+	s->t = t;
+	s->corr = link_corr();
+	s->cb = cb;
+	s->arg = arg;
+	s->timer = evtimer_new(t->base, selftest_timer_cb, s);
+	memset(&m, 0, sizeof(m));
+	if (s->timer == NULL || evtimer_add(s->timer, &tv) == -1 ||
+	    send_jl_selftest(t->jailer, &m, s->corr, 0) == -1) {
+		*why = "the jailer cannot be reached";
+		if (s->timer != NULL)
+			event_free(s->timer);
+		free(s);
+		return NULL;
+	}
+	LIST_INSERT_HEAD(&t->selftests, s, entry);
+	return s;
+}
+
+void
+selftest_forget(struct selftest *s)
+{
+	if (s != NULL)
+		s->cb = NULL;
+}
+
+/* The report is JSON, or lines; both become an array. */
+static json_t *
+selftest_report(struct str text)
+{
+	json_t		*v, *list;
+	const char	*p = text.p, *nl, *end = text.p + text.n;
+
+	v = json_loadb(text.p, text.n, 0, NULL);
+	if (json_is_array(v) || json_is_object(v))
+		return v;
+	json_decref(v);
+	list = json_array();
+	while (p < end && json_array_size(list) < SELFTEST_LINES) {
+		nl = memchr(p, '\n', end - p);
+		if (nl == NULL)
+			nl = end;
+		if (nl > p)
+			json_array_append_new(list, tresult_string(
+			    (struct str){p, (size_t)(nl - p)}));
+		p = nl + 1;
+	}
+	return list;
+}
+
+enum msg_err
+selftest_result(struct toold *t, struct msg *m)
+{
+	struct m_jl_selftest_res res;
+	struct selftest		*s;
+	enum msg_err		 err;
+
+	if ((err = get_jl_selftest_res(m, &res)) != MSG_OK)
+		return err;
+	if (res.passed > res.tried)
+		return MSG_MEANING;
+	LIST_FOREACH(s, &t->selftests, entry)
+		if (s->corr == m->h.corr)
+			break;
+	if (s != NULL)		/* else it came too late */
+		selftest_end(s, res.tried, res.passed,
+		    selftest_report(res.report), NULL);
+	return MSG_OK;
+}
+
+void
+selftest_link_gone(struct toold *t)
+{
+	while (!LIST_EMPTY(&t->selftests))
+		selftest_end(LIST_FIRST(&t->selftests), 0, 0, NULL,
+		    "the jail was restarted");
+}
+
+static void
+selftest_rpc_answer(struct toold *t, uint64_t corr, json_t *result,
+    const char *code, const char *message)
+{
+	struct m_rpc_res	 res;
+	char			*text = NULL;
+
+	if (t->router == NULL) {
+		json_decref(result);
+		return;
+	}
+	memset(&res, 0, sizeof(res));
+	if (result != NULL)
+		text = json_dumps(result, JSON_COMPACT);
+	res.ok = text != NULL;
+	res.result = str_of(text);
+	if (!res.ok) {
+		res.code = str_of(code);
+		res.message = str_of(message);
+	}
+	if (send_rpc_res(t->router, &res, corr, MSG_F_REPLY) == -1)
+		log_warn("rpc_res");
+	free(text);
+	json_decref(result);
+}
+
+static void
+selftest_rpc_cb(void *arg, uint32_t tried, uint32_t passed, json_t *report,
+    const char *why)
+{
+	struct selftest_rpc	*r = arg;
+
+	if (report == NULL)
+		selftest_rpc_answer(r->t, r->corr, NULL, "UNAVAILABLE", why);
+	else
+		selftest_rpc_answer(r->t, r->corr, json_pack(
+		    "{s:b, s:s, s:i, s:i, s:O}", "ok", tried > 0 &&
+		    passed == tried, "agentId", r->t->agent, "tried",
+		    (int)tried, "passed", (int)passed, "report", report),
+		    NULL, NULL);
+	free(r);
+}
+
+enum msg_err
+selftest_rpc(struct toold *t, struct link *l, struct msg *m)
+{
+	struct selftest_rpc	*r;
+	struct m_rpc_req	 req;
+	const char		*why;
+	enum msg_err		 err;
+
+	(void)l;
+	if ((err = get_rpc_req(m, &req)) != MSG_OK)
+		return err;
+	if (!str_eqs(req.method, "sandbox.selftest")) {
+		selftest_rpc_answer(t, m->h.corr, NULL, "INVALID_REQUEST",
+		    "unknown method");
+		return MSG_OK;
+	}
+	/* The router checked it; a wrong table there must not matter. */
+	if ((req.scopes & SCOPE_ADMIN) == 0) {
+		selftest_rpc_answer(t, m->h.corr, NULL, "INVALID_REQUEST",
+		    "missing scope: operator.admin");
+		return MSG_OK;
+	}
+	if ((r = calloc(1, sizeof(*r))) == NULL) {
+		selftest_rpc_answer(t, m->h.corr, NULL, "UNAVAILABLE",
+		    "out of memory");
+		return MSG_OK;
+	}
+	r->t = t;
+	r->corr = m->h.corr;
+	if (selftest_start(t, selftest_rpc_cb, r, &why) == NULL) {
+		selftest_rpc_answer(t, m->h.corr, NULL, "UNAVAILABLE", why);
+		free(r);
+	}
+	return MSG_OK;
+}
