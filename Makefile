@@ -31,7 +31,8 @@ CFLAGS_WANT := -std=c11 -g -fPIE -fstack-protector-strong \
 	-ftrivial-auto-var-init=zero -fzero-call-used-regs=used-gpr \
 	-Wall -Wextra -Wformat=2 -Wshadow -Wvla -Walloca -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wundef \
-	-Wno-missing-field-initializers
+	-Wno-missing-field-initializers -Wno-format-truncation \
+	-Wno-unused-parameter
 LDFLAGS_WANT := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
 	-Wl,--as-needed -Wl,-O1 -Wl,--gc-sections
 

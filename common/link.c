@@ -372,8 +372,6 @@ link_write_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct link	*l = arg;
 
-	(void)fd;
-	(void)what;
 	if (link_write_queue(l, LINK_BATCH) == -1)
 		return;		/* the reader reports the end */
 	if (!STAILQ_EMPTY(&l->queue))
@@ -523,8 +521,6 @@ link_read_cb(evutil_socket_t fd, short what, void *arg)
 	struct link	*l = arg;
 	int		 i;
 
-	(void)fd;
-	(void)what;
 	for (i = 0; i < LINK_BATCH; i++)
 		if (l->paused > 0 || link_read(l) != 1)
 			return;
@@ -580,8 +576,6 @@ link_reap_cb(evutil_socket_t fd, short what, void *arg)
 	struct link	*l = arg;
 	struct packet	*pk;
 
-	(void)fd;
-	(void)what;
 	while ((pk = STAILQ_FIRST(&l->queue)) != NULL) {
 		STAILQ_REMOVE_HEAD(&l->queue, entry);
 		packet_free(pk, true);

@@ -145,19 +145,12 @@ worker_log_sink(enum log_level level, const char *text)
 static enum msg_err
 worker_log_message(struct link *l, struct msg *m, void *arg)
 {
-	(void)l;
-	(void)m;
-	(void)arg;
 	return MSG_DIRECTION;	/* the logger says nothing on this link */
 }
 
 static void
 worker_log_gone(struct link *l, enum msg_err why, uint16_t type, void *arg)
 {
-	(void)l;
-	(void)why;
-	(void)type;
-	(void)arg;
 	wk.log = NULL;
 }
 
@@ -212,7 +205,6 @@ worker_badpeer(const struct link *l, uint16_t type, const char *reason)
 static enum msg_err
 worker_peer_message(struct link *l, struct msg *m, void *arg)
 {
-	(void)arg;
 	return wk.w->message != NULL ? wk.w->message(l, m) : MSG_DIRECTION;
 }
 
@@ -221,7 +213,6 @@ worker_peer_gone(struct link *l, enum msg_err why, uint16_t type, void *arg)
 {
 	struct peer	*p = worker_peer_of(l);
 
-	(void)arg;
 	if (why != MSG_OK)
 		worker_badpeer(l, type, msg_err_name(why));
 	else
@@ -235,7 +226,6 @@ worker_peer_gone(struct link *l, enum msg_err why, uint16_t type, void *arg)
 static void
 worker_peer_drained(struct link *l, void *arg)
 {
-	(void)arg;
 	if (wk.w->peer_drained != NULL)
 		wk.w->peer_drained(l);
 }
@@ -547,7 +537,6 @@ worker_ctl_message(struct link *l, struct msg *m, void *arg)
 	struct m_proc_quit	 quit;
 	enum msg_err		 err;
 
-	(void)arg;
 	/* Until it is locked down a worker does nothing else at all. */
 	if (!wk.locked && m->h.type != MSG_PROC_SANDBOX)
 		return MSG_STATE;
@@ -596,8 +585,6 @@ worker_ctl_message(struct link *l, struct msg *m, void *arg)
 static void
 worker_ctl_gone(struct link *l, enum msg_err why, uint16_t type, void *arg)
 {
-	(void)l;
-	(void)arg;
 	wk.ctl = NULL;
 	if (why != MSG_OK)
 		log_warnx("parent: message %04x: %s", type, msg_err_name(why));

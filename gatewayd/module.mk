@@ -1,2 +1,6 @@
 # The supervisor and its roles.  The supervisor itself links libevent and
-# libcap only; tests/lint checks that it stays so.
+# libcap only; tests check that it stays so.
+PROGS += gatewayd
+gatewayd_MAIN := gatewayd/main.c
+gatewayd_LIBS := gatewayd common proto
+gatewayd_PKGS := libevent_core libcap

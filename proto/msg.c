@@ -124,6 +124,17 @@ role_user(unsigned int r)
 	return r < ROLE_MAX ? roles[r].user : "?";
 }
 
+enum role
+role_by_name(const char *name)
+{
+	unsigned int	 r;
+
+	for (r = 0; r < ROLE_MAX; r++)
+		if (strcmp(roles[r].name, name) == 0)
+			break;
+	return r;
+}
+
 static const struct { uint8_t a, b; } link_table[] = {
 #define LINK(x, y)	{ ROLE_##x, ROLE_##y },
 #define ALLOW(m, f, t, s)

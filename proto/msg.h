@@ -36,6 +36,7 @@ enum role {
 	ROLE_MAX
 };
 const char *role_name(unsigned int);	/* "channeld"; "?" when unknown */
+enum role role_by_name(const char *);	/* ROLE_MAX when unknown */
 const char *role_program(unsigned int);	/* "gatewayd-front" */
 const char *role_user(unsigned int);	/* "_gwfront" */
 /* Does the topology of links.def join these two (in either order)? */

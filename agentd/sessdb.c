@@ -1,0 +1,671 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+#include "common/compat.h"
+
+#include <errno.h>
+
+#include <sqlite3.h>
+
+#include "agentd/sessdb.h"
+
+#define SCHEMA_VERSION	1
+#define WAL_SOFT_PAGES	1000	/* copied back when there is time */
+#define WAL_HARD_PAGES	8000	/* copied back in any case */
+
+enum stmt {
+	S_BEGIN, S_COMMIT, S_ROLLBACK,
+	S_SESSION_PUT, S_SESSION_DROP, S_SESSION_GET, S_SESSION_COUNT,
+	S_SESSION_LIST, S_SESSION_PAGE,
+	S_TURN_MAX, S_TURN_PUT, S_TURN_START, S_TURN_END, S_TURN_DEDUPE,
+	S_TURN_RUN, S_TURN_OPEN, S_TURN_PRUNE_RESULT, S_TURN_PRUNE,
+	S_TURN_PRUNE_MAX,
+	S_OUT_PUT, S_OUT_DROP, S_OUT_EACH,
+	S_MAX
+};
+
+#define TURN_COLUMNS	"id, state, dedupe_key, run_id, session_key, "	\
+	"raw_key, source, chat_type, channel, account, chat, thread, "	\
+	"sender, sender_name, msg_id, options, text, ts_ms, "		\
+	"accepted_at, started_at, ended_at, session_id, user_entry, "	\
+	"status, summary, result"
+
+static const char *const sql[S_MAX] = {
+	[S_BEGIN] = "BEGIN IMMEDIATE",
+	[S_COMMIT] = "COMMIT",
+	[S_ROLLBACK] = "ROLLBACK",
+	[S_SESSION_PUT] = "INSERT INTO session (key, session_id, updated_at, "
+	    "label, spawned_by, search, entry, row) VALUES "
+	    "(?1,?2,?3,?4,?5,?6,?7,?8) ON CONFLICT (key) DO UPDATE SET "
+	    "session_id=?2, updated_at=?3, label=?4, spawned_by=?5, "
+	    "search=?6, entry=?7, row=?8",
+	[S_SESSION_DROP] = "DELETE FROM session WHERE key=?1",
+	[S_SESSION_GET] = "SELECT entry FROM session WHERE key=?1",
+	[S_SESSION_COUNT] = "SELECT count(*) FROM session",
+	[S_SESSION_LIST] = "SELECT key, session_id, updated_at, entry, row "
+	    "FROM session WHERE updated_at >= ?1 AND "
+	    "(?2 IS NULL OR instr(search, ?2) > 0) AND "
+	    "(?3 IS NULL OR label = ?3) AND "
+	    "(?4 IS NULL OR spawned_by = ?4) AND "
+	    "(?5 OR key <> 'global') AND (?6 OR key <> 'unknown') "
+	    "ORDER BY updated_at DESC, key LIMIT ?7",
+	[S_SESSION_PAGE] = "SELECT key, session_id, updated_at, entry, row "
+	    "FROM session WHERE key > ?1 ORDER BY key LIMIT ?2",
+	[S_TURN_MAX] = "SELECT coalesce(max(id), 0) FROM turn",
+	[S_TURN_PUT] = "INSERT INTO turn (" TURN_COLUMNS ") VALUES (?1,?2,?3,"
+	    "?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,"
+	    "?21,?22,?23,?24,?25,?26)",
+	[S_TURN_START] = "UPDATE turn SET state=1, started_at=?2, "
+	    "session_id=?3, user_entry=?4 WHERE id=?1",
+	[S_TURN_END] = "UPDATE turn SET state=2, ended_at=?2, status=?3, "
+	    "summary=?4, result=?5, started_at=?6, text='', options='' "
+	    "WHERE id=?1",
+	[S_TURN_DEDUPE] = "SELECT " TURN_COLUMNS " FROM turn WHERE "
+	    "dedupe_key=?1",
+	[S_TURN_RUN] = "SELECT " TURN_COLUMNS " FROM turn WHERE run_id=?1 "
+	    "ORDER BY id DESC LIMIT 1",
+	[S_TURN_OPEN] = "SELECT " TURN_COLUMNS " FROM turn WHERE state<2 "
+	    "ORDER BY id",
+	[S_TURN_PRUNE_RESULT] = "UPDATE turn SET result='' WHERE state=2 AND "
+	    "ended_at < ?1 AND result <> ''",
+	[S_TURN_PRUNE] = "DELETE FROM turn WHERE state=2 AND ended_at < ?1",
+	[S_TURN_PRUNE_MAX] = "DELETE FROM turn WHERE state=2 AND id <= "
+	    "(SELECT max(id) FROM turn) - ?1",
+	[S_OUT_PUT] = "INSERT INTO outbox (id, channel, account, chat, "
+	    "thread, reply_to, format, text, created_at) VALUES "
+	    "(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+	[S_OUT_DROP] = "DELETE FROM outbox WHERE id=?1",
+	[S_OUT_EACH] = "SELECT id, channel, account, chat, thread, reply_to, "
+	    "format, text, created_at FROM outbox ORDER BY seq",
+};
+
+static const char schema[] =
+    "BEGIN IMMEDIATE;"
+    "CREATE TABLE IF NOT EXISTS session (key TEXT PRIMARY KEY, "
+    "session_id TEXT NOT NULL, updated_at INTEGER NOT NULL, label TEXT, "
+    "spawned_by TEXT, search TEXT NOT NULL, entry TEXT NOT NULL, "
+    "row TEXT NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX IF NOT EXISTS session_updated ON session "
+    "(updated_at DESC, key);"
+    "CREATE TABLE IF NOT EXISTS turn (id INTEGER PRIMARY KEY, "
+    "state INTEGER NOT NULL, dedupe_key TEXT NOT NULL UNIQUE, "
+    "run_id TEXT NOT NULL, session_key TEXT NOT NULL, "
+    "raw_key TEXT NOT NULL, source INTEGER NOT NULL, "
+    "chat_type INTEGER NOT NULL, channel TEXT NOT NULL, "
+    "account TEXT NOT NULL, chat TEXT NOT NULL, thread TEXT NOT NULL, "
+    "sender TEXT NOT NULL, sender_name TEXT NOT NULL, "
+    "msg_id TEXT NOT NULL, options TEXT NOT NULL, text TEXT NOT NULL, "
+    "ts_ms INTEGER NOT NULL, accepted_at INTEGER NOT NULL, "
+    "started_at INTEGER NOT NULL, ended_at INTEGER NOT NULL, "
+    "session_id TEXT NOT NULL, user_entry TEXT NOT NULL, "
+    "status INTEGER NOT NULL, summary TEXT NOT NULL, "
+    "result TEXT NOT NULL);"
+    "CREATE INDEX IF NOT EXISTS turn_run ON turn (run_id);"
+    "CREATE INDEX IF NOT EXISTS turn_open ON turn (id) WHERE state < 2;"
+    "CREATE INDEX IF NOT EXISTS turn_ended ON turn (ended_at) "
+    "WHERE state = 2;"
+    "CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY, "
+    "id TEXT NOT NULL UNIQUE, channel TEXT NOT NULL, "
+    "account TEXT NOT NULL, chat TEXT NOT NULL, thread TEXT NOT NULL, "
+    "reply_to TEXT NOT NULL, format INTEGER NOT NULL, "
+    "text TEXT NOT NULL, created_at INTEGER NOT NULL);"
+    "PRAGMA user_version=1;"
+    "COMMIT;";
+
+struct sessdb {
+	sqlite3		*db;
+	sqlite3_stmt	*stmt[S_MAX];
+	bool		 in_tx, full;
+	int		 wal_pages;
+};
+
+static int	 wal_grew(void *, sqlite3 *, const char *, int);
+static int	 map_error(int);
+static int	 run(struct sessdb *, enum stmt);
+static sqlite3_stmt *prepare(struct sessdb *, enum stmt);
+static void	 text(sqlite3_stmt *, int, const char *);
+static const char *column(sqlite3_stmt *, int);
+static int	 read_version(struct sessdb *, int *);
+static void	 turn_row(sqlite3_stmt *, struct sessdb_turn *);
+
+struct sessdb *
+sessdb_open(const char *path, char *why, size_t size)
+{
+	struct sessdb	*s;
+	int		 r, i, version = 0, saved;
+
+	if ((s = calloc(1, sizeof(*s))) == NULL)
+		return NULL;
+	r = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE |
+	    SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
+	    SQLITE_OPEN_PRIVATECACHE, NULL);
+	if (r != SQLITE_OK)
+		goto fail;
+	sqlite3_extended_result_codes(s->db, 1);
+	sqlite3_wal_hook(s->db, wal_grew, s);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_busy_timeout(s->db, 0);
+	/* Exclusive before WAL: then no shared memory file is needed. */
+	r = sqlite3_exec(s->db, "PRAGMA locking_mode=EXCLUSIVE;"
+	    "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;"
+	    "PRAGMA temp_store=MEMORY;PRAGMA trusted_schema=OFF;"
+	    "PRAGMA wal_autocheckpoint=0;PRAGMA cache_size=-2000;"
+	    "PRAGMA cell_size_check=ON;", NULL, NULL, NULL);
+	if (r != SQLITE_OK || (r = read_version(s, &version)) != SQLITE_OK)
+		goto fail;
+	if (version > SCHEMA_VERSION) {
+		snprintf(why, size, "%s: made by a newer version (%d)", path,
+		    version);
+		errno = EINVAL;
+		goto out;
+	}
+	if (version < SCHEMA_VERSION && (r = sqlite3_exec(s->db, schema, NULL,
+	    NULL, NULL)) != SQLITE_OK)
+		goto fail;
+	for (i = 0; i < S_MAX; i++) {
+		r = sqlite3_prepare_v3(s->db, sql[i], -1,
+		    SQLITE_PREPARE_PERSISTENT, &s->stmt[i], NULL);
+		if (r != SQLITE_OK)
+			goto fail;
+	}
+	/* Takes the lock now, and shows whether the disk can be written. */
+	r = sqlite3_exec(s->db, "BEGIN IMMEDIATE;"
+	    "PRAGMA application_id=1735868740;COMMIT;", NULL, NULL, NULL);
+	if (r != SQLITE_OK)
+		goto fail;
+	return s;
+fail:
+	map_error(r);
+	saved = errno;
+	snprintf(why, size, "%s: %s", path, s->db != NULL ?
+	    sqlite3_errmsg(s->db) : sqlite3_errstr(r));
+	errno = saved;
+out:
+	saved = errno;
+	sessdb_close(s);
+	errno = saved;
+	return NULL;
+}
+
+void
+sessdb_close(struct sessdb *s)
+{
+	int	 i;
+
+	if (s == NULL)
+		return;
+	for (i = 0; i < S_MAX; i++)
+		sqlite3_finalize(s->stmt[i]);
+	sqlite3_close(s->db);
+	free(s);
+}
+
+int
+sessdb_begin(struct sessdb *s, bool durable)
+{
+	if (s->in_tx)
+		return 0;
+	/* The level cannot change inside of a transaction. */
+	if (durable != s->full) {
+		if (sqlite3_exec(s->db, durable ? "PRAGMA synchronous=FULL" :
+		    "PRAGMA synchronous=NORMAL", NULL, NULL, NULL) !=
+		    SQLITE_OK)
+			return map_error(sqlite3_extended_errcode(s->db));
+		s->full = durable;
+	}
+	if (run(s, S_BEGIN) == -1)
+		return -1;
+	s->in_tx = true;
+	return 0;
+}
+
+int
+sessdb_commit(struct sessdb *s)
+{
+	if (!s->in_tx)
+		return 0;
+	if (run(s, S_COMMIT) == -1)
+		return -1;
+	s->in_tx = false;
+	return 0;
+}
+
+void
+sessdb_rollback(struct sessdb *s)
+{
+	/* A full disk may have rolled back already. */
+	if (!sqlite3_get_autocommit(s->db))
+		run(s, S_ROLLBACK);
+	s->in_tx = false;
+}
+
+void
+sessdb_tidy(struct sessdb *s, bool idle)
+{
+	if (s->in_tx || s->wal_pages < (idle ? WAL_SOFT_PAGES :
+	    WAL_HARD_PAGES))
+		return;
+	if (sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE,
+	    NULL, NULL) == SQLITE_OK)
+		s->wal_pages = 0;
+}
+
+const char *
+sessdb_error(struct sessdb *s)
+{
+	return sqlite3_errmsg(s->db);
+}
+
+int
+sessdb_put_session(struct sessdb *s, const struct sessdb_session *v)
+{
+	sqlite3_stmt	*st = prepare(s, S_SESSION_PUT);
+
+	text(st, 1, v->key);
+	text(st, 2, v->session_id);
+	sqlite3_bind_int64(st, 3, (sqlite3_int64)v->updated_at);
+	text(st, 4, v->label);
+	text(st, 5, v->spawned_by);
+	text(st, 6, v->search);
+	text(st, 7, v->entry);
+	text(st, 8, v->row);
+	return run(s, S_SESSION_PUT);
+}
+
+int
+sessdb_drop_session(struct sessdb *s, const char *key)
+{
+	text(prepare(s, S_SESSION_DROP), 1, key);
+	return run(s, S_SESSION_DROP);
+}
+
+int
+sessdb_get_entry(struct sessdb *s, const char *key, char **entry)
+{
+	sqlite3_stmt	*st = prepare(s, S_SESSION_GET);
+	int		 r;
+
+	*entry = NULL;
+	text(st, 1, key);
+	if ((r = sqlite3_step(st)) == SQLITE_ROW) {
+		*entry = strdup(column(st, 0));
+		r = *entry == NULL ? SQLITE_NOMEM : SQLITE_DONE;
+	}
+	sqlite3_reset(st);
+	if (r != SQLITE_DONE)
+		return map_error(r);
+	return *entry != NULL;
+}
+
+int64_t
+sessdb_count_sessions(struct sessdb *s)
+{
+	sqlite3_stmt	*st = prepare(s, S_SESSION_COUNT);
+	int64_t		 n = 0;
+
+	if (sqlite3_step(st) == SQLITE_ROW)
+		n = sqlite3_column_int64(st, 0);
+	sqlite3_reset(st);
+	return n;
+}
+
+static int
+each_session(sqlite3_stmt *st, sessdb_session_fn *fn, void *arg)
+{
+	struct sessdb_session	 v;
+	int			 r;
+
+	while ((r = sqlite3_step(st)) == SQLITE_ROW) {
+		memset(&v, 0, sizeof(v));
+		v.key = column(st, 0);
+		v.session_id = column(st, 1);
+		v.updated_at = (uint64_t)sqlite3_column_int64(st, 2);
+		v.entry = column(st, 3);
+		v.row = column(st, 4);
+		if (!fn(&v, arg)) {
+			r = SQLITE_DONE;
+			break;
+		}
+	}
+	sqlite3_reset(st);
+	return r == SQLITE_DONE ? 0 : map_error(r);
+}
+
+int
+sessdb_each_session(struct sessdb *s, const struct sessdb_filter *f,
+    sessdb_session_fn *fn, void *arg)
+{
+	sqlite3_stmt	*st = prepare(s, S_SESSION_LIST);
+
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)f->since_ms);
+	text(st, 2, f->search);
+	text(st, 3, f->label);
+	text(st, 4, f->spawned_by);
+	sqlite3_bind_int(st, 5, f->global);
+	sqlite3_bind_int(st, 6, f->unknown);
+	sqlite3_bind_int64(st, 7, f->limit == 0 ? -1 : f->limit);
+	return each_session(st, fn, arg);
+}
+
+int
+sessdb_page_sessions(struct sessdb *s, const char *after, int n,
+    sessdb_session_fn *fn, void *arg)
+{
+	sqlite3_stmt	*st = prepare(s, S_SESSION_PAGE);
+
+	text(st, 1, after);
+	sqlite3_bind_int(st, 2, n);
+	return each_session(st, fn, arg);
+}
+
+int64_t
+sessdb_max_turn(struct sessdb *s)
+{
+	sqlite3_stmt	*st = prepare(s, S_TURN_MAX);
+	int64_t		 n = 0;
+
+	if (sqlite3_step(st) == SQLITE_ROW)
+		n = sqlite3_column_int64(st, 0);
+	sqlite3_reset(st);
+	return n;
+}
+
+int
+sessdb_put_turn(struct sessdb *s, const struct sessdb_turn *t)
+{
+	sqlite3_stmt	*st = prepare(s, S_TURN_PUT);
+	const char	*const texts[] = { t->channel, t->account, t->chat,
+			    t->thread, t->sender, t->sender_name, t->msg_id,
+			    t->options, t->text };
+	size_t		 i;
+
+	sqlite3_bind_int64(st, 1, t->id);
+	sqlite3_bind_int(st, 2, (int)t->state);
+	text(st, 3, t->dedupe_key);
+	text(st, 4, t->run_id);
+	text(st, 5, t->session_key);
+	text(st, 6, t->raw_key);
+	sqlite3_bind_int(st, 7, t->source);
+	sqlite3_bind_int(st, 8, t->chat_type);
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		text(st, (int)i + 9, texts[i] != NULL ? texts[i] : "");
+	sqlite3_bind_int64(st, 18, (sqlite3_int64)t->ts_ms);
+	sqlite3_bind_int64(st, 19, (sqlite3_int64)t->accepted_at);
+	sqlite3_bind_int64(st, 20, (sqlite3_int64)t->started_at);
+	sqlite3_bind_int64(st, 21, (sqlite3_int64)t->ended_at);
+	text(st, 22, t->session_id != NULL ? t->session_id : "");
+	text(st, 23, t->user_entry != NULL ? t->user_entry : "");
+	sqlite3_bind_int(st, 24, t->status);
+	text(st, 25, t->summary != NULL ? t->summary : "");
+	text(st, 26, t->result != NULL ? t->result : "");
+	return run(s, S_TURN_PUT);
+}
+
+int
+sessdb_start_turn(struct sessdb *s, const struct sessdb_turn *t)
+{
+	sqlite3_stmt	*st = prepare(s, S_TURN_START);
+
+	sqlite3_bind_int64(st, 1, t->id);
+	sqlite3_bind_int64(st, 2, (sqlite3_int64)t->started_at);
+	text(st, 3, t->session_id);
+	text(st, 4, t->user_entry);
+	return run(s, S_TURN_START);
+}
+
+int
+sessdb_end_turn(struct sessdb *s, const struct sessdb_turn *t)
+{
+	sqlite3_stmt	*st = prepare(s, S_TURN_END);
+
+	sqlite3_bind_int64(st, 1, t->id);
+	sqlite3_bind_int64(st, 2, (sqlite3_int64)t->ended_at);
+	sqlite3_bind_int(st, 3, t->status);
+	text(st, 4, t->summary != NULL ? t->summary : "");
+	text(st, 5, t->result != NULL ? t->result : "");
+	sqlite3_bind_int64(st, 6, (sqlite3_int64)t->started_at);
+	return run(s, S_TURN_END);
+}
+
+static int
+find_turn(sqlite3_stmt *st, const char *key, sessdb_turn_fn *fn, void *arg)
+{
+	struct sessdb_turn	 t;
+	int			 r, found = 0;
+
+	text(st, 1, key);
+	if ((r = sqlite3_step(st)) == SQLITE_ROW) {
+		found = 1;
+		turn_row(st, &t);
+		fn(&t, arg);
+		r = SQLITE_DONE;
+	}
+	sqlite3_reset(st);
+	return r == SQLITE_DONE ? found : map_error(r);
+}
+
+int
+sessdb_find_dedupe(struct sessdb *s, const char *key, sessdb_turn_fn *fn,
+    void *arg)
+{
+	return find_turn(prepare(s, S_TURN_DEDUPE), key, fn, arg);
+}
+
+int
+sessdb_find_run(struct sessdb *s, const char *run_id, sessdb_turn_fn *fn,
+    void *arg)
+{
+	return find_turn(prepare(s, S_TURN_RUN), run_id, fn, arg);
+}
+
+int
+sessdb_each_open_turn(struct sessdb *s, sessdb_turn_fn *fn, void *arg)
+{
+	struct sessdb_turn	 t;
+	sqlite3_stmt		*st = prepare(s, S_TURN_OPEN);
+	int			 r;
+
+	while ((r = sqlite3_step(st)) == SQLITE_ROW) {
+		turn_row(st, &t);
+		fn(&t, arg);
+	}
+	sqlite3_reset(st);
+	return r == SQLITE_DONE ? 0 : map_error(r);
+}
+
+int
+sessdb_prune(struct sessdb *s, uint64_t result_before, uint64_t turn_before,
+    int64_t max)
+{
+	sqlite3_bind_int64(prepare(s, S_TURN_PRUNE_RESULT), 1,
+	    (sqlite3_int64)result_before);
+	if (run(s, S_TURN_PRUNE_RESULT) == -1)
+		return -1;
+	sqlite3_bind_int64(prepare(s, S_TURN_PRUNE), 1,
+	    (sqlite3_int64)turn_before);
+	if (run(s, S_TURN_PRUNE) == -1)
+		return -1;
+	sqlite3_bind_int64(prepare(s, S_TURN_PRUNE_MAX), 1, max);
+	return run(s, S_TURN_PRUNE_MAX);
+}
+
+int
+sessdb_put_delivery(struct sessdb *s, const struct sessdb_delivery *d)
+{
+	sqlite3_stmt	*st = prepare(s, S_OUT_PUT);
+
+	text(st, 1, d->id);
+	text(st, 2, d->channel);
+	text(st, 3, d->account);
+	text(st, 4, d->chat);
+	text(st, 5, d->thread);
+	text(st, 6, d->reply_to);
+	sqlite3_bind_int(st, 7, d->format);
+	text(st, 8, d->text);
+	sqlite3_bind_int64(st, 9, (sqlite3_int64)d->created_at);
+	return run(s, S_OUT_PUT);
+}
+
+int
+sessdb_drop_delivery(struct sessdb *s, const char *id)
+{
+	text(prepare(s, S_OUT_DROP), 1, id);
+	return run(s, S_OUT_DROP);
+}
+
+int
+sessdb_each_delivery(struct sessdb *s, sessdb_delivery_fn *fn, void *arg)
+{
+	struct sessdb_delivery	 d;
+	sqlite3_stmt		*st = prepare(s, S_OUT_EACH);
+	int			 r;
+
+	while ((r = sqlite3_step(st)) == SQLITE_ROW) {
+		d.id = column(st, 0);
+		d.channel = column(st, 1);
+		d.account = column(st, 2);
+		d.chat = column(st, 3);
+		d.thread = column(st, 4);
+		d.reply_to = column(st, 5);
+		d.format = sqlite3_column_int(st, 6);
+		d.text = column(st, 7);
+		d.created_at = (uint64_t)sqlite3_column_int64(st, 8);
+		fn(&d, arg);
+	}
+	sqlite3_reset(st);
+	return r == SQLITE_DONE ? 0 : map_error(r);
+}
+
+static int
+wal_grew(void *arg, sqlite3 *db, const char *name, int pages)
+{
+	struct sessdb	*s = arg;
+
+	(void)db;
+	(void)name;
+	s->wal_pages = pages;
+	return SQLITE_OK;
+}
+
+/* errno of an SQLite result; always -1. */
+static int
+map_error(int r)
+{
+	switch (r & 0xff) {
+	case SQLITE_FULL:
+		errno = ENOSPC;
+		break;
+	case SQLITE_READONLY:
+		errno = EROFS;
+		break;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		errno = EBUSY;
+		break;
+	case SQLITE_NOMEM:
+		errno = ENOMEM;
+		break;
+	case SQLITE_CANTOPEN:
+	case SQLITE_PERM:
+	case SQLITE_AUTH:
+		errno = EACCES;
+		break;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		errno = EBADMSG;
+		break;
+	case SQLITE_CONSTRAINT:
+		errno = EEXIST;
+		break;
+	default:
+		errno = EIO;
+	}
+	return -1;
+}
+
+/* Steps a bound statement that has no rows. */
+static int
+run(struct sessdb *s, enum stmt which)
+{
+	int	 r = sqlite3_step(s->stmt[which]);
+
+	sqlite3_reset(s->stmt[which]);
+	return r == SQLITE_DONE ? 0 : map_error(r);
+}
+
+static sqlite3_stmt *
+prepare(struct sessdb *s, enum stmt which)
+{
+	sqlite3_reset(s->stmt[which]);
+	sqlite3_clear_bindings(s->stmt[which]);
+	return s->stmt[which];
+}
+
+/* The text must live until the statement has run. */
+static void
+text(sqlite3_stmt *st, int i, const char *p)
+{
+	if (p == NULL)
+		sqlite3_bind_null(st, i);
+	else
+		sqlite3_bind_text(st, i, p, -1, SQLITE_STATIC);
+}
+
+static const char *
+column(sqlite3_stmt *st, int i)
+{
+	const char	*p = (const char *)sqlite3_column_text(st, i);
+
+	return p != NULL ? p : "";
+}
+
+static int
+read_version(struct sessdb *s, int *version)
+{
+	sqlite3_stmt	*st;
+	int		 r;
+
+	if ((r = sqlite3_prepare_v2(s->db, "PRAGMA user_version", -1, &st,
+	    NULL)) != SQLITE_OK)
+		return r;
+	if ((r = sqlite3_step(st)) == SQLITE_ROW) {
+		*version = sqlite3_column_int(st, 0);
+		r = SQLITE_OK;
+	}
+	sqlite3_finalize(st);
+	return r;
+}
+
+static void
+turn_row(sqlite3_stmt *st, struct sessdb_turn *t)
+{
+	memset(t, 0, sizeof(*t));
+	t->id = sqlite3_column_int64(st, 0);
+	t->state = (enum turn_state)sqlite3_column_int(st, 1);
+	t->dedupe_key = column(st, 2);
+	t->run_id = column(st, 3);
+	t->session_key = column(st, 4);
+	t->raw_key = column(st, 5);
+	t->source = sqlite3_column_int(st, 6);
+	t->chat_type = sqlite3_column_int(st, 7);
+	t->channel = column(st, 8);
+	t->account = column(st, 9);
+	t->chat = column(st, 10);
+	t->thread = column(st, 11);
+	t->sender = column(st, 12);
+	t->sender_name = column(st, 13);
+	t->msg_id = column(st, 14);
+	t->options = column(st, 15);
+	t->text = column(st, 16);
+	t->ts_ms = (uint64_t)sqlite3_column_int64(st, 17);
+	t->accepted_at = (uint64_t)sqlite3_column_int64(st, 18);
+	t->started_at = (uint64_t)sqlite3_column_int64(st, 19);
+	t->ended_at = (uint64_t)sqlite3_column_int64(st, 20);
+	t->session_id = column(st, 21);
+	t->user_entry = column(st, 22);
+	t->status = sqlite3_column_int(st, 23);
+	t->summary = column(st, 24);
+	t->result = column(st, 25);
+}

@@ -1,0 +1,23 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/* Listening sockets. */
+#ifndef COMMON_SOCK_H
+#define COMMON_SOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Both give a non-blocking close-on-exec descriptor, or -1 with errno and a
+ * sentence for the operator in why.  host is an IPv4 or IPv6 address. */
+int	 sock_listen_tcp(const char *host, uint16_t port, char *why, size_t);
+/* Replaces what is there: call it only while holding the lock of its folder.
+ * Mode 0660 with that group when root calls and the group exists, else 0600;
+ * who may do what is decided by SO_PEERCRED, this only keeps strangers from
+ * knocking. */
+int	 sock_listen_unix(const char *path, const char *group, char *why,
+	    size_t);
+
+#endif

@@ -1,0 +1,179 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * The supervisor: starts every other process, owns the listening sockets and
+ * the configuration file, restarts what ends.  It reads no byte from any
+ * network, parses no JSON and never looks into a parcel but its own.
+ */
+#ifndef GATEWAYD_GATEWAYD_H
+#define GATEWAYD_GATEWAYD_H
+
+#include <sys/queue.h>
+
+#include <event2/event.h>
+
+#include "common/link.h"
+#include "common/parcel.h"
+#include "common/paths.h"
+#include "common/sandbox.h"
+#include "common/worker.h"
+
+#define PING_INTERVAL_S		10	/* three unanswered: hung */
+#define PING_MISSED_MAX		3
+#define READY_TIMEOUT_S		15	/* spawn to READY */
+#define BACKOFF_FIRST_MS	250
+#define BACKOFF_MAX_MS		60000
+#define BACKOFF_HEALTHY_MS	60000	/* READY so long: restart at once */
+#define FAILURES_HELD		10	/* in FAILURES_WINDOW_MS: held */
+#define FAILURES_WINDOW_MS	600000
+#define VIOLATION_DELAY_MS	5000
+#define VIOLATIONS_HELD		3	/* in an hour: held */
+#define VIOLATIONS_WINDOW_MS	3600000
+#define DRAIN_DEADLINE_MS	20000	/* of agents; others take less */
+#define KILL_AFTER_MS		5000	/* PROC_QUIT to SIGKILL */
+#define PROC_MOUNTS_MAX		16
+
+struct proc_mount {
+	char		*path;
+	uint32_t	 flags;		/* enum sandbox_mount_flag */
+	bool		 own;		/* made and chowned by us */
+};
+
+struct proc {
+	TAILQ_ENTRY(proc)	 entry;
+	enum role		 role;
+	char			 instance[129];
+	char			 name[192];	/* "channeld/telegram:main" */
+	enum proc_state		 state;
+	pid_t			 pid;
+	int			 pidfd;
+	struct event		*pidev;		/* readable: it ended */
+	struct link		*ctl;
+	struct event		*timer;		/* READY, back-off or kill */
+	int			 parcel_fd;	/* ours; each start gets a dup */
+	int			 next_parcel_fd; /* of a reload under way */
+	char			 hash[65], next_hash[65];	/* hex SHA-256 */
+	struct proc_mount	 mounts[PROC_MOUNTS_MAX];
+	size_t			 nmounts;
+	int			 stderr_fd;	/* read end, for the logger */
+	uint64_t		 started_ms, ready_ms;	/* wall clock */
+	uint64_t		 ready_mono;
+	uint64_t		 failures[FAILURES_HELD];	/* mono, ring */
+	uint64_t		 violations[VIOLATIONS_HELD];
+	unsigned int		 nfailures, nviolations;
+	unsigned int		 restarts;
+	uint32_t		 backoff_ms;
+	uint64_t		 next_start_ms;	/* wall clock */
+	unsigned int		 pings_missed;
+	struct m_proc_ready	 ready;		/* facts; its text is below */
+	char			 ready_detail[513];
+	char			 stat_detail[513];
+	char			 last_exit[256];
+	bool			 violated;	/* killed for misbehaviour */
+	size_t			 index;		/* proc.N of the index */
+	bool			 wanted;	/* in the current generation */
+	bool			 stopping;	/* its end is our wish */
+	bool			 restart_after;	/* start again once ended */
+	bool			 ack_awaited;	/* of a reload */
+};
+TAILQ_HEAD(proc_list, proc);
+
+struct supervisor {
+	struct event_base	*base;
+	struct proc_list	 procs;
+	enum sandbox_mode	 mode;
+	uint32_t		 sandbox_flags;
+	struct sandbox_ids	 ids;
+	int			 netns_fd;
+	uint32_t		 generation;
+	struct paths		 paths;
+	char			 libexec[2048];
+	char			**argv;
+	uint32_t		 conf_flags;	/* enum cf_flag */
+	bool			 started;	/* first generation runs */
+	bool			 stopping;
+	bool			 reexec;
+	int			 status;
+};
+extern struct supervisor sup;
+
+/* places.c: folders that must exist, the instance lock, what may be given. */
+int	 places_make(char *why, size_t);
+/* Holds the instance lock for as long as this process lives; 0, or -1 with
+ * why naming the process that holds it. */
+int	 places_lock(char *why, size_t);
+/* Is this a path that a worker may ever be given? */
+bool	 places_mountable(const char *path);
+
+/* environ.c: the environment as a parcel for gatewayd-config, then wiped. */
+int	 environ_seal(void);		/* new fd each time, or -1 */
+void	 environ_wipe(void);		/* the process's own copy */
+/* Around an exec of itself: the sealed parcel survives, then fills the
+ * environment of the next image. */
+void	 environ_keep(void);
+void	 environ_restore(void);
+/* The token made for a gateway that has none; "" when the user set one. */
+const char *environ_token(void);
+int	 environ_token_load(char *why, size_t);
+
+/* listen.c */
+int	 listen_open(const struct parcel *index, char *why, size_t);
+void	 listen_give(struct proc *);	/* to front and router, at spawn */
+void	 listen_close(void);		/* removes the control sockets */
+const char *listen_url(void);		/* "http://127.0.0.1:18789/" */
+
+/* spawn.c: clone3, descriptors, exec.  The process is then STARTING and has
+ * its PROC_SANDBOX queued.  0, or -1 with errno. */
+int	 spawn_start(struct proc *);
+
+/* proc.c: the table and the life of each entry. */
+struct proc *proc_new(enum role, const char *instance);
+struct proc *proc_find(enum role, const char *instance);
+struct proc *proc_by_name(const char *name);
+void	 proc_free(struct proc *);
+void	 proc_start(struct proc *);
+/* Orderly: QUIT, then SIGKILL after KILL_AFTER_MS. */
+void	 proc_stop(struct proc *, bool restart_after);
+void	 proc_kill(struct proc *, const char *why);	/* at once */
+void	 proc_setstate(struct proc *, enum proc_state, const char *reason);
+void	 proc_timer(struct proc *, uint32_t ms);
+void	 proc_init(void);		/* the ping timer */
+extern const struct link_ops proc_ctl_ops;
+
+/* topology.c: who is joined to whom. */
+void	 topology_join(struct proc *);	/* to every living sibling */
+void	 topology_leave(struct proc *);
+struct proc *topology_peer(const struct proc *, uint32_t endpoint);
+
+/* conf.c: the one-shot reader; done(ok) is called once, from the loop. */
+int	 conf_run(uint32_t flags, void (*done)(bool ok));
+const struct parcel *conf_index(void);	/* of the running generation */
+const struct parcel *conf_next(void);	/* of the one that was just read */
+/* The descriptor of a parcel of conf_next(), now the caller's; -1: none. */
+int	 conf_take(enum role, const char *instance);
+void	 conf_commit(void);
+void	 conf_discard(void);
+const char *conf_problem(void);		/* first error, "" when none */
+enum msg_err conf_message(struct proc *, struct msg *);
+void	 conf_gone(struct proc *);
+
+/* reload.c: from a new index to the running processes. */
+int	 reload_first(char *why, size_t);	/* builds the table */
+void	 reload_start(uint64_t corr);	/* answers SUP_RES when corr != 0 */
+void	 reload_ack(struct proc *, bool ok, const char *reason);
+void	 reload_gone(struct proc *);
+
+/* control.c: requests of the router. */
+enum msg_err control_message(struct proc *, struct msg *);
+void	 control_event(const struct proc *, const char *reason);
+void	 control_reply(uint64_t corr, enum sup_status, const char *text);
+
+/* shutdown.c */
+void	 shutdown_start(bool reexec);
+void	 shutdown_gone(void);		/* some process ended */
+void	 shutdown_drained(struct proc *);
+
+#endif

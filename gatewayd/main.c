@@ -1,0 +1,251 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/* gatewayd: options, signals, start and end of the supervisor. */
+#include "common/compat.h"
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "gatewayd/gatewayd.h"
+
+#define EXIT_CONFIG	78	/* EX_CONFIG of sysexits.h */
+
+struct supervisor	 sup;
+
+static bool		 announced;
+
+static void __attribute__((noreturn))
+usage(void)
+{
+	dprintf(STDERR_FILENO, "usage: gatewayd [-aDStUVv] [-b bind] "
+	    "[-c file] [-l libexec] [-p port] [-s state] [-u uid]\n"
+	    "see gatewayd(8); `openclaw gateway run` starts it too\n");
+	exit(2);
+}
+
+static void
+signal_cb(evutil_socket_t sig, short what, void *arg)
+{
+	if (sig == SIGHUP)
+		reload_start(0);
+	else
+		shutdown_start(false);
+}
+
+static void
+signals_init(void)
+{
+	static const int	 sigs[] = { SIGHUP, SIGINT, SIGTERM };
+	struct event		*ev;
+	size_t			 i;
+
+	signal(SIGPIPE, SIG_IGN);
+	for (i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++) {
+		ev = evsignal_new(sup.base, sigs[i], signal_cb, NULL);
+		if (ev == NULL || event_add(ev, NULL) == -1)
+			fatalx("signal %d", sigs[i]);
+	}
+}
+
+/* Said once everything that a client needs is READY. */
+static void
+announce_cb(evutil_socket_t fd, short what, void *arg)
+{
+	static const enum role	 needed[] = { ROLE_FRONT, ROLE_ROUTER,
+		ROLE_STORE };
+	struct timeval		 tv = { 0, 5000 };
+	struct proc		*p;
+	size_t			 i;
+
+	if (announced || sup.stopping)
+		return;
+	for (i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		p = proc_find(needed[i], "");
+		if (p == NULL || p->state != PROC_ST_RUNNING) {
+			evtimer_add(*(struct event **)arg, &tv);
+			return;
+		}
+	}
+	announced = true;
+	log_info("ready, generation %u, %s mode", sup.generation,
+	    sandbox_mode_name(sup.mode));
+	/* The token goes to a person's terminal, never into a log. */
+	if (environ_token()[0] != '\0' && isatty(STDOUT_FILENO))
+		printf("open %s#token=%s\n", listen_url(), environ_token());
+	else if (environ_token()[0] != '\0')
+		printf("open %s with the token in %s/gateway-token\n",
+		    listen_url(), sup.paths.state);
+	else
+		printf("open %s\n", listen_url());
+	fflush(stdout);
+}
+
+static void
+first_cb(bool ok)
+{
+	static struct event	*ev;
+	char			 why[1024];
+	struct timeval		 tv = { 0, 0 };
+
+	if (!ok) {
+		log_errorx("the configuration cannot be used: %s",
+		    conf_problem());
+		sup.status = EXIT_CONFIG;
+		event_base_loopbreak(sup.base);
+		return;
+	}
+	if (listen_open(conf_next(), why, sizeof(why)) == -1) {
+		log_errorx("%s", why);
+		sup.status = 1;
+		event_base_loopbreak(sup.base);
+		return;
+	}
+	if (reload_first(why, sizeof(why)) == -1) {
+		log_errorx("%s", why);
+		sup.status = EXIT_CONFIG;
+		event_base_loopbreak(sup.base);
+		return;
+	}
+	sup.started = true;
+	if ((ev = evtimer_new(sup.base, announce_cb, &ev)) == NULL ||
+	    evtimer_add(ev, &tv) == -1)
+		fatalx("announce timer");
+}
+
+static void
+sandbox_init(bool user, bool weak, int64_t uid_base)
+{
+	struct rlimit	 rl;
+	char		 why[512];
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < rl.rlim_max) {
+		rl.rlim_cur = rl.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &rl);
+	}
+	sup.netns_fd = -1;
+	sup.sandbox_flags = weak ? 0 : SANDBOX_STRICT;
+	sup.mode = sandbox_mode_probe(why, sizeof(why));
+	if (user && sup.mode == SANDBOX_ROOT)
+		sup.mode = SANDBOX_USER;
+	if (sup.mode == SANDBOX_NONE && !weak)
+		fatalx("no namespaces for workers: %s; allow them, or start "
+		    "with -t to run weaker, see openclaw-security(7)", why);
+	if (sup.mode == SANDBOX_ROOT) {
+		if (sandbox_ids_load(&sup.ids, uid_base) == -1)
+			fatal("service users");
+		if ((sup.netns_fd = sandbox_netns_new()) == -1)
+			fatal("empty network namespace");
+	}
+	/* Jobs whose parents died come to us and are reaped, not to init. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
+int
+main(int argc, char *argv[])
+{
+	const char	*config = NULL, *state = NULL, *libexec = NULL;
+	struct proc	*p;
+	int64_t		 uid_base = 0;
+	char		 why[1024];
+	bool		 user = false, weak = false;
+	int		 opt;
+
+	log_init("gatewayd");
+	while ((opt = getopt(argc, argv, "ab:c:Dl:p:Ss:tu:UVv")) != -1) {
+		switch (opt) {
+		case 'a':
+			sup.conf_flags |= CF_ALLOW_UNCONFIGURED;
+			break;
+		case 'b':
+			if (setenv("OPENCLAW_GATEWAY_BIND", optarg, 1) == -1)
+				usage();
+			break;
+		case 'c':
+			config = optarg;
+			break;
+		case 'D':
+			sup.conf_flags |= CF_DEV;
+			break;
+		case 'l':
+			libexec = optarg;
+			break;
+		case 'p':
+			if (setenv("OPENCLAW_GATEWAY_PORT", optarg, 1) == -1)
+				usage();
+			break;
+		case 'S':
+			sup.conf_flags |= CF_CHECK_ONLY;
+			break;
+		case 's':
+			state = optarg;
+			break;
+		case 't':
+			weak = true;
+			break;
+		case 'u':
+			if (num_parse(str_of(optarg), 1, 4000000000,
+			    &uid_base) == -1)
+				usage();
+			break;
+		case 'U':
+			user = true;
+			break;
+		case 'V':
+			printf("gatewayd %s (message protocol %d)\n",
+			    GW_VERSION, MSG_PROTOCOL);
+			return 0;
+		case 'v':
+			log_setlevel(LOG_LEVEL_DEBUG);
+			break;
+		default:
+			usage();
+		}
+	}
+	if (optind != argc)
+		usage();
+	umask(077);
+	environ_restore();
+	sup.argv = argv;
+	TAILQ_INIT(&sup.procs);
+	if (paths_resolve(&sup.paths, config, state, why,
+	    sizeof(why)) == -1 || places_make(why, sizeof(why)) == -1 ||
+	    places_lock(why, sizeof(why)) == -1 ||
+	    environ_token_load(why, sizeof(why)) == -1)
+		fatalx("%s", why);
+	if (paths_libexec(libexec, sup.libexec, sizeof(sup.libexec)) == -1)
+		fatal("folder of the workers");
+	sandbox_init(user, weak, uid_base);
+	if ((sup.base = event_base_new()) == NULL)
+		fatalx("event base");
+	signals_init();
+	if (sandbox_supervisor_lock() == -1)
+		fatal("own sandbox");
+	proc_init();
+	if (conf_run(sup.conf_flags, first_cb) == -1)
+		fatal("configuration reader");
+	environ_wipe();
+	event_base_dispatch(sup.base);
+
+	/* Whatever is left after an early failure. */
+	TAILQ_FOREACH(p, &sup.procs, entry)
+		if (p->pidfd != -1)
+			proc_kill(p, "the supervisor ends");
+	listen_close();
+	if (sup.reexec) {
+		environ_keep();
+		execv("/proc/self/exe", argv);
+		fatal("start anew");
+	}
+	log_info("ended");
+	return sup.status;
+}

@@ -1,0 +1,91 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/* What the supervisor may give away of the file system, and the lock that makes
+ * this the only gateway of its state directory. */
+#include "common/compat.h"
+
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "gatewayd/gatewayd.h"
+
+static int	 lock_fd = -1;
+
+int
+places_make(char *why, size_t size)
+{
+	if (paths_own(sup.paths.state, geteuid(), getegid()) == -1 ||
+	    paths_own(sup.paths.run, geteuid(), getegid()) == -1 ||
+	    /* Workers with uids of their own pass through; names stay private. */
+	    (geteuid() == 0 && (chmod(sup.paths.state, 0711) == -1 ||
+	    chmod(sup.paths.run, 0711) == -1))) {
+		snprintf(why, size, "%s: %s", sup.paths.state,
+		    strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+bool
+places_mountable(const char *path)
+{
+	static const char *const whole[] = {	/* not even inside them */
+		"/proc", "/sys", "/dev", "/boot", NULL
+	};
+	static const char *const top[] = {	/* not these themselves */
+		"", "/", "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib64",
+		"/var", "/var/lib", "/home", "/root", "/run", "/tmp", NULL
+	};
+	size_t	 i, n;
+
+	if (path[0] != '/' || strstr(path, "/../") != NULL)
+		return false;
+	for (i = 0; whole[i] != NULL; i++) {
+		n = strlen(whole[i]);
+		if (strncmp(path, whole[i], n) == 0 &&
+		    (path[n] == '/' || path[n] == '\0'))
+			return false;
+	}
+	for (i = 0; top[i] != NULL; i++)
+		if (strcmp(path, top[i]) == 0)
+			return false;
+	return true;
+}
+
+int
+places_lock(char *why, size_t size)
+{
+	char	 path[4096], pid[24];
+	ssize_t	 n;
+
+	snprintf(path, sizeof(path), "%s/gatewayd.lock", sup.paths.run);
+	lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (lock_fd == -1) {
+		snprintf(why, size, "%s: %s", path, strerror(errno));
+		return -1;
+	}
+	/* The kernel drops the lock with its holder: it is never stale. */
+	if (flock(lock_fd, LOCK_EX | LOCK_NB) == -1) {
+		n = pread(lock_fd, pid, sizeof(pid) - 1, 0);
+		pid[n > 0 ? n : 0] = '\0';
+		snprintf(why, size, "a gateway already runs on %s (pid %s); "
+		    "`openclaw gateway stop` ends it", sup.paths.state,
+		    pid[0] != '\0' ? pid : "unknown");
+		close(lock_fd);
+		lock_fd = -1;
+		return -1;
+	}
+	n = snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	if (ftruncate(lock_fd, 0) == -1 || pwrite(lock_fd, pid, (size_t)n,
+	    0) != n)
+		log_warn("%s", path);
+	return 0;
+}

@@ -1,0 +1,363 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * From an index to processes.  The first time the table is built and started;
+ * later a new generation is compared with the running one: who changed gets
+ * the new parcel and says whether it can live with it, and only when all have
+ * agreed it is committed, to the router last, so that no route names a process
+ * that is not ready.  Any refusal leaves the old generation as it is.
+ */
+#include "common/compat.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "gatewayd/gatewayd.h"
+
+#define ACK_TIMEOUT_S	5
+
+static uint64_t		 reply_corr;	/* whom to tell; 0: nobody */
+static bool		 running;
+static unsigned int	 awaited;
+static char		 refusal[768];
+static struct event	*ack_timer;
+
+static void	 reload_finish(void);
+
+/* Reads entry i of the index into p's mounts; -1 with why. */
+static int
+reload_mounts(const struct parcel *ix, size_t i, struct proc_mount *mounts,
+    size_t *n, char *why, size_t size)
+{
+	const char	*path, *mode;
+
+	for (*n = 0; (path = parcel_get(ix, "proc.%zu.mount.%zu.path", i,
+	    *n)) != NULL; (*n)++) {
+		mode = parcel_get(ix, "proc.%zu.mount.%zu.mode", i, *n);
+		if (*n == PROC_MOUNTS_MAX || mode == NULL ||
+		    !places_mountable(path)) {
+			snprintf(why, size, "%s: no process may be given "
+			    "this path", path);
+			return -1;
+		}
+		mounts[*n].own = strncmp(mode, "own", 3) == 0;
+		mounts[*n].flags = strncmp(mode, "ro", 2) == 0 ? MNT_RO :
+		    MNT_RW;
+		if (strstr(mode, ",opt") != NULL)
+			mounts[*n].flags |= MNT_OPT;
+		if (strstr(mode, ",idmap") != NULL)
+			mounts[*n].flags |= MNT_IDMAP;
+		if ((mounts[*n].path = strdup(path)) == NULL) {
+			snprintf(why, size, "out of memory");
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static void
+mounts_free(struct proc_mount *mounts, size_t n)
+{
+	while (n > 0)
+		free(mounts[--n].path);
+}
+
+static bool
+mounts_same(const struct proc_mount *a, size_t na, const struct proc_mount *b,
+    size_t nb)
+{
+	size_t	 i;
+
+	if (na != nb)
+		return false;
+	for (i = 0; i < na; i++)
+		if (a[i].flags != b[i].flags || a[i].own != b[i].own ||
+		    strcmp(a[i].path, b[i].path) != 0)
+			return false;
+	return true;
+}
+
+/* Marks wanted entries, makes new ones, notes changed parcels in next_*. */
+static int
+reload_compare(const struct parcel *ix, char *why, size_t size)
+{
+	struct proc_mount	 mounts[PROC_MOUNTS_MAX];
+	const char		*name, *inst, *hash;
+	struct proc		*p;
+	enum role		 role;
+	size_t			 i, n;
+
+	TAILQ_FOREACH(p, &sup.procs, entry)
+		p->wanted = false;
+	for (i = 0; (name = parcel_get(ix, "proc.%zu.role", i)) != NULL; i++) {
+		role = role_by_name(name);
+		inst = parcel_get(ix, "proc.%zu.instance", i);
+		hash = parcel_get(ix, "proc.%zu.hash", i);
+		if (role == ROLE_MAX || role == ROLE_PARENT ||
+		    role == ROLE_CONFIG || inst == NULL) {
+			snprintf(why, size, "index: process %zu: no such role",
+			    i);
+			return -1;
+		}
+		if (reload_mounts(ix, i, mounts, &n, why, size) == -1) {
+			mounts_free(mounts, n);
+			return -1;
+		}
+		if ((p = proc_find(role, inst)) == NULL) {
+			if ((p = proc_new(role, inst)) == NULL) {
+				snprintf(why, size, "%s/%s: cannot be made",
+				    name, inst);
+				mounts_free(mounts, n);
+				return -1;
+			}
+			p->parcel_fd = conf_take(role, inst);
+			strlcpy(p->hash, hash != NULL ? hash : "",
+			    sizeof(p->hash));
+		} else if (!mounts_same(mounts, n, p->mounts, p->nmounts)) {
+			/* A sandbox is for life: another one, another life. */
+			p->restart_after = true;
+		}
+		if (strcmp(p->hash, hash != NULL ? hash : "") != 0 ||
+		    p->restart_after) {
+			if (p->next_parcel_fd != -1)
+				close(p->next_parcel_fd);
+			p->next_parcel_fd = conf_take(role, inst);
+			strlcpy(p->next_hash, hash != NULL ? hash : "",
+			    sizeof(p->next_hash));
+		}
+		mounts_free(p->mounts, p->nmounts);
+		memcpy(p->mounts, mounts, sizeof(mounts));
+		p->nmounts = n;
+		p->index = i;
+		p->wanted = true;
+	}
+	return 0;
+}
+
+int
+reload_first(char *why, size_t size)
+{
+	/* The logger first, then who is needed to answer a client. */
+	static const enum role	 order[] = { ROLE_LOG, ROLE_STORE, ROLE_ROUTER,
+		ROLE_FRONT, ROLE_AGENT, ROLE_CONNECT, ROLE_TOOL, ROLE_JAILER,
+		ROLE_FILES, ROLE_MODEL, ROLE_CHAN, ROLE_FETCH };
+	struct proc		*p;
+	size_t			 i;
+
+	if (reload_compare(conf_next(), why, size) == -1)
+		return -1;
+	conf_commit();
+	sup.generation++;
+	for (i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		TAILQ_FOREACH(p, &sup.procs, entry)
+			if (p->role == order[i])
+				proc_start(p);
+	return 0;
+}
+
+static void
+reload_say(enum sup_status st, const char *text)
+{
+	if (st == SUP_OK)
+		log_info("reload: %s", text);
+	else
+		log_errorx("reload: %s", text);
+	if (reply_corr != 0)
+		control_reply(reply_corr, st, text);
+	reply_corr = 0;
+	running = false;
+}
+
+/* The old generation stays: forget what was read. */
+static void
+reload_drop(const char *why)
+{
+	struct proc	*p, *nextp;
+
+	for (p = TAILQ_FIRST(&sup.procs); p != NULL; p = nextp) {
+		nextp = TAILQ_NEXT(p, entry);
+		p->ack_awaited = false;
+		p->restart_after = false;
+		if (p->next_parcel_fd != -1)
+			close(p->next_parcel_fd);
+		p->next_parcel_fd = -1;
+		if (p->pidfd == -1 && p->started_ms == 0)
+			proc_free(p);	/* made for this generation only */
+		else
+			p->wanted = true;
+	}
+	conf_discard();
+	reload_say(SUP_FAILED, why);
+}
+
+static void
+reload_read_cb(bool ok)
+{
+	struct m_proc_config	 m;
+	struct proc		*p;
+	char			 why[768];
+	int			 fd;
+
+	if (!ok) {
+		reload_say(SUP_FAILED, conf_problem());
+		return;
+	}
+	if (reload_compare(conf_next(), why, sizeof(why)) == -1) {
+		reload_drop(why);
+		return;
+	}
+	awaited = 0;
+	refusal[0] = '\0';
+	memset(&m, 0, sizeof(m));
+	m.generation = sup.generation + 1;
+	TAILQ_FOREACH(p, &sup.procs, entry) {
+		if (!p->wanted || p->next_parcel_fd == -1 ||
+		    p->state != PROC_ST_RUNNING || p->ctl == NULL ||
+		    p->restart_after)
+			continue;
+		if ((fd = dup(p->next_parcel_fd)) == -1 ||
+		    link_send_fds(p->ctl, MSG_PROC_CONFIG, &m, 0, 0, &fd,
+		    1) == -1) {
+			log_warn("%s: new configuration", p->name);
+			continue;
+		}
+		p->ack_awaited = true;
+		awaited++;
+	}
+	if (awaited == 0)
+		reload_finish();
+	else {
+		struct timeval	 tv = { ACK_TIMEOUT_S, 0 };
+
+		evtimer_add(ack_timer, &tv);
+	}
+}
+
+static void
+reload_ack_timeout_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct proc	*p;
+
+	TAILQ_FOREACH(p, &sup.procs, entry)
+		if (p->ack_awaited) {
+			snprintf(refusal, sizeof(refusal), "%s: no answer to "
+			    "the new configuration", p->name);
+			p->ack_awaited = false;
+		}
+	awaited = 0;
+	reload_finish();
+}
+
+void
+reload_ack(struct proc *p, bool ok, const char *reason)
+{
+	if (!running || !p->ack_awaited)
+		return;
+	p->ack_awaited = false;
+	awaited--;
+	if (!ok && strcmp(reason, "needs a restart") == 0)
+		p->restart_after = true;
+	else if (!ok && refusal[0] == '\0')
+		snprintf(refusal, sizeof(refusal), "%s: %s", p->name, reason);
+	if (awaited == 0)
+		reload_finish();
+}
+
+void
+reload_gone(struct proc *p)
+{
+	/* It will start with whatever is current then. */
+	if (running && p->ack_awaited)
+		reload_ack(p, true, "");
+}
+
+static void
+reload_commit_one(struct proc *p)
+{
+	struct m_proc_config_commit	 m;
+	bool				 restart = p->restart_after;
+
+	if (p->next_parcel_fd != -1) {
+		if (p->parcel_fd != -1)
+			close(p->parcel_fd);
+		p->parcel_fd = p->next_parcel_fd;
+		p->next_parcel_fd = -1;
+		strlcpy(p->hash, p->next_hash, sizeof(p->hash));
+		memset(&m, 0, sizeof(m));
+		m.generation = sup.generation;
+		if (p->ctl != NULL && !restart && p->state == PROC_ST_RUNNING)
+			send_proc_config_commit(p->ctl, &m, 0, 0);
+	}
+	if (restart) {
+		p->restart_after = false;
+		proc_stop(p, true);
+	}
+}
+
+static void
+reload_finish(void)
+{
+	struct proc	*p, *nextp;
+	unsigned int	 changed = 0, started = 0, removed = 0;
+	char		 text[160];
+
+	evtimer_del(ack_timer);
+	if (refusal[0] != '\0') {
+		reload_drop(refusal);
+		return;
+	}
+	sup.generation++;
+	conf_commit();
+	for (p = TAILQ_FIRST(&sup.procs); p != NULL; p = nextp) {
+		nextp = TAILQ_NEXT(p, entry);
+		if (p->wanted && p->started_ms == 0) {
+			proc_start(p);
+			started++;
+		} else if (p->wanted && p->role != ROLE_ROUTER &&
+		    (p->next_parcel_fd != -1 || p->restart_after)) {
+			reload_commit_one(p);
+			changed++;
+		}
+	}
+	if ((p = proc_find(ROLE_ROUTER, "")) != NULL &&
+	    (p->next_parcel_fd != -1 || p->restart_after)) {
+		reload_commit_one(p);
+		changed++;
+	}
+	for (p = TAILQ_FIRST(&sup.procs); p != NULL; p = nextp) {
+		nextp = TAILQ_NEXT(p, entry);
+		if (p->wanted || p->role == ROLE_CONFIG)
+			continue;
+		removed++;
+		if (p->pidfd == -1)
+			proc_free(p);
+		else
+			proc_stop(p, false);
+	}
+	snprintf(text, sizeof(text), "generation %u: %u changed, %u started, "
+	    "%u removed", sup.generation, changed, started, removed);
+	reload_say(SUP_OK, text);
+}
+
+void
+reload_start(uint64_t corr)
+{
+	if (ack_timer == NULL && (ack_timer = evtimer_new(sup.base,
+	    reload_ack_timeout_cb, NULL)) == NULL)
+		fatalx("reload timer");
+	if (running || sup.stopping) {
+		if (corr != 0)
+			control_reply(corr, SUP_FAILED, sup.stopping ?
+			    "the gateway is stopping" :
+			    "a reload is already under way");
+		return;
+	}
+	running = true;
+	reply_corr = corr;
+	if (conf_run(sup.conf_flags, reload_read_cb) == -1)
+		reload_say(SUP_FAILED, strerror(errno));
+}

@@ -1,0 +1,306 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+#include "common/compat.h"
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "agentd/sessdb.h"
+
+static char	 dir[64], path[96];
+
+static int
+setup(void **state)
+{
+	(void)state;
+	strlcpy(dir, "/tmp/gw-sessdb-XXXXXX", sizeof(dir));
+	if (mkdtemp(dir) == NULL)
+		return -1;
+	snprintf(path, sizeof(path), "%s/agent.sqlite", dir);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	char	 name[120];
+	size_t	 i;
+	static const char *const tails[] = { "", "-wal", "-journal", "-shm" };
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "%s%s", path, tails[i]);
+		unlink(name);
+	}
+	return rmdir(dir);
+}
+
+static struct sessdb *
+open_db(void)
+{
+	char		 why[256] = "";
+	struct sessdb	*s = sessdb_open(path, why, sizeof(why));
+
+	if (s == NULL)
+		fail_msg("%s", why);
+	return s;
+}
+
+static struct sessdb_turn
+turn_of(int64_t id, const char *dedupe)
+{
+	struct sessdb_turn	 t = { .id = id, .dedupe_key = dedupe,
+	    .run_id = dedupe, .session_key = "agent:main:main",
+	    .raw_key = "main", .text = "hello", .accepted_at = 5 };
+
+	return t;
+}
+
+static void
+count_turn(const struct sessdb_turn *t, void *arg)
+{
+	int	*n = arg;
+
+	assert_string_equal(t->session_key, "agent:main:main");
+	(*n)++;
+}
+
+static void
+expect_done(const struct sessdb_turn *t, void *arg)
+{
+	(void)arg;
+	assert_int_equal(t->state, TURN_ST_DONE);
+	assert_string_equal(t->text, "");
+	assert_string_equal(t->result, "{}");
+	assert_string_equal(t->user_entry, "0a");
+}
+
+static void
+test_turns(void **state)
+{
+	struct sessdb		*s = open_db();
+	struct sessdb_turn	 t = turn_of(1, "k1");
+	int			 n = 0;
+
+	(void)state;
+	assert_int_equal(sessdb_max_turn(s), 0);
+	assert_int_equal(sessdb_begin(s, true), 0);
+	assert_int_equal(sessdb_put_turn(s, &t), 0);
+	t = turn_of(2, "k2");
+	assert_int_equal(sessdb_put_turn(s, &t), 0);
+	assert_int_equal(sessdb_commit(s), 0);
+	/* The same key again: refused by the table itself (R08). */
+	assert_int_equal(sessdb_begin(s, false), 0);
+	t = turn_of(3, "k1");
+	assert_int_equal(sessdb_put_turn(s, &t), -1);
+	assert_int_equal(errno, EEXIST);
+	sessdb_rollback(s);
+	assert_int_equal(sessdb_begin(s, true), 0);
+	t = turn_of(1, "k1");
+	t.session_id = "sid";
+	t.user_entry = "0a";
+	t.started_at = 7;
+	assert_int_equal(sessdb_start_turn(s, &t), 0);
+	t.ended_at = 9;
+	t.result = "{}";
+	assert_int_equal(sessdb_end_turn(s, &t), 0);
+	assert_int_equal(sessdb_commit(s), 0);
+	sessdb_close(s);
+	s = open_db();
+	assert_int_equal(sessdb_max_turn(s), 2);
+	assert_int_equal(sessdb_each_open_turn(s, count_turn, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(sessdb_find_dedupe(s, "k1", expect_done, NULL), 1);
+	assert_int_equal(sessdb_find_run(s, "k1", expect_done, NULL), 1);
+	assert_int_equal(sessdb_find_dedupe(s, "k9", expect_done, NULL), 0);
+	assert_int_equal(sessdb_prune(s, 0, 10, 1000), 0);
+	assert_int_equal(sessdb_find_dedupe(s, "k1", expect_done, NULL), 0);
+	assert_int_equal(sessdb_find_dedupe(s, "k2", count_turn, &n), 1);
+	sessdb_close(s);
+}
+
+static bool
+collect(const struct sessdb_session *v, void *arg)
+{
+	char	*out = arg;
+
+	strlcat(out, v->key, 256);
+	strlcat(out, " ", 256);
+	return true;
+}
+
+static void
+test_sessions(void **state)
+{
+	struct sessdb		*s = open_db();
+	struct sessdb_session	 v = { .key = "a", .session_id = "s1",
+	    .search = "alpha", .updated_at = 10, .entry = "{\"x\":1}",
+	    .row = "{}" };
+	struct sessdb_filter	 f = { .limit = 0 };
+	char			 out[256] = "", *entry;
+
+	(void)state;
+	assert_int_equal(sessdb_begin(s, false), 0);
+	assert_int_equal(sessdb_put_session(s, &v), 0);
+	v.key = "b";
+	v.search = "beta";
+	v.label = "L";
+	v.updated_at = 20;
+	assert_int_equal(sessdb_put_session(s, &v), 0);
+	v.key = "global";
+	assert_int_equal(sessdb_put_session(s, &v), 0);
+	assert_int_equal(sessdb_commit(s), 0);
+	assert_int_equal(sessdb_count_sessions(s), 3);
+	sessdb_each_session(s, &f, collect, out);
+	assert_string_equal(out, "b a ");
+	out[0] = '\0';
+	f.global = true;
+	f.label = "L";
+	sessdb_each_session(s, &f, collect, out);
+	assert_string_equal(out, "b global ");
+	out[0] = '\0';
+	f = (struct sessdb_filter){ .search = "lph" };
+	sessdb_each_session(s, &f, collect, out);
+	assert_string_equal(out, "a ");
+	out[0] = '\0';
+	f = (struct sessdb_filter){ .since_ms = 15, .limit = 1 };
+	sessdb_each_session(s, &f, collect, out);
+	assert_string_equal(out, "b ");
+	out[0] = '\0';
+	sessdb_page_sessions(s, "a", 1, collect, out);
+	assert_string_equal(out, "b ");
+	assert_int_equal(sessdb_get_entry(s, "a", &entry), 1);
+	assert_string_equal(entry, "{\"x\":1}");
+	free(entry);
+	assert_int_equal(sessdb_get_entry(s, "zz", &entry), 0);
+	sessdb_close(s);
+}
+
+static void
+test_R06_second_owner_is_refused_until_the_first_dies(void **state)
+{
+	struct sessdb	*s;
+	char		 why[256];
+	int		 fds[2], status;
+	pid_t		 pid;
+	char		 c;
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	if ((pid = fork()) == 0) {
+		s = open_db();
+		c = 'x';
+		(void)!write(fds[1], &c, 1);
+		pause();
+		_exit(0);
+	}
+	assert_int_equal(read(fds[0], &c, 1), 1);
+	assert_null(sessdb_open(path, why, sizeof(why)));
+	assert_int_equal(errno, EBUSY);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	s = open_db();
+	assert_non_null(s);
+	sessdb_close(s);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void
+count_delivery(const struct sessdb_delivery *d, void *arg)
+{
+	strlcat(arg, d->id, 64);
+}
+
+static void
+test_outbox(void **state)
+{
+	struct sessdb		*s = open_db();
+	struct sessdb_delivery	 d = { .id = "2", .channel = "telegram",
+	    .account = "main", .chat = "1", .thread = "", .reply_to = "",
+	    .text = "hi" };
+	char			 ids[64] = "";
+
+	(void)state;
+	sessdb_begin(s, true);
+	assert_int_equal(sessdb_put_delivery(s, &d), 0);
+	d.id = "1";
+	assert_int_equal(sessdb_put_delivery(s, &d), 0);
+	sessdb_commit(s);
+	sessdb_each_delivery(s, count_delivery, ids);
+	assert_string_equal(ids, "21");
+	sessdb_begin(s, false);
+	assert_int_equal(sessdb_drop_delivery(s, "2"), 0);
+	sessdb_commit(s);
+	ids[0] = '\0';
+	sessdb_each_delivery(s, count_delivery, ids);
+	assert_string_equal(ids, "1");
+	sessdb_close(s);
+}
+
+static void
+test_R15_full_disk_loses_nothing_committed(void **state)
+{
+	struct sessdb		*s = open_db();
+	struct sessdb_turn	 t;
+	struct rlimit		 old, lim;
+	char			 key[32];
+	int			 i, ok = 0, n = 0, before = 0;
+	bool			 failed = false;
+
+	(void)state;
+	sessdb_each_open_turn(s, count_turn, &before);
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &old);
+	lim = old;
+	lim.rlim_cur = 200000;
+	setrlimit(RLIMIT_FSIZE, &lim);
+	for (i = 0; i < 200; i++) {
+		snprintf(key, sizeof(key), "full%d", i);
+		t = turn_of(100 + i, key);
+		if (sessdb_begin(s, true) == 0 &&
+		    sessdb_put_turn(s, &t) == 0 && sessdb_commit(s) == 0) {
+			ok++;
+		} else {
+			failed = true;
+			sessdb_rollback(s);
+		}
+	}
+	setrlimit(RLIMIT_FSIZE, &old);
+	assert_true(failed && ok > 0);
+	t = turn_of(900, "room again");
+	assert_int_equal(sessdb_begin(s, true), 0);
+	assert_int_equal(sessdb_put_turn(s, &t), 0);
+	assert_int_equal(sessdb_commit(s), 0);
+	sessdb_close(s);
+	s = open_db();
+	sessdb_each_open_turn(s, count_turn, &n);
+	assert_int_equal(n, before + ok + 1);
+	sessdb_tidy(s, true);
+	sessdb_close(s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_sessions),
+		cmocka_unit_test(
+		    test_R06_second_owner_is_refused_until_the_first_dies),
+		cmocka_unit_test(test_outbox),
+		cmocka_unit_test(test_R15_full_disk_loses_nothing_committed),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
