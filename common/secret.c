@@ -22,7 +22,7 @@ secret_map(size_t n, bool *sealed)
 
 	*sealed = false;
 #ifdef SYS_memfd_secret
-	if ((fd = (int)syscall(SYS_memfd_secret, FD_CLOEXEC)) != -1) {
+	if ((fd = (int)syscall(SYS_memfd_secret, O_CLOEXEC)) != -1) {
 		if (ftruncate(fd, (off_t)n) == 0)
 			p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED,
 			    fd, 0);
