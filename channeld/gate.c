@@ -12,7 +12,7 @@
 
 #include "common/compat.h"
 
-#include "channeld/event.h"
+#include "channeld/chan_event.h"
 
 static const char *const dm_names[DM_POLICY_MAX] = {
 	[DM_PAIRING] = "pairing", [DM_ALLOWLIST] = "allowlist",
@@ -20,16 +20,16 @@ static const char *const dm_names[DM_POLICY_MAX] = {
 };
 
 void
-event_init(struct event *ev)
+chan_event_init(struct chan_event *ev)
 {
 	memset(ev, 0, sizeof(*ev));
-	ev->what = EVENT_OTHER;
+	ev->what = WHAT_OTHER;
 	ev->name = "unknown";
 	dbuf_init(&ev->text, EVENT_TEXT_MAX * 4);
 }
 
 void
-event_clear(struct event *ev)
+chan_event_clear(struct chan_event *ev)
 {
 	dbuf_clear(&ev->text);
 }
@@ -52,7 +52,8 @@ dm_policy_name(enum dm_policy p)
 }
 
 enum verdict_gate
-gate_judge(const struct gate *g, const struct event *ev, const char **reason)
+gate_judge(const struct gate *g, const struct chan_event *ev,
+    const char **reason)
 {
 	enum verdict_gate	 v = GATE_DROP;
 
@@ -75,14 +76,14 @@ gate_judge(const struct gate *g, const struct event *ev, const char **reason)
 		*reason = "dmPolicy open needs \"*\" in allowFrom";
 	else if (g->dm != DM_PAIRING)
 		*reason = "sender is not in allowFrom";
-	else if (ev->what == EVENT_MESSAGE) {
+	else if (ev->what == WHAT_MESSAGE) {
 		*reason = "sender is not paired";
 		return GATE_PAIR;
 	} else
 		*reason = "sender is not paired";
 	if (v != GATE_PASS)
 		return v;
-	if (ev->what != EVENT_MESSAGE || ev->unusable != NULL) {
+	if (ev->what != WHAT_MESSAGE || ev->unusable != NULL) {
 		*reason = ev->unusable != NULL ? ev->unusable :
 		    "this kind of event is not taken";
 		return GATE_DROP;

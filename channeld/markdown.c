@@ -166,7 +166,7 @@ doc_clean(struct dbuf *out, struct str in)
 	}
 }
 
-/* --- spans ---------------------------------------------------------------- */
+/* --- spans -------------------------------------------------------------- */
 
 #define UNSET	SIZE_MAX	/* opened, but no text yet */
 
@@ -248,7 +248,7 @@ spans_begin(struct parse *ps, size_t end)
 		doc->spans[i].from = doc->text.n;
 }
 
-/* --- text ------------------------------------------------------------------ */
+/* --- text --------------------------------------------------------------- */
 
 static void
 need(struct parse *ps, size_t lines)
@@ -375,7 +375,7 @@ text(MD_TEXTTYPE type, const MD_CHAR *p, MD_SIZE n, void *arg)
 	return put(ps, p, n);
 }
 
-/* --- inline ---------------------------------------------------------------- */
+/* --- inline ------------------------------------------------------------- */
 
 static bool
 href_ok(struct str h)
@@ -519,7 +519,7 @@ leave_span(MD_SPANTYPE type, void *detail, void *arg)
 	return 0;
 }
 
-/* --- tables ---------------------------------------------------------------- */
+/* --- tables ------------------------------------------------------------- */
 
 static struct str
 table_cell(const struct table *t, size_t row, size_t col)
@@ -623,7 +623,7 @@ table_leave(struct parse *ps)
 	return err;
 }
 
-/* --- blocks ---------------------------------------------------------------- */
+/* --- blocks ------------------------------------------------------------- */
 
 static void
 item_enter(struct parse *ps, const MD_BLOCK_LI_DETAIL *d)
@@ -787,7 +787,7 @@ leave_block(MD_BLOCKTYPE type, void *detail, void *arg)
 	return 0;
 }
 
-/* --- spoilers -------------------------------------------------------------- */
+/* --- spoilers ----------------------------------------------------------- */
 
 #define SPOILERS_MAX	64
 

@@ -64,7 +64,7 @@ markdown_render(const struct markdown_doc *doc,
 	return dbuf_err(out) ? -1 : 0;
 }
 
-/* --- Telegram -------------------------------------------------------------- */
+/* --- Telegram ----------------------------------------------------------- */
 
 void
 markdown_html_escape(struct dbuf *out, struct str s)
@@ -139,7 +139,7 @@ const struct markdown_renderer markdown_telegram = {
 	.text = markdown_html_escape,
 };
 
-/* --- plain text ------------------------------------------------------------ */
+/* --- plain text --------------------------------------------------------- */
 
 static void
 plain_open(struct dbuf *out, const struct markdown_span *s)

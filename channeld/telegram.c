@@ -24,31 +24,31 @@
 /* Every kind of update of Bot API 8; field is also its name in the log. */
 static const struct {
 	const char	*field;
-	enum event_what	 what;
+	enum chan_what	 what;
 } kinds[] = {
-	{ "message", EVENT_MESSAGE },
-	{ "edited_message", EVENT_EDITED },
-	{ "channel_post", EVENT_OTHER },
-	{ "edited_channel_post", EVENT_OTHER },
-	{ "business_connection", EVENT_OTHER },
-	{ "business_message", EVENT_OTHER },
-	{ "edited_business_message", EVENT_OTHER },
-	{ "deleted_business_messages", EVENT_OTHER },
-	{ "message_reaction", EVENT_OTHER },
-	{ "message_reaction_count", EVENT_OTHER },
-	{ "inline_query", EVENT_OTHER },
-	{ "chosen_inline_result", EVENT_OTHER },
-	{ "callback_query", EVENT_OTHER },
-	{ "shipping_query", EVENT_OTHER },
-	{ "pre_checkout_query", EVENT_OTHER },
-	{ "purchased_paid_media", EVENT_OTHER },
-	{ "poll", EVENT_OTHER },
-	{ "poll_answer", EVENT_OTHER },
-	{ "my_chat_member", EVENT_OTHER },
-	{ "chat_member", EVENT_OTHER },
-	{ "chat_join_request", EVENT_OTHER },
-	{ "chat_boost", EVENT_OTHER },
-	{ "removed_chat_boost", EVENT_OTHER },
+	{ "message", WHAT_MESSAGE },
+	{ "edited_message", WHAT_EDITED },
+	{ "channel_post", WHAT_OTHER },
+	{ "edited_channel_post", WHAT_OTHER },
+	{ "business_connection", WHAT_OTHER },
+	{ "business_message", WHAT_OTHER },
+	{ "edited_business_message", WHAT_OTHER },
+	{ "deleted_business_messages", WHAT_OTHER },
+	{ "message_reaction", WHAT_OTHER },
+	{ "message_reaction_count", WHAT_OTHER },
+	{ "inline_query", WHAT_OTHER },
+	{ "chosen_inline_result", WHAT_OTHER },
+	{ "callback_query", WHAT_OTHER },
+	{ "shipping_query", WHAT_OTHER },
+	{ "pre_checkout_query", WHAT_OTHER },
+	{ "purchased_paid_media", WHAT_OTHER },
+	{ "poll", WHAT_OTHER },
+	{ "poll_answer", WHAT_OTHER },
+	{ "my_chat_member", WHAT_OTHER },
+	{ "chat_member", WHAT_OTHER },
+	{ "chat_join_request", WHAT_OTHER },
+	{ "chat_boost", WHAT_OTHER },
+	{ "removed_chat_boost", WHAT_OTHER },
 };
 
 static const struct {
@@ -64,7 +64,7 @@ static const struct {
 	{ "document", "<media:document>" },
 };
 
-/* --- small readers --------------------------------------------------------- */
+/* --- small readers ------------------------------------------------------ */
 
 static struct str
 get_str(const json_t *o, const char *key)
@@ -153,7 +153,7 @@ user_name(const json_t *user, char *buf, size_t size)
 		put_line(buf, size, get_str(user, "username"));
 }
 
-/* --- answers --------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------ */
 
 /*
  * jansson refuses a whole document for one byte that is not UTF-8 or one
@@ -364,7 +364,7 @@ telegram_token_ok(struct str t, char *id)
 	return true;
 }
 
-/* --- updates --------------------------------------------------------------- */
+/* --- updates ------------------------------------------------------------ */
 
 /* Text with the addresses of its links, which plain text would lose. */
 static void
@@ -497,7 +497,7 @@ put_reply(struct dbuf *b, const json_t *msg, const char *id)
 /* "/cmd@us rest" is "/cmd rest"; a command for another bot is not for us. */
 static struct str
 command_name(const json_t *msg, struct str text, struct dbuf *tmp,
-    const struct telegram_self *self, struct event *ev)
+    const struct telegram_self *self, struct chan_event *ev)
 {
 	const json_t	*e = json_array_get(json_object_get(msg, "entities"), 0);
 	const char	*at;
@@ -525,7 +525,7 @@ command_name(const json_t *msg, struct str text, struct dbuf *tmp,
 
 static void
 message_text(const json_t *msg, const struct telegram_self *self,
-    struct event *ev)
+    struct chan_event *ev)
 {
 	struct dbuf	 tmp;
 	struct str	 text;
@@ -565,7 +565,7 @@ message_text(const json_t *msg, const struct telegram_self *self,
 
 static void
 read_message(const json_t *msg, const struct telegram_self *self,
-    struct event *ev)
+    struct chan_event *ev)
 {
 	int64_t	 date;
 
@@ -581,7 +581,7 @@ read_message(const json_t *msg, const struct telegram_self *self,
 		ev->is_bot = true;
 	if (ev->msg_id[0] == '\0')
 		ev->unusable = "it has no message id";
-	else if (ev->what == EVENT_MESSAGE)
+	else if (ev->what == WHAT_MESSAGE)
 		message_text(msg, self, ev);
 }
 
@@ -601,7 +601,7 @@ update_user(const json_t *o)
 }
 
 static void
-event_names(struct event *ev, const struct telegram_self *self, int64_t id,
+event_names(struct chan_event *ev, const struct telegram_self *self, int64_t id,
     int64_t edited)
 {
 	unsigned char	 md[EVP_MAX_MD_SIZE];
@@ -625,14 +625,14 @@ event_names(struct event *ev, const struct telegram_self *self, int64_t id,
 
 int
 telegram_update_read(const json_t *up, const struct telegram_self *self,
-    int64_t *update_id, struct event *ev)
+    int64_t *update_id, struct chan_event *ev)
 {
 	const json_t	*o = NULL, *chat, *user;
 	struct str	 type;
 	int64_t		 edited = 0;
 	size_t		 i;
 
-	event_init(ev);
+	chan_event_init(ev);
 	if (!json_is_object(up) ||
 	    !get_int(up, "update_id", 0, INT64_C(1) << 53, update_id))
 		return -1;
@@ -643,7 +643,7 @@ telegram_update_read(const json_t *up, const struct telegram_self *self,
 			break;
 		}
 	if (!json_is_object(o)) {
-		ev->what = EVENT_OTHER;
+		ev->what = WHAT_OTHER;
 		ev->unusable = "its kind is unknown";
 		o = NULL;
 	}
@@ -675,14 +675,14 @@ telegram_update_read(const json_t *up, const struct telegram_self *self,
 	if (ev->chat[0] == '\0')
 		(void)strlcpy(ev->chat, ev->sender[0] != '\0' ? ev->sender :
 		    "-", sizeof(ev->chat));
-	if (ev->what != EVENT_OTHER)
+	if (ev->what != WHAT_OTHER)
 		read_message(o, self, ev);
 	(void)get_int(o, "edit_date", 1, INT64_C(1) << 40, &edited);
 	event_names(ev, self, *update_id, edited);
 	return 0;
 }
 
-/* --- requests -------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------- */
 
 static int
 put_json(const char *p, size_t n, void *arg)

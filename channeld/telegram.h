@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "channeld/event.h"
+#include "channeld/chan_event.h"
 
 #define TELEGRAM_BODY_MAX	(8u << 20)	/* bytes of any answer */
 #define TELEGRAM_TEXT_MAX	4096		/* UTF-16 units of a message */
@@ -63,7 +63,7 @@ int	 telegram_self_read(struct telegram_self *, const json_t *result);
  * has no usable update_id, then there is nothing to journal. */
 int	 telegram_update_read(const json_t *update,
 	    const struct telegram_self *, int64_t *update_id,
-	    struct event *ev);
+	    struct chan_event *ev);
 
 /* Request bodies; -1 when out did not take it or text is not UTF-8. */
 int	 telegram_build_updates(struct dbuf *out, int64_t offset,

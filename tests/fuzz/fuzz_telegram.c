@@ -35,7 +35,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct telegram_self self = { "99", "our_bot" };
 	struct gate		 g = { DM_PAIRING, false, allow_all, NULL };
 	struct telegram_answer	 a;
-	struct event		 ev;
+	struct chan_event		 ev;
 	const json_t		*up;
 	const char		*why;
 	int64_t			 id;
@@ -64,7 +64,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				    ev.text.n) != NULL))
 					abort();
 			}
-			event_clear(&ev);
+			chan_event_clear(&ev);
 		}
 	telegram_answer_clear(&a);
 	return 0;

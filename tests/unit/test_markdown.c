@@ -189,7 +189,7 @@ test_hostile_bytes(void **state)
 	free(s);
 }
 
-/* --- cutting --------------------------------------------------------------- */
+/* --- cutting ------------------------------------------------------------ */
 
 static void
 test_cut_plain(void **state)

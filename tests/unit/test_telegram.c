@@ -14,7 +14,7 @@
 static const struct telegram_self self = { "99", "our_bot" };
 
 static int
-read_update(const char *json, int64_t *id, struct event *ev)
+read_update(const char *json, int64_t *id, struct chan_event *ev)
 {
 	json_t	*o;
 	int	 r;
@@ -35,25 +35,25 @@ read_update(const char *json, int64_t *id, struct event *ev)
 static void
 expect_text(const char *json, const char *text)
 {
-	struct event	 ev;
+	struct chan_event	 ev;
 	int64_t		 id;
 
 	assert_int_equal(read_update(json, &id, &ev), 0);
 	assert_null(ev.unusable);
 	assert_string_equal(dbuf_str(&ev.text), text);
-	event_clear(&ev);
+	chan_event_clear(&ev);
 }
 
 static void
 test_update(void **state)
 {
-	struct event	 ev;
+	struct chan_event	 ev;
 	int64_t		 id;
 
 	(void)state;
 	assert_int_equal(read_update(MSG("\"text\":\"hi\""), &id, &ev), 0);
 	assert_int_equal(id, 5);
-	assert_int_equal(ev.what, EVENT_MESSAGE);
+	assert_int_equal(ev.what, WHAT_MESSAGE);
 	assert_string_equal(ev.name, "message");
 	assert_int_equal(ev.chat_type, CHAT_DIRECT);
 	assert_string_equal(ev.chat, "7");
@@ -66,13 +66,13 @@ test_update(void **state)
 	assert_string_equal(ev.key, "99:message:7:11:0");
 	assert_memory_equal(ev.id, "5-", 2);
 	assert_int_equal(strlen(ev.id), 18);
-	event_clear(&ev);
+	chan_event_clear(&ev);
 }
 
 static void
 test_texts(void **state)
 {
-	struct event	 ev;
+	struct chan_event	 ev;
 	int64_t		 id;
 
 	(void)state;
@@ -101,13 +101,13 @@ test_texts(void **state)
 	assert_int_equal(read_update(MSG("\"new_chat_title\":\"x\""), &id, &ev),
 	    0);
 	assert_string_equal(ev.unusable, "it holds no text");
-	event_clear(&ev);
+	chan_event_clear(&ev);
 }
 
 static void
 test_commands(void **state)
 {
-	struct event	 ev;
+	struct chan_event	 ev;
 	int64_t		 id;
 
 #define CMD(t, n) MSG("\"text\":\"" t "\",\"entities\":[{\"type\":" \
@@ -116,19 +116,19 @@ test_commands(void **state)
 	assert_int_equal(read_update(CMD("/stop", "5"), &id, &ev), 0);
 	assert_true(ev.command);
 	assert_string_equal(dbuf_str(&ev.text), "/stop");
-	event_clear(&ev);
+	chan_event_clear(&ev);
 	assert_int_equal(read_update(CMD("/new@Our_Bot now", "12"), &id, &ev),
 	    0);
 	assert_true(ev.command);
 	assert_string_equal(dbuf_str(&ev.text), "/new now");
-	event_clear(&ev);
+	chan_event_clear(&ev);
 	assert_int_equal(read_update(CMD("/new@other", "10"), &id, &ev), 0);
 	assert_string_equal(ev.unusable, "a command for another bot");
-	event_clear(&ev);
+	chan_event_clear(&ev);
 	/* lengths that lie */
 	assert_int_equal(read_update(CMD("/x", "128"), &id, &ev), 0);
 	assert_false(ev.command);
-	event_clear(&ev);
+	chan_event_clear(&ev);
 }
 
 static void
@@ -146,25 +146,25 @@ test_malformed(void **state)
 	    ",\"text\":\"a\"}}",
 	    "{\"update_id\":5,\"message\":{\"message_id\":99999999999999999,"
 	    CHAT "," FROM ",\"text\":\"a\"}}" };
-	struct event	 ev;
+	struct chan_event	 ev;
 	int64_t		 id;
 	size_t		 i;
 
 	(void)state;
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		assert_int_equal(read_update(bad[i], &id, &ev), -1);
-		event_clear(&ev);
+		chan_event_clear(&ev);
 	}
 	for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
 		assert_int_equal(read_update(odd[i], &id, &ev), 0);
 		assert_non_null(ev.unusable);
 		assert_true(ev.id[0] != '\0' && ev.key[0] != '\0' &&
 		    ev.chat[0] != '\0');
-		event_clear(&ev);
+		chan_event_clear(&ev);
 	}
 }
 
-/* --- the gate -------------------------------------------------------------- */
+/* --- the gate ----------------------------------------------------------- */
 
 static bool
 allow7(const char *id, void *arg)
@@ -177,7 +177,7 @@ static enum verdict_gate
 judge(const char *json, enum dm_policy dm, bool any)
 {
 	struct gate		 g = { dm, any, allow7, NULL };
-	struct event		 ev;
+	struct chan_event		 ev;
 	const char		*why;
 	enum verdict_gate	 v;
 	int64_t			 id;
@@ -185,7 +185,7 @@ judge(const char *json, enum dm_policy dm, bool any)
 	assert_int_equal(read_update(json, &id, &ev), 0);
 	v = gate_judge(&g, &ev, &why);
 	assert_true((v == GATE_PASS) == (why == NULL));
-	event_clear(&ev);
+	chan_event_clear(&ev);
 	return v;
 }
 
@@ -291,7 +291,7 @@ test_bots_and_self(void **state)
 static void
 test_T46_event_identity(void **state)
 {
-	struct event	 a, b;
+	struct chan_event	 a, b;
 	int64_t		 id;
 
 	(void)state;
@@ -301,17 +301,17 @@ test_T46_event_identity(void **state)
 	    "\"text\":\"x\"}}", &id, &b), 0);
 	assert_string_not_equal(a.id, b.id);
 	assert_string_not_equal(a.key, b.key);
-	event_clear(&b);
+	chan_event_clear(&b);
 	assert_int_equal(read_update("{\"update_id\":6,\"message\":{"
 	    "\"message_id\":11," FROM "," CHAT ",\"date\":1700000000,"
 	    "\"text\":\"x\"}}", &id, &b), 0);
 	assert_string_not_equal(a.id, b.id);
 	assert_string_equal(a.key, b.key);
-	event_clear(&b);
-	event_clear(&a);
+	chan_event_clear(&b);
+	chan_event_clear(&a);
 }
 
-/* --- answers --------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------ */
 
 static void
 expect_class(unsigned int status, const char *body, enum telegram_class want,

@@ -8,8 +8,8 @@
  * gate decides on it.  Pure: filled from bytes, judged by the account's policy,
  * without any channel connected.
  */
-#ifndef CHANNELD_EVENT_H
-#define CHANNELD_EVENT_H
+#ifndef CHANNELD_CHAN_EVENT_H
+#define CHANNELD_CHAN_EVENT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,14 +23,14 @@
 #define EVENT_KEY_MAX	320
 #define EVENT_TEXT_MAX	32768	/* CH_INBOUND.text */
 
-enum event_what {
-	EVENT_MESSAGE,
-	EVENT_EDITED,
-	EVENT_OTHER,		/* reactions, button presses, membership, ... */
+enum chan_what {
+	WHAT_MESSAGE,
+	WHAT_EDITED,
+	WHAT_OTHER,		/* reactions, button presses, membership, ... */
 };
 
-struct event {
-	enum event_what	 what;
+struct chan_event {
+	enum chan_what	 what;
 	const char	*name;		/* the platform's word, static */
 	const char	*unusable;	/* why no agent gets it; NULL: it may */
 	/* id: the journal's key, from the platform's number and a hash over
@@ -54,8 +54,8 @@ struct event {
 	struct dbuf	 text;
 };
 
-void	 event_init(struct event *);
-void	 event_clear(struct event *);
+void	 chan_event_init(struct chan_event *);
+void	 chan_event_clear(struct chan_event *);
 
 /* --- the gate --------------------------------------------------------------*/
 
@@ -76,7 +76,7 @@ struct gate {
 enum verdict_gate { GATE_PASS, GATE_DROP, GATE_PAIR };
 
 /* The one way in, for every kind of event; reason is set unless it passes. */
-enum verdict_gate gate_judge(const struct gate *, const struct event *,
+enum verdict_gate gate_judge(const struct gate *, const struct chan_event *,
 	    const char **reason);
 
 #endif
