@@ -249,6 +249,7 @@ conn_ready(struct http_conn *c)
 	conn_timer(c, rq->head_ms);
 	if (rq->paused)
 		stream_pause(c->stream);
+	rq->started = true;
 	stream_flush(c->stream);
 }
 

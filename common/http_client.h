@@ -143,5 +143,8 @@ void	 http_request_resume(struct http_request *);
 /* Of the answer, once head was called. */
 unsigned int http_request_status(const struct http_request *);
 uint32_t http_request_retry_after_ms(const struct http_request *);
+/* Also in done: may any byte of it have left?  False means that the server
+ * has surely not seen it, so that it can be sent again whatever it does. */
+bool	 http_request_started(const struct http_request *);
 
 #endif

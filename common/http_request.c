@@ -224,3 +224,9 @@ http_request_retry_after_ms(const struct http_request *rq)
 {
 	return rq->retry_after_ms;
 }
+
+bool
+http_request_started(const struct http_request *rq)
+{
+	return rq->started;
+}

@@ -32,6 +32,7 @@ struct http_request {
 	uint32_t		 retry_after_ms;
 	bool			 waiting, paused, idempotent, retried, to_head;
 	bool			 has_body, over;
+	bool			 started;	/* bytes of it may have left */
 };
 
 enum conn_state {

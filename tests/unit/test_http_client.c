@@ -195,6 +195,7 @@ struct ask {
 	enum http_error	 err;
 	char		 reason[128];
 	int		 heads, dones;
+	bool		 started;
 	enum { NOTHING, CANCEL_HEAD, CANCEL_BODY, FREE_BODY, PAUSE, AGAIN } act;
 };
 
@@ -237,6 +238,7 @@ ask_done(struct http_request *rq, enum http_error err, const char *reason,
 	a->dones++;
 	a->err = err;
 	a->retry_after = http_request_retry_after_ms(rq);
+	a->started = http_request_started(rq);
 	(void)snprintf(a->reason, sizeof(a->reason), "%s", reason);
 	if (a->act == AGAIN) {
 		a->act = NOTHING;
@@ -417,6 +419,8 @@ expect_error(const char *path, enum http_error err)
 	if (a.err != err)
 		fail_msg("%s: %s (%s)", path, http_error_name(a.err),
 		    a.reason);
+	/* Only what never got a connection is surely unseen. */
+	assert_int_equal(a.started, err != HTTP_E_CONNECT);
 	dbuf_clear(&a.body);
 }
 
