@@ -109,6 +109,7 @@ struct provider_options {
 	uint64_t	 now_ms;	/* wall clock, the only one an engine has */
 	const char	*time_zone;	/* IANA name or "" */
 	const char	*workspace;	/* folder as the tools see it */
+	bool		 configured;	/* there is a provider with a network */
 };
 
 struct provider_request {
