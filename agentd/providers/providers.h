@@ -12,7 +12,10 @@
 
 #include "agentd/provider.h"
 
-#define PROVIDERS(ROW)
+#define PROVIDERS(ROW)			\
+	ROW(provider_builtin_assistant)		\
+	ROW(provider_builtin_echo)		\
+	ROW(provider_builtin_script)
 
 #define PROVIDER_DECLARE(name)	extern const struct provider name;
 PROVIDERS(PROVIDER_DECLARE)
