@@ -1,0 +1,400 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/* openclaw gateway ...: starting it, and asking its supervisor. */
+#include "common/compat.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "common/paths.h"
+#include "common/sandbox.h"
+#include "common/text.h"
+#include "openclaw/openclaw.h"
+
+/* The inode of the socket that listens on port, 0 when none does. */
+static unsigned long
+listener_inode(unsigned int port)
+{
+	static const char *const files[] = { "/proc/net/tcp",
+		"/proc/net/tcp6" };
+	char		 line[512];
+	unsigned int	 lport, state;
+	unsigned long	 inode, found = 0;
+	FILE		*f;
+	size_t		 i;
+
+	for (i = 0; i < 2 && found == 0; i++) {
+		if ((f = fopen(files[i], "re")) == NULL)
+			continue;
+		while (found == 0 && fgets(line, sizeof(line), f) != NULL)
+			if (sscanf(line, "%*d: %*[0-9A-Fa-f]:%x %*s %x %*s "
+			    "%*s %*s %*s %*s %lu", &lport, &state,
+			    &inode) == 3 && state == 0x0a && lport == port)
+				found = inode;
+		fclose(f);
+	}
+	return found;
+}
+
+static pid_t
+socket_holder(unsigned long inode)
+{
+	char		 dir[64], path[PATH_MAX], want[64], got[64];
+	struct dirent	*d, *e;
+	DIR		*proc, *fds;
+	pid_t		 pid = 0;
+	int64_t		 n;
+	ssize_t		 len;
+
+	snprintf(want, sizeof(want), "socket:[%lu]", inode);
+	if ((proc = opendir("/proc")) == NULL)
+		return 0;
+	while (pid == 0 && (d = readdir(proc)) != NULL) {
+		if (num_parse(str_of(d->d_name), 1, INT32_MAX, &n) == -1)
+			continue;
+		snprintf(dir, sizeof(dir), "/proc/%lld/fd", (long long)n);
+		if ((fds = opendir(dir)) == NULL)
+			continue;
+		while (pid == 0 && (e = readdir(fds)) != NULL) {
+			snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+			len = readlink(path, got, sizeof(got) - 1);
+			if (len > 0) {
+				got[len] = '\0';
+				if (strcmp(got, want) == 0)
+					pid = (pid_t)n;
+			}
+		}
+		closedir(fds);
+	}
+	closedir(proc);
+	return pid;
+}
+
+/* SIGTERM, 700 ms, SIGKILL; at most two seconds in all. */
+static int
+force_port(unsigned int port)
+{
+	unsigned long	 inode = listener_inode(port);
+	pid_t		 pid;
+	int		 i;
+
+	if (inode == 0) {
+		printf("force: no listeners on port %u\n", port);
+		return 0;
+	}
+	if ((pid = socket_holder(inode)) == 0) {
+		fprintf(stderr, "Error: --force: port %u is held by a process "
+		    "that this user cannot see\n", port);
+		return -1;
+	}
+	kill(pid, SIGTERM);
+	for (i = 0; i < 40 && listener_inode(port) != 0; i++) {
+		if (i == 14)
+			kill(pid, SIGKILL);
+		usleep(50000);
+	}
+	printf("force: killed pid %d on port %u\n", (int)pid, port);
+	return listener_inode(port) == 0 ? 0 : -1;
+}
+
+int
+cmd_gateway_run(struct args *a)
+{
+	char		 self[PATH_MAX], prog[PATH_MAX + 32], port[8];
+	char		*argv[16], *slash;
+	const char	*env;
+	int64_t		 p = 18789;
+	ssize_t		 n;
+	int		 argc = 0;
+
+	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (n <= 0) {
+		fprintf(stderr, "Error: /proc is not mounted\n");
+		return 1;
+	}
+	self[n] = '\0';
+	if ((slash = strrchr(self, '/')) != NULL)
+		*slash = '\0';
+	snprintf(prog, sizeof(prog), "%s/gatewayd", self);
+	if (access(prog, X_OK) == -1)
+		snprintf(prog, sizeof(prog), "%s/../sbin/gatewayd", self);
+	if (a->opt[OPT_DEV] != NULL) {
+		setenv("OPENCLAW_PROFILE", "dev", 1);
+		if (getenv("OPENCLAW_GATEWAY_PORT") == NULL)
+			setenv("OPENCLAW_GATEWAY_PORT", "19001", 1);
+	}
+	if ((env = getenv("OPENCLAW_GATEWAY_PORT")) != NULL &&
+	    num_parse(str_of(env), 1, 65535, &p) == -1) {
+		fprintf(stderr, "Error: OPENCLAW_GATEWAY_PORT: not a port\n");
+		return 1;
+	}
+	p = options_num(a, OPT_PORT, p, 1, 65535);
+	argv[argc++] = (char *)(uintptr_t)"gatewayd";
+	if (a->opt[OPT_PORT] != NULL) {
+		snprintf(port, sizeof(port), "%lld", (long long)p);
+		argv[argc++] = (char *)(uintptr_t)"-p";
+		argv[argc++] = port;
+	}
+	if (a->opt[OPT_BIND] != NULL) {
+		argv[argc++] = (char *)(uintptr_t)"-b";
+		argv[argc++] = (char *)(uintptr_t)a->opt[OPT_BIND];
+	}
+	if (a->opt[OPT_UNCONFIGURED] != NULL || a->opt[OPT_DEV] != NULL)
+		argv[argc++] = (char *)(uintptr_t)"-a";
+	if (a->opt[OPT_VERBOSE] != NULL)
+		argv[argc++] = (char *)(uintptr_t)"-v";
+	argv[argc] = NULL;
+	/* From here on the token is in no argument list any more. */
+	if (a->opt[OPT_TOKEN] != NULL)
+		setenv("OPENCLAW_GATEWAY_TOKEN", a->opt[OPT_TOKEN], 1);
+	if (a->opt[OPT_FORCE] != NULL && force_port((unsigned int)p) == -1)
+		return 1;
+	fflush(stdout);
+	execv(prog, argv);
+	fprintf(stderr, "Error: %s: %s\n", prog, strerror(errno));
+	return 1;
+}
+
+static int
+say_done(struct args *a, const char *action, json_t *res)
+{
+	if (res == NULL)
+		return 1;
+	if (a->opt[OPT_JSON] != NULL) {
+		json_t	*out = json_pack("{s:b, s:s, s:s}", "ok", 1, "action",
+			    action, "message", jtext(res, "message", ""));
+
+		print_json(out);
+		json_decref(out);
+	} else {
+		print_text(jtext(res, "message", action));
+		putchar('\n');
+	}
+	json_decref(res);
+	return 0;
+}
+
+int
+cmd_gateway_stop(struct args *a)
+{
+	return say_done(a, "stop", rpc_once(a, "gateway.stop", NULL));
+}
+
+int
+cmd_gateway_restart(struct args *a)
+{
+	json_t	*params = json_object();
+
+	if (a->opt[OPT_PROCESS] != NULL)
+		json_object_set_new(params, "process",
+		    json_string(a->opt[OPT_PROCESS]));
+	return say_done(a, "restart", rpc_once(a, "gateway.restart", params));
+}
+
+int
+cmd_gateway_reload(struct args *a)
+{
+	return say_done(a, "reload", rpc_once(a, "gateway.reload", NULL));
+}
+
+int
+cmd_gateway_call(struct args *a)
+{
+	struct rpc	*r;
+	json_error_t	 je;
+	json_t		*params = NULL, *res;
+
+	if (a->noperands != 1) {
+		fprintf(stderr, "error: missing required argument 'method'\n");
+		return 1;
+	}
+	if (a->opt[OPT_PARAMS] != NULL && (params = json_loads(
+	    a->opt[OPT_PARAMS], 0, &je)) == NULL) {
+		fprintf(stderr, "Error: --params: %s\n", je.text);
+		return 1;
+	}
+	if ((r = rpc_open(a)) == NULL)
+		return 1;
+	res = rpc_call(r, a->operand[0], params, a->opt[OPT_FINAL] != NULL,
+	    options_num(a, OPT_TIMEOUT, 10000, 1, 86400000));
+	rpc_close(r);
+	if (res == NULL)
+		return 1;
+	print_json(res);
+	json_decref(res);
+	return 0;
+}
+
+int
+cmd_gateway_processes(struct args *a)
+{
+	static const char *const heads[] = { "Process", "State", "Pid", "User",
+		"PSS KiB", "Restarts", "Sandbox", "Note" };
+	struct table	*t;
+	json_t		*res, *p;
+	size_t		 i;
+	int64_t		 sum = 0;
+
+	if ((res = rpc_once(a, "gateway.processes", NULL)) == NULL)
+		return 1;
+	if (a->opt[OPT_JSON] != NULL) {
+		print_json(res);
+		json_decref(res);
+		return 0;
+	}
+	t = table_new(heads, 8);
+	json_array_foreach(json_object_get(res, "processes"), i, p) {
+		table_row(t);
+		table_add(t, 0, "%s", jtext(p, "name", "?"));
+		table_add(t, 1, "%s", jtext(p, "state", "?"));
+		table_add(t, 2, "%lld", (long long)jnum(p, "pid", 0));
+		table_add(t, 3, "%lld", (long long)jnum(p, "uid", 0));
+		table_add(t, 4, "%lld", (long long)jnum(p, "pssKiB", 0));
+		table_add(t, 5, "%lld", (long long)jnum(p, "restarts", 0));
+		table_add(t, 6, "%zu of %zu", json_array_size(
+		    json_object_get(p, "sandbox")), json_array_size(
+		    json_object_get(p, "sandbox")) + json_array_size(
+		    json_object_get(p, "failed")));
+		table_add(t, 7, "%s", jtext(p, "detail", jtext(p, "lastExit",
+		    "")));
+		sum += jnum(p, "pssKiB", 0);
+	}
+	table_print(t);
+	printf("%lld KiB in all (PSS), %s mode\n", (long long)sum,
+	    jtext(res, "mode", "?"));
+	json_decref(res);
+	return 0;
+}
+
+int
+cmd_gateway_status(struct args *a)
+{
+	struct paths	 ps;
+	struct rpc	*r;
+	json_t		*health = NULL, *err = NULL, *out;
+	char		 why[512];
+	uint64_t	 begin = mono_ms();
+	bool		 ok;
+
+	if (paths_resolve(&ps, NULL, NULL, why, sizeof(why)) == -1) {
+		fprintf(stderr, "Error: %s\n", why);
+		return 1;
+	}
+	if ((r = rpc_open(a)) != NULL)
+		health = rpc_try(r, "health", NULL, false, options_num(a,
+		    OPT_TIMEOUT, 10000, 1, 86400000), &err);
+	ok = health != NULL;
+	out = json_pack("{s:{s:s, s:b}, s:{s:{s:s, s:b}}, s:{s:b, s:s, s:I}}",
+	    "service", "label", "gatewayd", "loaded", ok, "config", "cli",
+	    "path", ps.config, "exists", access(ps.config, F_OK) == 0, "rpc",
+	    "ok", ok, "url", r != NULL ? rpc_target(r) : ps.control,
+	    "latencyMs", (json_int_t)(mono_ms() - begin));
+	if (!ok)
+		json_object_set_new(json_object_get(out, "rpc"), "error",
+		    json_string(err != NULL ? jtext(err, "message", "?") :
+		    "not reachable"));
+	if (a->opt[OPT_JSON] != NULL)
+		print_json(out);
+	else
+		printf("Gateway: %s\nTarget: %s\nConfig: %s%s\nState: %s\n",
+		    ok ? "running, answers" : "does not answer",
+		    r != NULL ? rpc_target(r) : ps.control, ps.config,
+		    access(ps.config, F_OK) == 0 ? "" :
+		    " (none: embedded defaults)", ps.state);
+	json_decref(out);
+	json_decref(health);
+	json_decref(err);
+	rpc_close(r);
+	return ok ? 0 : 1;
+}
+
+int
+cmd_sandbox_profiles(struct args *a)
+{
+	json_t		*res, *p, *f;
+	const char	*s;
+	size_t		 i, j;
+
+	if ((res = rpc_once(a, "sandbox.profiles", NULL)) == NULL)
+		return 1;
+	if (a->opt[OPT_JSON] != NULL) {
+		print_json(res);
+		json_decref(res);
+		return 0;
+	}
+	json_array_foreach(json_object_get(res, "profiles"), i, p) {
+		print_text(jtext(p, "name", "?"));
+		printf("\n");
+		if ((s = jtext(p, "description", NULL)) != NULL) {
+			printf("  does       ");
+			print_text(s);
+			printf("\n");
+		}
+		if ((s = jtext(p, "seccomp", NULL)) != NULL) {
+			printf("  seccomp    ");
+			print_text(s);
+			printf("\n");
+		}
+		json_array_foreach(json_object_get(p, "processes"), j, f) {
+			size_t	 k;
+			json_t	*v;
+
+			printf("  process    ");
+			print_text(jtext(f, "name", "?"));
+			printf(", uid %lld, Landlock ABI %lld\n  has       ",
+			    (long long)jnum(f, "uid", 0),
+			    (long long)jnum(f, "landlockAbi", 0));
+			json_array_foreach(json_object_get(f, "sandbox"), k, v) {
+				putchar(' ');
+				print_text(json_string_value(v));
+			}
+			if (json_array_size(json_object_get(f, "failed")) > 0)
+				printf("\n  lacks     ");
+			json_array_foreach(json_object_get(f, "failed"), k, v) {
+				putchar(' ');
+				print_text(json_string_value(v));
+			}
+			printf("\n");
+			if ((s = jtext(f, "detail", NULL)) != NULL &&
+			    s[0] != '\0') {
+				printf("  because    ");
+				print_text(s);
+				printf("\n");
+			}
+		}
+	}
+	json_decref(res);
+	return 0;
+}
+
+int
+cmd_sandbox_selftest(struct args *a)
+{
+	json_t	*res, *v;
+	int64_t	 tried, passed;
+	size_t	 i;
+
+	if ((res = rpc_once(a, "sandbox.selftest", NULL)) == NULL)
+		return 1;
+	tried = jnum(res, "tried", 0);
+	passed = jnum(res, "passed", 0);
+	if (a->opt[OPT_JSON] != NULL)
+		print_json(res);
+	else {
+		json_array_foreach(json_object_get(res, "lines"), i, v) {
+			print_text(json_string_value(v));
+			putchar('\n');
+		}
+		printf("%lld of %lld attempts were stopped\n",
+		    (long long)passed, (long long)tried);
+	}
+	json_decref(res);
+	return tried > 0 && passed == tried ? 0 : 1;
+}

@@ -1,0 +1,359 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/* openclaw health, status, sessions, channels status, config get, pairing. */
+#include "common/compat.h"
+
+#include "common/text.h"
+#include "openclaw/openclaw.h"
+
+static int
+show(struct args *a, json_t *res, void (*human)(json_t *))
+{
+	if (res == NULL)
+		return 1;
+	if (a->opt[OPT_JSON] != NULL)
+		print_json(res);
+	else
+		human(res);
+	json_decref(res);
+	return 0;
+}
+
+static void
+line(const char *label, const char *text)
+{
+	printf("%-12s ", label);
+	print_text(text);
+	putchar('\n');
+}
+
+static void
+show_health(json_t *h)
+{
+	json_t		*v, *accounts, *acc;
+	const char	*id, *name;
+	char		 text[256], age[32];
+	size_t		 i;
+
+	line("Gateway:", json_is_true(json_object_get(h, "ok")) ? "ok" :
+	    "not ok");
+	json_array_foreach(json_object_get(h, "agents"), i, v) {
+		json_t	*s = json_object_get(v, "sessions");
+		json_t	*r = json_array_get(json_object_get(s, "recent"), 0);
+
+		snprintf(text, sizeof(text), "%s%s, %lld sessions, last %s",
+		    jtext(v, "agentId", "?"),
+		    json_is_true(json_object_get(v, "isDefault")) ?
+		    " (default)" : "", (long long)jnum(s, "count", 0),
+		    r != NULL ? age_text(jnum(r, "age", -1), age) : "never");
+		line("Agent:", text);
+	}
+	json_object_foreach(json_object_get(h, "channels"), id, v) {
+		accounts = json_object_get(v, "accounts");
+		json_object_foreach(accounts, name, acc) {
+			snprintf(text, sizeof(text), "%s/%s: %s%s%s", id, name,
+			    json_is_true(json_object_get(acc, "connected")) ?
+			    "connected" : jtext(acc, "state", "not connected"),
+			    jtext(acc, "lastError", "")[0] != '\0' ? ", " : "",
+			    jtext(acc, "lastError", ""));
+			line("Channel:", text);
+		}
+	}
+}
+
+int
+cmd_health(struct args *a)
+{
+	return show(a, rpc_once(a, "health", NULL), show_health);
+}
+
+static void
+session_table(json_t *rows)
+{
+	static const char *const heads[] = { "Kind", "Key", "Age", "Model",
+		"Tokens", "Flags" };
+	struct table	*t = table_new(heads, 6);
+	char		 age[32];
+	json_t		*s;
+	size_t		 i;
+
+	json_array_foreach(rows, i, s) {
+		int64_t	 updated = jnum(s, "updatedAt", 0);
+		int64_t	 total = jnum(s, "totalTokens", -1);
+		int64_t	 window = jnum(s, "contextTokens", 0);
+
+		table_row(t);
+		table_add(t, 0, "%s", jtext(s, "kind", "?"));
+		table_add(t, 1, "%s", jtext(s, "key", "?"));
+		table_add(t, 2, "%s", updated > 0 ? age_text(
+		    (int64_t)wall_ms() - updated, age) : "-");
+		table_add(t, 3, "%s", jtext(s, "model", "-"));
+		if (total < 0)
+			table_add(t, 4, "-");
+		else if (window > 0)
+			table_add(t, 4, "%lld/%lld (%lld%%)", (long long)total,
+			    (long long)window, (long long)(total * 100 /
+			    window));
+		else
+			table_add(t, 4, "%lld", (long long)total);
+		table_add(t, 5, "%s%s",
+		    json_is_true(json_object_get(s, "systemSent")) ?
+		    "system " : "",
+		    json_is_true(json_object_get(s, "abortedLastRun")) ?
+		    "aborted" : "");
+	}
+	table_print(t);
+}
+
+static void
+show_status(json_t *s)
+{
+	json_t	*sessions = json_object_get(s, "sessions");
+	json_t	*defaults = json_object_get(sessions, "defaults");
+	char	 text[128];
+
+	line("Model:", jtext(defaults, "model", "-"));
+	snprintf(text, sizeof(text), "%lld", (long long)jnum(sessions, "count",
+	    0));
+	line("Sessions:", text);
+	session_table(json_object_get(sessions, "recent"));
+}
+
+int
+cmd_status(struct args *a)
+{
+	struct rpc	*r;
+	json_t		*st, *health = NULL, *procs = NULL;
+	int64_t		 timeout = options_num(a, OPT_TIMEOUT, 10000, 1,
+			    86400000);
+
+	if ((r = rpc_open(a)) == NULL)
+		return 1;
+	st = rpc_call(r, "status", NULL, false, timeout);
+	if (st != NULL && (a->opt[OPT_ALL] != NULL || a->opt[OPT_DEEP] !=
+	    NULL)) {
+		health = rpc_call(r, "health", json_pack("{s:b}", "probe",
+		    a->opt[OPT_DEEP] != NULL), false, timeout);
+		if (a->opt[OPT_ALL] != NULL)
+			procs = rpc_call(r, "gateway.processes", NULL, false,
+			    timeout);
+	}
+	if (st == NULL) {
+		rpc_close(r);
+		return 1;
+	}
+	if (a->opt[OPT_JSON] != NULL) {
+		json_object_set_new(st, "gateway", json_pack("{s:s, s:s, s:b}",
+		    "mode", "local", "url", rpc_target(r), "reachable", 1));
+		if (health != NULL)
+			json_object_set(st, "health", health);
+		if (procs != NULL)
+			json_object_set(st, "processes",
+			    json_object_get(procs, "processes"));
+		print_json(st);
+	} else {
+		line("Gateway:", rpc_target(r));
+		if (health != NULL)
+			show_health(health);
+		show_status(st);
+		if (procs != NULL)
+			print_json(json_object_get(procs, "processes"));
+	}
+	rpc_close(r);
+	json_decref(st);
+	json_decref(health);
+	json_decref(procs);
+	return 0;
+}
+
+static void
+show_sessions(json_t *s)
+{
+	session_table(json_object_get(s, "sessions"));
+}
+
+int
+cmd_sessions(struct args *a)
+{
+	json_t	*params = json_object(), *res, *row;
+	int64_t	 active = options_num(a, OPT_ACTIVE, 0, 1, 10000000), now;
+	size_t	 i;
+
+	if (active > 0)
+		json_object_set_new(params, "activeMinutes",
+		    json_integer(active));
+	json_object_set_new(params, "includeGlobal", json_true());
+	json_object_set_new(params, "includeUnknown", json_true());
+	res = rpc_once(a, "sessions.list", params);
+	if (res != NULL) {
+		now = (int64_t)wall_ms();
+		json_object_set_new(res, "activeMinutes", active > 0 ?
+		    json_integer(active) : json_null());
+		json_array_foreach(json_object_get(res, "sessions"), i, row)
+			if (jnum(row, "updatedAt", 0) > 0)
+				json_object_set_new(row, "ageMs", json_integer(
+				    now - jnum(row, "updatedAt", 0)));
+	}
+	return show(a, res, show_sessions);
+}
+
+static void
+show_channels(json_t *c)
+{
+	static const char *const heads[] = { "Channel", "Account", "State",
+		"Policy", "Last message", "Error" };
+	struct table	*t = table_new(heads, 6);
+	const char	*id;
+	char		 age[32];
+	json_t		*rows, *r;
+	size_t		 i;
+
+	json_object_foreach(json_object_get(c, "channelAccounts"), id, rows) {
+		json_array_foreach(rows, i, r) {
+			int64_t	 last = jnum(r, "lastInboundAt", 0);
+
+			table_row(t);
+			table_add(t, 0, "%s", id);
+			table_add(t, 1, "%s", jtext(r, "accountId", "?"));
+			table_add(t, 2, "%s",
+			    json_is_true(json_object_get(r, "connected")) ?
+			    "connected" :
+			    json_is_true(json_object_get(r, "running")) ?
+			    "running" : "stopped");
+			table_add(t, 3, "%s", jtext(r, "dmPolicy", "-"));
+			table_add(t, 4, "%s", last > 0 ? age_text(
+			    (int64_t)wall_ms() - last, age) : "-");
+			table_add(t, 5, "%s", jtext(r, "lastError", ""));
+		}
+	}
+	table_print(t);
+}
+
+int
+cmd_channels_status(struct args *a)
+{
+	return show(a, rpc_once(a, "channels.status", json_pack("{s:b}",
+	    "probe", a->opt[OPT_PROBE] != NULL)), show_channels);
+}
+
+static void
+show_pairing(json_t *p)
+{
+	static const char *const heads[] = { "Code", "Sender", "Channel",
+		"Asked", "Name" };
+	struct table	*t = table_new(heads, 5);
+	char		 age[32];
+	json_t		*r, *meta;
+	size_t		 i;
+
+	json_array_foreach(json_object_get(p, "requests"), i, r) {
+		meta = json_object_get(r, "meta");
+		table_row(t);
+		table_add(t, 0, "%s", jtext(r, "code", "?"));
+		table_add(t, 1, "%s", jtext(r, "id", "?"));
+		table_add(t, 2, "%s", jtext(r, "channel", jtext(p, "channel",
+		    "")));
+		table_add(t, 3, "%s", age_text((int64_t)wall_ms() - jnum(r,
+		    "createdAtMs", (int64_t)wall_ms()), age));
+		table_add(t, 4, "%s", jtext(meta, "name", jtext(meta,
+		    "username", "")));
+	}
+	table_print(t);
+}
+
+int
+cmd_pairing_list(struct args *a)
+{
+	const char	*channel = a->opt[OPT_CHANNEL];
+	json_t		*params = json_object();
+
+	if (channel == NULL && a->noperands > 0)
+		channel = a->operand[0];
+	if (channel != NULL)
+		json_object_set_new(params, "channel", json_string(channel));
+	return show(a, rpc_once(a, "pairing.list", params), show_pairing);
+}
+
+static void
+show_approved(json_t *p)
+{
+	printf("Approved ");
+	print_text(jtext(p, "channel", ""));
+	printf(" sender ");
+	print_text(jtext(p, "id", "?"));
+	printf(".\n");
+}
+
+int
+cmd_pairing_approve(struct args *a)
+{
+	const char	*channel = a->opt[OPT_CHANNEL], *code;
+	json_t		*params;
+
+	if (a->noperands == 0) {
+		fprintf(stderr, "error: missing required argument 'code'\n");
+		return 1;
+	}
+	code = a->operand[a->noperands - 1];
+	if (channel == NULL && a->noperands > 1)
+		channel = a->operand[0];
+	params = json_pack("{s:s}", "code", code);
+	if (channel != NULL)
+		json_object_set_new(params, "channel", json_string(channel));
+	return show(a, rpc_once(a, "pairing.approve", params), show_approved);
+}
+
+/* a.b[0].c in a document; NULL when there is none. */
+static json_t *
+walk(json_t *j, const char *path)
+{
+	char		 word[128];
+	size_t		 n;
+	uint64_t	 at;
+
+	while (*path != '\0' && j != NULL) {
+		path += strspn(path, ".[");
+		n = strcspn(path, ".[]");
+		if (n == 0 || n >= sizeof(word))
+			return NULL;
+		memcpy(word, path, n);
+		word[n] = '\0';
+		path += n + (path[n] == ']' ? 1 : 0);
+		if (json_is_array(j))
+			j = num_parse_u64(str_of(word), UINT32_MAX, &at) ==
+			    0 ? json_array_get(j, at) : NULL;
+		else
+			j = json_object_get(j, word);
+	}
+	return j;
+}
+
+int
+cmd_config_get(struct args *a)
+{
+	json_t	*res, *v;
+
+	if (a->noperands != 1) {
+		fprintf(stderr, "error: missing required argument 'path'\n");
+		return 1;
+	}
+	if ((res = rpc_once(a, "config.get", NULL)) == NULL)
+		return 1;
+	v = walk(json_object_get(res, "config"), a->operand[0]);
+	if (v == NULL) {
+		fprintf(stderr, "Error: config path not found: %s\n",
+		    a->operand[0]);
+		json_decref(res);
+		return 1;
+	}
+	if (a->opt[OPT_JSON] == NULL && json_is_string(v)) {
+		print_text(json_string_value(v));
+		putchar('\n');
+	} else
+		print_json(v);
+	json_decref(res);
+	return 0;
+}

@@ -1,0 +1,103 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * openclaw: the command line.  A client of the gateway protocol over the
+ * control socket, or over a WebSocket when --url is given.  It never touches
+ * the gateway's files but the configuration's path and the token file.
+ */
+#ifndef OPENCLAW_OPENCLAW_H
+#define OPENCLAW_OPENCLAW_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum option {
+#define OPTION(name, letter, ID, value, help, gateway) OPT_##ID,
+#include "openclaw/options.def"
+#undef OPTION
+	OPT_MAX
+};
+
+struct args {
+	const char	*opt[OPT_MAX];	/* value, "" for a switch, NULL: none */
+	const char	*operand[8];
+	size_t		 noperands;
+	char		**argv;
+};
+
+struct command {
+	const char	*name;
+	int		(*run)(struct args *);	/* exit status */
+	const char	*options, *operands, *help;
+};
+extern const struct command commands[];
+
+/* options.c: 0, or -1 after a message on standard error. */
+int	 options_parse(struct args *, const struct command *, int argc,
+	    char *argv[], int first);
+void	 options_help(const struct command *);
+/* The number of an option, def when it is not given; exits 1 on nonsense. */
+int64_t	 options_num(const struct args *, enum option, int64_t def,
+	    int64_t min, int64_t max);
+
+/* rpc.c */
+struct rpc;
+/* Opens the local control socket, or --url; prints why it cannot, with the
+ * target, and returns NULL. */
+struct rpc *rpc_open(const struct args *);
+void	 rpc_close(struct rpc *);
+/* Sends a request (params is stolen, may be NULL) and waits; the payload is
+ * the caller's (a JSON null when there is none), NULL after a message.
+ * last: skip an answer whose status is "accepted". */
+json_t	*rpc_call(struct rpc *, const char *method, json_t *params, bool last,
+	    int64_t timeout_ms);
+/* As rpc_call, quiet: the error object goes to *err. */
+json_t	*rpc_try(struct rpc *, const char *method, json_t *params, bool last,
+	    int64_t timeout_ms, json_t **err);
+/* Called for each event that comes while waiting. */
+void	 rpc_onevent(struct rpc *, void (*)(const char *name, json_t *payload,
+	    void *), void *);
+const char *rpc_target(const struct rpc *);
+/* Open, one call, close. */
+json_t	*rpc_once(const struct args *, const char *method, json_t *params);
+
+/* print.c */
+void	 print_json(json_t *);		/* 2 blanks, a newline */
+void	 print_text(const char *);	/* control bytes escaped */
+bool	 print_colors(const struct args *);
+struct table;
+struct table *table_new(const char *const *heads, size_t n);
+void	 table_add(struct table *, size_t col, const char *fmt, ...)
+	    __attribute__((format(printf, 3, 4)));
+void	 table_row(struct table *);
+void	 table_print(struct table *);	/* to the terminal's width; frees */
+const char *age_text(int64_t ms, char buf[32]);	/* "5m ago" */
+/* Text of a key, or def; number likewise. */
+const char *jtext(json_t *, const char *key, const char *def);
+int64_t	 jnum(json_t *, const char *key, int64_t def);
+
+int	 cmd_gateway_run(struct args *);
+int	 cmd_gateway_status(struct args *);
+int	 cmd_gateway_stop(struct args *);
+int	 cmd_gateway_restart(struct args *);
+int	 cmd_gateway_reload(struct args *);
+int	 cmd_gateway_processes(struct args *);
+int	 cmd_gateway_call(struct args *);
+int	 cmd_health(struct args *);
+int	 cmd_status(struct args *);
+int	 cmd_agent(struct args *);
+int	 cmd_sessions(struct args *);
+int	 cmd_logs(struct args *);
+int	 cmd_channels_status(struct args *);
+int	 cmd_pairing_list(struct args *);
+int	 cmd_pairing_approve(struct args *);
+int	 cmd_config_get(struct args *);
+int	 cmd_sandbox_profiles(struct args *);
+int	 cmd_sandbox_selftest(struct args *);
+
+#endif

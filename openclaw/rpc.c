@@ -1,0 +1,230 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/* Requests and answers over a wire, with the error texts that scripts know. */
+#include "common/compat.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "common/paths.h"
+#include "openclaw/openclaw.h"
+#include "openclaw/wire.h"
+
+struct rpc {
+	struct wire	*w;
+	char		 target[2300];
+	unsigned int	 id;
+	void		(*onevent)(const char *, json_t *, void *);
+	void		*arg;
+};
+
+static void
+rpc_explain(const struct rpc *r, const struct args *a)
+{
+	struct paths	 ps;
+	char		 why[256];
+
+	fprintf(stderr, "Gateway target: %s\n", r->target);
+	fprintf(stderr, "Source: %s\n", a->opt[OPT_URL] != NULL ? "--url" :
+	    "local control socket");
+	if (paths_resolve(&ps, NULL, NULL, why, sizeof(why)) == 0)
+		fprintf(stderr, "Config: %s\n", ps.config);
+	if (a->opt[OPT_URL] == NULL)
+		fprintf(stderr, "Is it running? `openclaw gateway run` starts "
+		    "it in the foreground.\n");
+}
+
+static int
+rpc_connect(struct rpc *r, const struct args *a, int64_t timeout)
+{
+	json_t	*params, *auth, *res, *err = NULL;
+
+	params = json_pack("{s:i, s:i, s:{s:s, s:s, s:s, s:s}}",
+	    "minProtocol", 3, "maxProtocol", 3, "client", "id", "cli",
+	    "version", GW_VERSION, "platform", "linux", "mode", "cli");
+	auth = json_object();
+	if (a->opt[OPT_TOKEN] != NULL)
+		json_object_set_new(auth, "token",
+		    json_string(a->opt[OPT_TOKEN]));
+	else if (a->opt[OPT_PASSWORD] == NULL &&
+	    getenv("OPENCLAW_GATEWAY_TOKEN") != NULL)
+		json_object_set_new(auth, "token",
+		    json_string(getenv("OPENCLAW_GATEWAY_TOKEN")));
+	if (a->opt[OPT_PASSWORD] != NULL)
+		json_object_set_new(auth, "password",
+		    json_string(a->opt[OPT_PASSWORD]));
+	json_object_set_new(params, "auth", auth);
+	res = rpc_try(r, "connect", params, false, timeout, &err);
+	if (res == NULL) {
+		fprintf(stderr, "gateway connect failed: %s\n", err != NULL ?
+		    jtext(err, "message", "?") : "no answer");
+		json_decref(err);
+		return -1;
+	}
+	json_decref(res);
+	return 0;
+}
+
+struct rpc *
+rpc_open(const struct args *a)
+{
+	struct paths	 ps;
+	struct rpc	*r;
+	char		 why[512];
+	int64_t		 timeout;
+
+	timeout = options_num(a, OPT_TIMEOUT, 10000, 1, 86400000);
+	if ((r = calloc(1, sizeof(*r))) == NULL)
+		return NULL;
+	if (a->opt[OPT_URL] != NULL) {
+		strlcpy(r->target, a->opt[OPT_URL], sizeof(r->target));
+		r->w = wire_open_url(a->opt[OPT_URL], (int)timeout, why,
+		    sizeof(why));
+	} else {
+		if (paths_resolve(&ps, NULL, NULL, why, sizeof(why)) == -1) {
+			fprintf(stderr, "Error: %s\n", why);
+			free(r);
+			return NULL;
+		}
+		strlcpy(r->target, ps.control, sizeof(r->target));
+		r->w = wire_open_unix(ps.control, why, sizeof(why));
+	}
+	if (r->w == NULL) {
+		fprintf(stderr, "gateway connect failed: %s\n", why);
+		rpc_explain(r, a);
+		free(r);
+		return NULL;
+	}
+	/* The control socket knows its peer by the kernel's word. */
+	if (a->opt[OPT_URL] != NULL && rpc_connect(r, a, timeout) == -1) {
+		rpc_explain(r, a);
+		rpc_close(r);
+		return NULL;
+	}
+	return r;
+}
+
+void
+rpc_close(struct rpc *r)
+{
+	if (r == NULL)
+		return;
+	wire_close(r->w);
+	free(r);
+}
+
+const char *
+rpc_target(const struct rpc *r)
+{
+	return r->target;
+}
+
+void
+rpc_onevent(struct rpc *r, void (*cb)(const char *, json_t *, void *),
+    void *arg)
+{
+	r->onevent = cb;
+	r->arg = arg;
+}
+
+static json_t *
+local_error(const char *code, const char *text)
+{
+	return json_pack("{s:s, s:s}", "code", code, "message", text);
+}
+
+json_t *
+rpc_try(struct rpc *r, const char *method, json_t *params, bool last,
+    int64_t timeout_ms, json_t **err)
+{
+	uint64_t	 deadline = mono_ms() + (uint64_t)timeout_ms;
+	const char	*frame;
+	json_t		*req, *m, *payload;
+	char		 id[16], why[512], *text;
+	int		 sent;
+
+	*err = NULL;
+	snprintf(id, sizeof(id), "%u", ++r->id);
+	req = json_pack("{s:s, s:s, s:s, s:o*}", "type", "req", "id", id,
+	    "method", method, "params", params);
+	text = json_dumps(req, JSON_COMPACT);
+	json_decref(req);
+	if (text == NULL) {
+		*err = local_error("LOCAL", "the request is not valid JSON");
+		return NULL;
+	}
+	sent = wire_send(r->w, text, strlen(text), why, sizeof(why));
+	freezero(text, strlen(text));
+	if (sent == -1) {
+		*err = local_error("CLOSED", why);
+		return NULL;
+	}
+	for (;;) {
+		frame = wire_recv(r->w, deadline, why, sizeof(why));
+		if (frame == NULL) {
+			if (why[0] == '\0')
+				snprintf(why, sizeof(why), "gateway timeout "
+				    "after %lldms", (long long)timeout_ms);
+			*err = local_error("CLOSED", why);
+			return NULL;
+		}
+		if ((m = json_loads(frame, 0, NULL)) == NULL)
+			continue;
+		if (strcmp(jtext(m, "type", ""), "event") == 0) {
+			if (r->onevent != NULL)
+				r->onevent(jtext(m, "event", ""),
+				    json_object_get(m, "payload"), r->arg);
+			json_decref(m);
+			continue;
+		}
+		payload = json_object_get(m, "payload");
+		if (strcmp(jtext(m, "id", ""), id) != 0 || (last &&
+		    strcmp(jtext(payload, "status", ""), "accepted") == 0)) {
+			json_decref(m);
+			continue;
+		}
+		if (!json_is_true(json_object_get(m, "ok"))) {
+			*err = json_incref(json_object_get(m, "error"));
+			if (*err == NULL)
+				*err = local_error("?", "refused");
+			json_decref(m);
+			return NULL;
+		}
+		payload = payload != NULL ? json_incref(payload) : json_null();
+		json_decref(m);
+		return payload;
+	}
+}
+
+json_t *
+rpc_call(struct rpc *r, const char *method, json_t *params, bool last,
+    int64_t timeout_ms)
+{
+	json_t	*err, *res = rpc_try(r, method, params, last, timeout_ms,
+		    &err);
+
+	if (res == NULL) {
+		fprintf(stderr, "Error: %s\n", jtext(err, "message", "?"));
+		json_decref(err);
+	}
+	return res;
+}
+
+json_t *
+rpc_once(const struct args *a, const char *method, json_t *params)
+{
+	struct rpc	*r;
+	json_t		*res;
+
+	if ((r = rpc_open(a)) == NULL) {
+		json_decref(params);
+		return NULL;
+	}
+	res = rpc_call(r, method, params, false, options_num(a, OPT_TIMEOUT,
+	    10000, 1, 86400000));
+	rpc_close(r);
+	return res;
+}
