@@ -60,7 +60,8 @@ files_openat(int dir_fd, const char *path, uint64_t flags, mode_t mode)
 	int		 fd, tries = 0;
 
 	memset(&how, 0, sizeof(how));
-	how.flags = flags | O_CLOEXEC | O_NOFOLLOW;
+	/* No O_NOFOLLOW: with O_PATH it would open a link itself. */
+	how.flags = flags | O_CLOEXEC;
 	how.mode = flags & O_CREAT ? mode : 0;
 	how.resolve = FILES_RESOLVE;
 	do {
