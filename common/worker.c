@@ -104,6 +104,13 @@ worker_parcel(void)
 	return wk.parcel;
 }
 
+void
+worker_parcel_forget(void)
+{
+	parcel_close(wk.parcel);
+	wk.parcel = NULL;
+}
+
 struct link *
 worker_ctl(void)
 {

@@ -71,6 +71,9 @@ struct event_base *worker_base(void);
 const char *worker_instance(void);	/* "telegram:main"; "" for one-only */
 const char *worker_name(void);		/* "channeld/telegram:main" */
 const struct parcel *worker_parcel(void);
+/* Zeroes and closes the parcel, for roles that have taken a credential out of
+ * it; to be called in setup() and commit(). */
+void	 worker_parcel_forget(void);
 struct link *worker_ctl(void);		/* to the parent */
 void	 worker_drained(void);
 /* The peer sent what its type allows but its content does not: closes the
