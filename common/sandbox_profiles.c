@@ -41,10 +41,6 @@ static const struct profile_mount mounts_tls[] = {
 static const struct profile_mount mounts_dns[] = {
 	{ "/etc/resolv.conf", MNT_RO | MNT_OPT },
 	{ "/etc/hosts", MNT_RO | MNT_OPT },
-	{ "/etc/nsswitch.conf", MNT_RO | MNT_OPT },
-	{ "/etc/host.conf", MNT_RO | MNT_OPT },
-	{ "/etc/gai.conf", MNT_RO | MNT_OPT },
-	{ "/etc/services", MNT_RO | MNT_OPT },
 	{ NULL, 0 }
 };
 static const struct profile_mount mounts_time[] = {
@@ -97,8 +93,8 @@ static const struct sandbox_profile profiles[PROFILE_MAX] = {
 	mounts_none },
 [ROLE_CONNECT] = { "connect", "S4",
 	"resolves and connects, and hands the socket over",
-	SETS_WORKER | SET_NET | SET_CONNECT | SET_THREADS, CALL_KILL, 0,
-	PROF_HOSTNET | PROF_THREADS, 1024, 90, mounts_dns },
+	SETS_WORKER | SET_CONNECT, CALL_KILL, 0, PROF_HOSTNET, 1024, 70,
+	mounts_dns },
 [ROLE_ROUTER] = { "router", "S1",
 	"switches messages between clients, channels and agents",
 	SETS_WORKER | SET_NET, CALL_KILL, 0, 0, 16384, 70, mounts_none },
@@ -320,14 +316,7 @@ OK_IF(SET_CONNECT, socket, EQ(0, AF_INET)),
 OK_IF(SET_CONNECT, socket, EQ(0, AF_INET6)),
 ERR(SET_CONNECT, socket, EAFNOSUPPORT),
 OK(SET_CONNECT, connect),
-OK(SET_CONNECT, bind),
-OK(SET_CONNECT, sendto),
-OK(SET_CONNECT, sendmmsg),
 OK(SET_CONNECT, openat),
-OK(SET_CONNECT, newfstatat),
-OK(SET_CONNECT, access),
-OK(SET_CONNECT, uname),
-OK(SET_CONNECT, socketpair),
 
 /* threads, and nothing else that clone can make */
 OK_IF(SET_THREADS, clone, IS(0, CLONE_THREAD_ALL | CLONE_NEW_ANY,
