@@ -4,3 +4,8 @@ PROGS += gatewayd
 gatewayd_MAIN := gatewayd/main.c
 gatewayd_LIBS := gatewayd common proto
 gatewayd_PKGS := libevent_core libcap
+
+PROGS += gatewayd-connect
+gatewayd-connect_MAIN := gatewayd/connect/main.c
+gatewayd-connect_LIBS := gatewayd common proto
+gatewayd-connect_PKGS := libevent_core
