@@ -1,0 +1,275 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * channeld: one account of one chat platform.  It holds that account's token
+ * and speaks to that platform's hosts over descriptors that `connect` gives
+ * it; it writes to its own folder and to nothing else.  It knows no agent, no
+ * other account and no provider key.  What strangers send is parsed here, so
+ * assume that it is hostile one day: it can then forge messages of this
+ * account, and nothing more.
+ */
+
+#include "common/compat.h"
+
+#include "channeld/chan.h"
+#include "common/log.h"
+
+static struct http_connector	*connector;
+static struct chan_conf		*next_conf;	/* accepted, not in force */
+static struct event		*drain_ev;
+static bool			 draining;
+
+struct http_connector *
+chan_connector(void)
+{
+	return connector;
+}
+
+bool
+chan_draining(void)
+{
+	return draining;
+}
+
+static int
+chan_configure(const struct parcel *pc, bool reload, char *why, size_t size)
+{
+	struct chan_conf	*c;
+	struct str		 token;
+	const char		*fixed;
+
+	if (pc == NULL) {
+		(void)strlcpy(why, "there is no parcel", size);
+		return -1;
+	}
+	token = parcel_get_str(pc, "token");
+	if (token.n == 0) {
+		(void)strlcpy(why, "token is missing", size);
+		return -1;
+	}
+	if ((c = chan_conf_load(pc, why, size)) == NULL)
+		return -1;
+	if (!reload) {
+		if (chan_token_set(token) == -1) {
+			(void)strlcpy(why, "out of memory", size);
+			chan_conf_free(c);
+			return -1;
+		}
+		chan_conf_use(c);
+		return 0;
+	}
+	fixed = secret_eq(chan_token(), token) ?
+	    chan_conf_fixed(chan_conf(), c) : "token";
+	if (fixed != NULL) {
+		(void)snprintf(why, size, "%s changed: needs a restart",
+		    fixed);
+		chan_conf_free(c);
+		return -1;
+	}
+	chan_conf_free(next_conf);
+	next_conf = c;
+	return 0;
+}
+
+static void
+chan_commit(void)
+{
+	if (next_conf == NULL)
+		return;
+	worker_parcel_forget();
+	chan_conf_use(next_conf);
+	next_conf = NULL;
+	log_info("configuration is in force: dmPolicy %s",
+	    dm_policy_name(chan_conf()->dm));
+	chan_in_pump();
+}
+
+static int
+chan_setup(void)
+{
+	char	 why[256] = "";
+
+	worker_parcel_forget();		/* it holds the token */
+	if ((connector = http_connector_new(worker_base())) == NULL)
+		return -1;
+	chan_state_init();
+	chan_in_init();
+	chan_out_init();
+	chan_typing_init();
+	if (chan_conf()->kind->configure(chan_conf(), why,
+	    sizeof(why)) == -1)
+		fatalx("%s", why);
+	return 0;
+}
+
+static void
+chan_start(void)
+{
+	if (chan_db_open(chan_conf()->state_dir) == -1) {
+		chan_state_disk("open");
+		return;
+	}
+	chan_out_load();
+	if (chan_state_disk_bad())
+		return;
+	chan_conf()->kind->start();
+	chan_in_pump();
+}
+
+static void
+chan_peer(struct link *l)
+{
+	if (link_peer(l) == ROLE_CONNECT)
+		http_connector_set_link(connector, l);
+	else if (link_peer(l) == ROLE_ROUTER) {
+		chan_state_router(l);
+		chan_out_router(l);
+		chan_in_router(l);
+	}
+}
+
+static void
+chan_peer_gone(struct link *l)
+{
+	if (link_peer(l) == ROLE_CONNECT)
+		http_connector_set_link(connector, NULL);
+	else if (link_peer(l) == ROLE_ROUTER) {
+		chan_state_router(NULL);
+		chan_out_router(NULL);
+		chan_in_router(NULL);
+		chan_typing_stop();
+	}
+}
+
+static void
+chan_peer_drained(struct link *l)
+{
+	if (link_peer(l) == ROLE_ROUTER)
+		chan_in_pump();
+}
+
+static enum msg_err
+router_message(struct link *l, struct msg *m)
+{
+	struct m_ch_inbound_ack	 in;
+	struct m_ch_deliver	 out;
+	struct m_ch_typing	 typing;
+	struct m_ch_pair_res	 pair;
+	struct m_ch_allow	 allow;
+	struct m_rpc_req	 req;
+	struct m_rpc_res	 res = { 0 };
+	enum msg_err		 err;
+
+	switch (m->h.type) {
+	case MSG_CH_INBOUND_ACK:
+		if ((err = get_ch_inbound_ack(m, &in)) == MSG_OK)
+			chan_in_ack(&in);
+		return err;
+	case MSG_CH_DELIVER:
+		if ((err = get_ch_deliver(m, &out)) == MSG_OK)
+			chan_out_deliver(&out, m->h.corr);
+		return err;
+	case MSG_CH_TYPING:
+		if ((err = get_ch_typing(m, &typing)) == MSG_OK)
+			chan_typing(typing.chat.p, typing.thread.p, typing.on);
+		return err;
+	case MSG_CH_PAIR_RES:
+		if ((err = get_ch_pair_res(m, &pair)) == MSG_OK)
+			chan_in_paired(&pair);
+		return err;
+	case MSG_CH_ALLOW:
+		if ((err = get_ch_allow(m, &allow)) == MSG_OK)
+			chan_in_allow(&allow);
+		return err;
+	case MSG_RPC_REQ:
+		if ((err = get_rpc_req(m, &req)) != MSG_OK)
+			return err;
+		res.code = STR_LIT("INVALID_REQUEST");
+		res.message = STR_LIT("channels answer no methods yet");
+		(void)send_rpc_res(l, &res, m->h.corr, MSG_F_REPLY);
+		return MSG_OK;
+	}
+	return MSG_DIRECTION;
+}
+
+static enum msg_err
+chan_message(struct link *l, struct msg *m)
+{
+	switch (link_peer(l)) {
+	case ROLE_ROUTER:
+		return router_message(l, m);
+	case ROLE_CONNECT:
+		return http_connector_message(connector, m);
+	default:
+		return MSG_DIRECTION;
+	}
+}
+
+static void
+drain_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct timeval	 tv = { 0, 50000 };
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	if (chan_out_busy())
+		evtimer_add(drain_ev, &tv);
+	else
+		worker_drained();
+}
+
+/* What flies may land; everything else is in the database. */
+static void
+chan_drain(uint32_t deadline_ms)
+{
+	(void)deadline_ms;
+	draining = true;
+	chan_conf()->kind->stop();
+	chan_out_drain();
+	chan_typing_stop();
+	if ((drain_ev = evtimer_new(worker_base(), drain_cb, NULL)) == NULL) {
+		worker_drained();
+		return;
+	}
+	drain_cb(-1, 0, NULL);
+}
+
+static void
+chan_stop(void)
+{
+	chan_db_close();
+}
+
+static void
+chan_stat(struct m_proc_stat_res *res, char *detail, size_t size)
+{
+	(void)res;
+	(void)snprintf(detail, size, "%lld waiting, %u to send",
+	    chan_db_is_open() ? (long long)chan_db_events_waiting() : -1LL,
+	    chan_out_depth());
+}
+
+int
+main(int argc, char *argv[])
+{
+	static const struct worker	 w = {
+		.role = ROLE_CHAN,
+		.configure = chan_configure,
+		.commit = chan_commit,
+		.setup = chan_setup,
+		.peer = chan_peer,
+		.peer_gone = chan_peer_gone,
+		.peer_drained = chan_peer_drained,
+		.message = chan_message,
+		.start = chan_start,
+		.drain = chan_drain,
+		.stop = chan_stop,
+		.stat = chan_stat,
+	};
+
+	return worker_main(argc, argv, &w);
+}
