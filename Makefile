@@ -88,7 +88,7 @@ PROGS	:=
 MAINS	:=
 GEN	:=
 $(foreach f,$(FAMILIES),$(eval $(f)_SRCS := $(sort $(wildcard $(f)/*.c $(f)/*/*.c))))
-include $(wildcard $(addsuffix /module.mk,$(FAMILIES)))
+include $(wildcard $(addsuffix /module.mk,$(FAMILIES)) $(addsuffix /*/module.mk,$(FAMILIES)))
 MAINS	:= $(foreach p,$(PROGS),$($(p)_MAIN))
 BUILD_TOOLS ?=
 
@@ -132,7 +132,7 @@ build/bin:
 ifneq ($(filter release,$(VARIANT)),)
 programs: compile_commands.json
 endif
-compile_commands.json: Makefile $(wildcard */module.mk) $(FLAGS_MK)
+compile_commands.json: Makefile $(wildcard */module.mk */*/module.mk) $(FLAGS_MK)
 	@{ echo '['; sep=; for f in $(foreach f,$(FAMILIES),$($(f)_SRCS)); do \
 		printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" \
 		    "$(CURDIR)" "$$f" 'cc $(subst ",\\\",$(CPPFLAGS)) -I$(B)/gen $(PC_CFLAGS) $(CFLAGS_OK) -c '"$$f"; \

@@ -1,0 +1,165 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * Is this client who it says, and what may it do?  The order of the checks and
+ * their texts are the protocol's; clients match on them.  A wrong secret and
+ * none at all differ in the text only (T04), scopes come from the credential's
+ * record and never from the asking (T05).
+ */
+#include "common/compat.h"
+
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+
+#include "gatewayd/store/store.h"
+
+struct store_config	 store_cfg;
+
+/* Whole hashes are compared, so neither content nor length leaks by time. */
+static bool
+auth_same(struct str a, struct str b)
+{
+	unsigned char	 x[SHA256_DIGEST_LENGTH], y[SHA256_DIGEST_LENGTH];
+
+	SHA256((const unsigned char *)a.p, a.n, x);
+	SHA256((const unsigned char *)b.p, b.n, y);
+	return CRYPTO_memcmp(x, y, sizeof(x)) == 0;
+}
+
+static void
+auth_refuse(struct auth_verdict *v, const char *code, const char *message)
+{
+	v->verdict = VERDICT_REFUSED;
+	v->code = code;
+	strlcpy(v->message, message, sizeof(v->message));
+}
+
+static bool
+auth_is_ui(const struct m_auth_req *q)
+{
+	return str_eqs(q->client_id, "openclaw-control-ui");
+}
+
+static const char *
+auth_hint(const struct m_auth_req *q, bool password)
+{
+	if (str_eqs(q->client_mode, "cli"))
+		return password ? "set gateway.remote.password to match "
+		    "gateway.auth.password" :
+		    "set gateway.remote.token to match gateway.auth.token";
+	if (auth_is_ui(q) || str_eqs(q->client_mode, "webchat") ||
+	    str_eqs(q->client_id, "webchat-ui"))
+		return password ? "enter the password in Control UI settings" :
+		    "open a tokenized dashboard URL or paste token in "
+		    "Control UI settings";
+	return password ? "provide gateway auth password" :
+	    "provide gateway auth token";
+}
+
+/* The shared secret: true, or false with the text in v. */
+static bool
+auth_shared(const struct m_auth_req *q, struct auth_verdict *v)
+{
+	bool		 password = store_cfg.mode == AUTH_PASSWORD;
+	const char	*what = password ? "password" : "token";
+	struct str	 have, want;
+	char		 text[256];
+
+	if (store_cfg.mode == AUTH_NONE)
+		return true;
+	have = password ? q->password : q->token;
+	want = password ? store_cfg.password : store_cfg.token;
+	if (want.n == 0) {
+		snprintf(text, sizeof(text), "unauthorized: gateway %s not "
+		    "configured on gateway (set gateway.auth.%s)", what, what);
+		auth_refuse(v, "INVALID_REQUEST", text);
+		return false;
+	}
+	if (have.n == 0) {
+		snprintf(text, sizeof(text), "unauthorized: gateway %s "
+		    "missing (%s)", what, auth_hint(q, password));
+		auth_refuse(v, "INVALID_REQUEST", text);
+		return false;
+	}
+	if (auth_same(have, want))
+		return true;
+	snprintf(text, sizeof(text), "unauthorized: gateway %s mismatch (%s)",
+	    what, auth_hint(q, password));
+	auth_refuse(v, "INVALID_REQUEST", text);
+	return false;
+}
+
+void
+auth_check(const struct m_auth_req *q, uint64_t now, struct auth_verdict *v)
+{
+	const char	*error, *class;
+	struct str	 nobody = { "", 0 };
+	char		 scopes[4097], text[256];
+	bool		 device = q->have_device, bypass, shared, by_token;
+	uint32_t	 wait;
+
+	memset(v, 0, sizeof(*v));
+	v->verdict = VERDICT_REFUSED;
+	v->code = "INVALID_REQUEST";
+	str_copy(q->scopes, scopes, sizeof(scopes));
+	if (scopes[0] == '\0' && q->role == CLIENT_OPERATOR)
+		strlcpy(scopes, "operator.admin", sizeof(scopes));
+
+	bypass = auth_is_ui(q) && (store_cfg.insecure_ui ||
+	    store_cfg.no_device_ui) && (q->token.n > 0 || q->password.n > 0);
+	if (auth_is_ui(q) && store_cfg.no_device_ui)
+		device = false;
+	if (!device && !bypass && store_cfg.mode != AUTH_NONE &&
+	    q->token.n == 0) {
+		if (auth_is_ui(q))
+			auth_refuse(v, "INVALID_REQUEST", "control ui requires "
+			    "HTTPS or localhost (secure context)");
+		else
+			auth_refuse(v, "NOT_PAIRED",
+			    "device identity required");
+		return;
+	}
+	if (device && (error = device_verify(q, q->scopes.p, now)) != NULL) {
+		auth_refuse(v, "INVALID_REQUEST", error);
+		return;
+	}
+	class = store_cfg.mode == AUTH_PASSWORD ? "password" : "token";
+	wait = lockout_check(q->local ? nobody : q->remote, class, now);
+	if (wait > 0) {
+		snprintf(text, sizeof(text), "unauthorized: too many failed "
+		    "authentication attempts (retry in %u s)", wait);
+		auth_refuse(v, "INVALID_REQUEST", text);
+		v->penalty_s = wait;
+		return;
+	}
+	shared = auth_shared(q, v);
+	by_token = false;
+	if (!shared) {
+		/* Failed with the shared secret's words, as clients expect. */
+		by_token = device && q->token.n > 0 &&
+		    device_token_ok(q, scopes, now);
+		if (!by_token) {
+			v->penalty_s = lockout_failed(q->local ? nobody :
+			    q->remote, class, now);
+			return;
+		}
+	}
+	lockout_passed(q->local ? nobody : q->remote, class);
+	if (device && !bypass && !device_pairing(q, scopes, now, v))
+		return;
+	/* Without a shared secret there is no record that could grant. */
+	strlcpy(v->scopes, scopes, sizeof(v->scopes));
+	if (device && !bypass && device_token_issue(q, scopes, by_token ?
+	    q->token.p : NULL, now, v) == -1) {
+		v->verdict = VERDICT_UNAVAILABLE;
+		v->code = "UNAVAILABLE";
+		strlcpy(v->message, "the gateway's store cannot be written; "
+		    "see the log", sizeof(v->message));
+		return;
+	}
+	v->verdict = VERDICT_OK;
+	v->message[0] = '\0';
+}

@@ -1,0 +1,316 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/* Devices: their ed25519 identity, pairing, and tokens (kept as hashes). */
+#include "common/compat.h"
+
+#include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/sha.h>
+
+#include <string.h>
+
+#include "common/log.h"
+#include "gatewayd/store/store.h"
+
+#define KEY_LEN		32
+#define SIG_LEN		64
+#define SKEW_MS		600000
+
+static const char *
+role_text(const struct m_auth_req *q)
+{
+	return q->role == CLIENT_NODE ? "node" : "operator";
+}
+
+bool
+scopes_within(const char *want, const char *have)
+{
+	size_t		 n, m;
+	const char	*h;
+
+	for (; *want != '\0'; want += n + (want[n] == ',')) {
+		n = strcspn(want, ",");
+		for (h = have; *h != '\0'; h += m + (h[m] == ',')) {
+			m = strcspn(h, ",");
+			if (m == n && memcmp(h, want, n) == 0)
+				break;
+		}
+		if (*h == '\0' && n > 0)
+			return false;
+	}
+	return true;
+}
+
+/* 32 raw bytes from base64url, or from an SPKI PEM. */
+static int
+device_key(struct str text, unsigned char raw[KEY_LEN])
+{
+	EVP_PKEY	*pkey;
+	BIO		*bio;
+	size_t		 n = KEY_LEN;
+	int		 r = -1;
+
+	if (memmem(text.p, text.n, "BEGIN", 5) == NULL)
+		return base64_decode(text, raw, KEY_LEN) == KEY_LEN ? 0 : -1;
+	if ((bio = BIO_new_mem_buf(text.p, (int)text.n)) == NULL)
+		return -1;
+	pkey = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+	if (pkey != NULL && EVP_PKEY_get_raw_public_key(pkey, raw, &n) == 1 &&
+	    n == KEY_LEN && EVP_PKEY_get_id(pkey) == EVP_PKEY_ED25519)
+		r = 0;
+	EVP_PKEY_free(pkey);
+	BIO_free(bio);
+	return r;
+}
+
+static bool
+device_signed(const unsigned char raw[KEY_LEN], struct str signature,
+    const char *text, size_t n)
+{
+	unsigned char	 sig[SIG_LEN];
+	EVP_PKEY	*pkey = NULL;
+	EVP_MD_CTX	*ctx = NULL;
+	bool		 ok = false;
+
+	if (base64_decode(signature, sig, sizeof(sig)) != SIG_LEN)
+		return false;
+	pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, raw,
+	    KEY_LEN);
+	ctx = EVP_MD_CTX_new();
+	if (pkey != NULL && ctx != NULL &&
+	    EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) == 1)
+		ok = EVP_DigestVerify(ctx, sig, sizeof(sig),
+		    (const unsigned char *)text, n) == 1;
+	EVP_MD_CTX_free(ctx);
+	EVP_PKEY_free(pkey);
+	return ok;
+}
+
+const char *
+device_verify(const struct m_auth_req *q, const char *scopes, uint64_t now)
+{
+	unsigned char	 raw[KEY_LEN], digest[SHA256_DIGEST_LENGTH];
+	char		 id[65], text[12288];
+	struct str	 nonce = str_trim(q->nonce);
+	int		 n;
+
+	if (device_key(q->device_key, raw) == -1)
+		return "device public key invalid";
+	SHA256(raw, sizeof(raw), digest);
+	hex_encode(digest, sizeof(digest), id);
+	if (!str_eqs(q->device_id, id))
+		return "device identity mismatch";
+	if (q->signed_at > now + SKEW_MS || q->signed_at + SKEW_MS < now)
+		return "device signature expired";
+	if (nonce.n == 0 && !q->local)
+		return "device nonce required";
+	if (nonce.n > 0 && !str_eq(nonce, q->challenge))
+		return "device nonce mismatch";
+	/* What was signed: scopes as they were asked for, token as sent. */
+	n = snprintf(text, sizeof(text), "v%d|%s|%s|%s|%s|%s|%llu|%s%s%s",
+	    nonce.n > 0 ? 2 : 1, q->device_id.p, q->client_id.p,
+	    q->client_mode.p, role_text(q), scopes,
+	    (unsigned long long)q->signed_at, q->token.p,
+	    nonce.n > 0 ? "|" : "", nonce.n > 0 ? q->challenge.p : "");
+	if (n < 0 || (size_t)n >= sizeof(text) ||
+	    !device_signed(raw, q->signature, text, (size_t)n)) {
+		explicit_bzero(text, sizeof(text));
+		return "device signature invalid";
+	}
+	explicit_bzero(text, sizeof(text));
+	return NULL;
+}
+
+bool
+device_token_ok(const struct m_auth_req *q, const char *scopes, uint64_t now)
+{
+	unsigned char	 hash[SHA256_DIGEST_LENGTH];
+	sqlite3_stmt	*st;
+	bool		 ok = false, stale = false;
+
+	/* The hash is the look-up key: there is no text to compare by time. */
+	SHA256((const unsigned char *)q->token.p, q->token.n, hash);
+	st = db_query("SELECT t.scopes, coalesce(t.used_ms, 0) FROM "
+	    "device_token t JOIN device d ON d.id = t.device WHERE t.hash = ? "
+	    "AND t.device = ? AND t.role = ? AND t.revoked_ms IS NULL",
+	    "hst", hash, &q->device_id, role_text(q));
+	if (db_step(st)) {
+		ok = scopes_within(scopes, db_text(st, 0).p);
+		stale = (uint64_t)sqlite3_column_int64(st, 1) + 60000 < now;
+		while (db_step(st))
+			;
+	}
+	if (ok && stale)
+		db_run("UPDATE device_token SET used_ms = ? WHERE hash = ?",
+		    "ih", (int64_t)now, hash);
+	return ok;
+}
+
+/* Appends what of `more` is not yet in list. */
+static void
+list_merge(char *list, size_t size, const char *more)
+{
+	char	 one[256];
+	size_t	 n;
+
+	for (; *more != '\0'; more += n + (more[n] == ',')) {
+		n = strcspn(more, ",");
+		if (n == 0 || n >= sizeof(one))
+			continue;
+		memcpy(one, more, n);
+		one[n] = '\0';
+		if (scopes_within(one, list))
+			continue;
+		if (list[0] != '\0')
+			strlcat(list, ",", size);
+		strlcat(list, one, size);
+	}
+}
+
+static int
+device_approve(const struct m_auth_req *q, const char *roles,
+    const char *scopes, uint64_t now)
+{
+	struct str	 remote = q->local ? (struct str){ "", 0 } : q->remote;
+
+	return db_run("INSERT INTO device VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, "
+	    "?, ?) ON CONFLICT (id) DO UPDATE SET key = excluded.key, "
+	    "display_name = excluded.display_name, platform = "
+	    "excluded.platform, client_id = excluded.client_id, client_mode = "
+	    "excluded.client_mode, roles = excluded.roles, scopes = "
+	    "excluded.scopes, remote = excluded.remote, approved_ms = "
+	    "excluded.approved_ms", "ssssssttsii", &q->device_id,
+	    &q->device_key, &q->display_name, &q->platform, &q->client_id,
+	    &q->client_mode, roles, scopes, &remote, (int64_t)now,
+	    (int64_t)now);
+}
+
+bool
+device_pairing(const struct m_auth_req *q, const char *scopes, uint64_t now,
+    struct auth_verdict *v)
+{
+	sqlite3_stmt	*st;
+	char		 roles[64] = "", have[4097] = "", request[37] = "";
+	bool		 known = false, same = false, pending_loud = false;
+
+	st = db_query("SELECT key, roles, scopes FROM device WHERE id = ?",
+	    "s", &q->device_id);
+	if (db_step(st)) {
+		known = true;
+		same = str_eq(db_text(st, 0), q->device_key);
+		str_copy(db_text(st, 1), roles, sizeof(roles));
+		str_copy(db_text(st, 2), have, sizeof(have));
+		while (db_step(st))
+			;
+	}
+	if (known && same && scopes_within(role_text(q), roles) &&
+	    scopes_within(scopes, have))
+		return true;
+	db_run("DELETE FROM device_pending WHERE ts < ?", "i",
+	    (int64_t)now - DEVICE_PENDING_TTL_MS);
+	st = db_query("SELECT request, silent FROM device_pending WHERE "
+	    "device = ?", "s", &q->device_id);
+	if (db_step(st)) {
+		str_copy(db_text(st, 0), request, sizeof(request));
+		pending_loud = sqlite3_column_int(st, 1) == 0;
+		while (db_step(st))
+			;
+	}
+	/* One that first knocked from afar waits for a person, from loopback
+	 * too; a new one on the machine itself is let in. */
+	if (q->local && !pending_loud) {
+		if (!same)
+			roles[0] = have[0] = '\0';
+		list_merge(roles, sizeof(roles), role_text(q));
+		list_merge(have, sizeof(have), scopes);
+		if (device_approve(q, roles, have, now) == 0) {
+			log_info("device %.16s paired, %s", q->device_id.p,
+			    roles);
+			return true;
+		}
+		v->verdict = VERDICT_UNAVAILABLE;
+		v->code = "UNAVAILABLE";
+		strlcpy(v->message, "the gateway's store cannot be written; "
+		    "see the log", sizeof(v->message));
+		return false;
+	}
+	if (request[0] == '\0') {
+		uuid_v4(request);
+		db_run("INSERT INTO device_pending VALUES (?, ?, ?, ?, ?, ?, "
+		    "?, ?, ?, ?, 0, ?, ?)", "tssssssttsii", request,
+		    &q->device_id, &q->device_key, &q->display_name,
+		    &q->platform, &q->client_id, &q->client_mode,
+		    role_text(q), scopes, &q->remote, (int64_t)known,
+		    (int64_t)now);
+		log_info("device %.16s asks to be paired", q->device_id.p);
+	}
+	v->verdict = VERDICT_REFUSED;
+	v->code = "NOT_PAIRED";
+	strlcpy(v->message, "pairing required", sizeof(v->message));
+	snprintf(v->details, sizeof(v->details), "{\"requestId\":\"%s\"}",
+	    request);
+	return false;
+}
+
+static int
+text_cmp(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Sorted and unique, as tokens keep them. */
+static void
+scopes_sort(const char *in, char *out, size_t size)
+{
+	char	 copy[4097], *names[256], *save, *s;
+	size_t	 n = 0, i;
+
+	strlcpy(copy, in, sizeof(copy));
+	for (s = strtok_r(copy, ",", &save); s != NULL && n < 256;
+	    s = strtok_r(NULL, ",", &save))
+		names[n++] = s;
+	qsort(names, n, sizeof(names[0]), text_cmp);
+	out[0] = '\0';
+	for (i = 0; i < n; i++) {
+		if (i > 0 && strcmp(names[i], names[i - 1]) == 0)
+			continue;
+		if (out[0] != '\0')
+			strlcat(out, ",", size);
+		strlcat(out, names[i], size);
+	}
+}
+
+int
+device_token_issue(const struct m_auth_req *q, const char *scopes,
+    const char *keep, uint64_t now, struct auth_verdict *v)
+{
+	unsigned char	 raw[TOKEN_HEX / 2], hash[SHA256_DIGEST_LENGTH];
+	char		 sorted[4097];
+	int		 r;
+
+	v->issued_at = now;
+	if (keep != NULL) {
+		strlcpy(v->token, keep, sizeof(v->token));
+		return 0;
+	}
+	arc4random_buf(raw, sizeof(raw));
+	hex_encode(raw, sizeof(raw), v->token);
+	explicit_bzero(raw, sizeof(raw));
+	SHA256((const unsigned char *)v->token, TOKEN_HEX, hash);
+	scopes_sort(scopes, sorted, sizeof(sorted));
+	r = db_run("INSERT INTO device_token (hash, device, role, scopes, "
+	    "created_ms) VALUES (?, ?, ?, ?, ?)", "hstti", hash,
+	    &q->device_id, role_text(q), sorted, (int64_t)now);
+	/* Only hashes are kept, so a token that was given cannot be given
+	 * again: each login with the shared secret makes one, and the last
+	 * few stay good, because one device may run several programs. */
+	db_run("DELETE FROM device_token WHERE device = ?1 AND role = ?2 AND "
+	    "hash NOT IN (SELECT hash FROM device_token WHERE device = ?1 AND "
+	    "role = ?2 ORDER BY created_ms DESC LIMIT 4)", "st",
+	    &q->device_id, role_text(q));
+	return r;
+}

@@ -1,0 +1,227 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/* gatewayd-store: its links and messages; see store.h for what it is. */
+#include "common/compat.h"
+
+#include <errno.h>
+
+#include "common/log.h"
+#include "common/worker.h"
+#include "gatewayd/store/store.h"
+
+static struct link		*router;
+static struct store_config	 next_cfg;
+static bool			 reloading;
+
+static int
+store_configure(const struct parcel *pc, bool reload, char *why, size_t size)
+{
+	struct store_config	*c = reload ? &next_cfg : &store_cfg;
+	const char		*mode = parcel_get(pc, "auth.mode");
+
+	memset(c, 0, sizeof(*c));
+	if (mode == NULL || strcmp(mode, "token") == 0)
+		c->mode = AUTH_TOKEN;
+	else if (strcmp(mode, "password") == 0)
+		c->mode = AUTH_PASSWORD;
+	else if (strcmp(mode, "none") == 0)
+		c->mode = AUTH_NONE;
+	else {
+		snprintf(why, size, "gateway.auth.mode: %s is not known here",
+		    mode);
+		return -1;
+	}
+	c->token = parcel_get_str(pc, "auth.token");
+	c->password = parcel_get_str(pc, "auth.password");
+	c->insecure_ui = parcel_get_bool(pc, false,
+	    "controlUi.allowInsecureAuth");
+	c->no_device_ui = parcel_get_bool(pc, false,
+	    "controlUi.dangerouslyDisableDeviceAuth");
+	reloading = reload;
+	return 0;
+}
+
+static void
+store_commit(void)
+{
+	if (reloading)
+		store_cfg = next_cfg;
+	reloading = false;
+}
+
+static int
+store_setup(void)
+{
+	const char	*dir = parcel_get(worker_parcel(), "state.dir");
+
+	if (dir == NULL) {
+		log_errorx("no state directory in the parcel");
+		errno = EINVAL;
+		return -1;
+	}
+	return db_open(dir);
+}
+
+static void
+store_peer(struct link *l)
+{
+	if (link_peer(l) == ROLE_ROUTER)
+		router = l;
+}
+
+static void
+store_peer_gone(struct link *l)
+{
+	if (l == router)
+		router = NULL;
+}
+
+void
+store_answer(struct link *l, uint64_t corr, struct str json)
+{
+	struct m_rpc_res	 m;
+
+	memset(&m, 0, sizeof(m));
+	m.ok = 1;
+	m.result = json;
+	send_rpc_res(l, &m, corr, MSG_F_REPLY);
+}
+
+void
+store_refuse(struct link *l, uint64_t corr, const char *code,
+    const char *message)
+{
+	struct m_rpc_res	 m;
+
+	memset(&m, 0, sizeof(m));
+	m.code = str_of(code);
+	m.message = str_of(message);
+	send_rpc_res(l, &m, corr, MSG_F_REPLY);
+}
+
+/* The router learns of the client before front may hand it over. */
+static int
+store_ticket(const struct m_auth_req *q, const struct auth_verdict *v,
+    uint64_t ticket)
+{
+	struct m_auth_ticket	 t;
+
+	memset(&t, 0, sizeof(t));
+	t.ticket = ticket;
+	t.protocol = q->protocol;
+	t.client_id = q->client_id;
+	t.client_mode = q->client_mode;
+	t.display_name = q->display_name;
+	t.version = q->version;
+	t.platform = q->platform;
+	t.device_family = q->device_family;
+	t.model_identifier = q->model_identifier;
+	t.instance_id = q->instance_id;
+	t.role = q->role;
+	t.scopes = str_of(v->scopes);
+	t.device_id = q->have_device ? q->device_id : STR_LIT("");
+	t.device_token = str_of(v->token);
+	t.issued_at = v->issued_at;
+	t.remote = q->remote;
+	t.local = q->local;
+	t.node = q->node;
+	return send_auth_ticket(router, &t, 0, 0);
+}
+
+static enum msg_err
+store_on_auth(struct link *from, struct msg *m)
+{
+	static struct auth_verdict	 v;	/* 5 KiB, off the stack */
+	struct m_auth_req		 q;
+	struct m_auth_res		 res;
+	uint64_t			 ticket = 0;
+	enum msg_err			 err;
+
+	if ((err = get_auth_req(m, &q)) != MSG_OK)
+		return err;
+	auth_check(&q, wall_ms(), &v);
+	if (v.verdict == VERDICT_OK) {
+		do
+			arc4random_buf(&ticket, sizeof(ticket));
+		while (ticket == 0);
+		if (router == NULL || store_ticket(&q, &v, ticket) == -1) {
+			v.verdict = VERDICT_UNAVAILABLE;
+			v.code = "UNAVAILABLE";
+			strlcpy(v.message, "the gateway is starting; try "
+			    "again", sizeof(v.message));
+			ticket = 0;
+		}
+	}
+	memset(&res, 0, sizeof(res));
+	res.conn = q.conn;
+	res.verdict = (uint8_t)v.verdict;
+	res.ticket = ticket;
+	if (v.verdict != VERDICT_OK) {
+		res.code = str_of(v.code);
+		res.message = str_of(v.message);
+		res.details = str_of(v.details);
+		res.penalty_s = v.penalty_s;
+		log_debug("connect of %s refused: %s", q.client_id.p,
+		    v.message);
+	}
+	send_auth_res(from, &res, m->h.corr, MSG_F_REPLY);
+	explicit_bzero(&v, sizeof(v));
+	return MSG_OK;
+}
+
+static enum msg_err
+store_message(struct link *l, struct msg *m)
+{
+	struct m_st_pair	 pair;
+	struct m_st_sync	 sync;
+	struct m_rpc_req	 rpc;
+	enum msg_err		 err;
+
+	switch (m->h.type) {
+	case MSG_AUTH_REQ:
+		return store_on_auth(l, m);
+	case MSG_ST_PAIR:
+		if ((err = get_st_pair(m, &pair)) != MSG_OK)
+			return err;
+		pairing_request(l, &pair, m->h.corr, wall_ms());
+		return MSG_OK;
+	case MSG_ST_SYNC:
+		if ((err = get_st_sync(m, &sync)) != MSG_OK)
+			return err;
+		pairing_sync(l, sync.channel, sync.account);
+		return MSG_OK;
+	case MSG_RPC_REQ:
+		if ((err = get_rpc_req(m, &rpc)) != MSG_OK)
+			return err;
+		if (str_eqs(rpc.method, "pairing.list"))
+			pairing_list(l, rpc.params, m->h.corr, wall_ms());
+		else if (str_eqs(rpc.method, "pairing.approve"))
+			pairing_approve(l, rpc.params, m->h.corr, wall_ms());
+		else
+			store_refuse(l, m->h.corr, "INVALID_REQUEST",
+			    "unknown method");
+		return MSG_OK;
+	default:
+		return MSG_DIRECTION;
+	}
+}
+
+int
+main(int argc, char *argv[])
+{
+	static const struct worker	 w = {
+		.role = ROLE_STORE,
+		.configure = store_configure,
+		.commit = store_commit,
+		.setup = store_setup,
+		.peer = store_peer,
+		.peer_gone = store_peer_gone,
+		.message = store_message,
+		.stop = db_close,
+	};
+
+	return worker_main(argc, argv, &w);
+}

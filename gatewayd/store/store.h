@@ -1,0 +1,109 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * gatewayd-store: the small durable state of the gateway as a whole: who may
+ * connect (devices, their tokens, lock-outs) and who may write (channel
+ * pairing).  It decides, front and router obey: scopes come from here only.
+ * It sees clear-text credentials for the time of one check and keeps none.
+ */
+#ifndef GATEWAYD_STORE_STORE_H
+#define GATEWAYD_STORE_STORE_H
+
+#include <sqlite3.h>
+
+#include "common/link.h"
+#include "common/parcel.h"
+
+#define TOKEN_HEX		32	/* a device token */
+#define PAIR_CODE_LEN		8
+#define PAIR_TTL_MS		3600000
+#define PAIR_PENDING_MAX	3	/* per channel account */
+#define PAIR_WRONG_MAX		5	/* codes per hour and channel */
+#define DEVICE_PENDING_TTL_MS	300000
+#define DEVICE_TOKENS_MAX	4	/* live ones of a device and role */
+#define LOCK_FAILURES		10	/* in LOCK_WINDOW_MS ... */
+#define LOCK_WINDOW_MS		60000
+#define LOCK_TIME_MS		300000	/* ... shut out for so long */
+
+enum auth_mode { AUTH_TOKEN, AUTH_PASSWORD, AUTH_NONE };
+
+struct store_config {
+	enum auth_mode	 mode;
+	struct str	 token, password;	/* in the parcel */
+	bool		 insecure_ui;	/* controlUi.allowInsecureAuth */
+	bool		 no_device_ui;	/* ...dangerouslyDisableDeviceAuth */
+};
+extern struct store_config store_cfg;
+
+/* What a check came to. */
+struct auth_verdict {
+	enum verdict	 verdict;
+	const char	*code;		/* of the protocol's error */
+	char		 message[512];
+	char		 details[256];	/* JSON, "" for none */
+	uint32_t	 penalty_s;
+	char		 scopes[4097];	/* granted, joined by commas */
+	char		 token[TOKEN_HEX + 1];	/* device token to hand out */
+	uint64_t	 issued_at;
+};
+
+/* db.c: one SQLite file, WAL, synchronous FULL.  0, or -1 with errno. */
+int	 db_open(const char *dir);
+void	 db_close(void);
+/* A prepared statement with its values bound by fmt: s struct str *, t char *,
+ * i int64_t, n NULL.  NULL after a logged error. */
+sqlite3_stmt *db_query(const char *sql, const char *fmt, ...);
+/* Runs one to its end: 0, or -1 (disk full, read-only, corrupt). */
+int	 db_run(const char *sql, const char *fmt, ...);
+/* A column as text that lives until the next step. */
+struct str db_text(sqlite3_stmt *, int col);
+/* True on a row, false at the end or on an error (db_failed() tells). */
+bool	 db_step(sqlite3_stmt *);
+bool	 db_failed(void);	/* since the last call; then cleared */
+
+/* auth.c: steps 8 to 11 of a connect, in the protocol's order. */
+void	 auth_check(const struct m_auth_req *, uint64_t now_ms,
+	    struct auth_verdict *);
+
+/* device.c */
+/* Steps 9a to 9f: NULL when the identity holds, else the error text. */
+const char *device_verify(const struct m_auth_req *, const char *scopes,
+	    uint64_t now_ms);
+/* Does this token open this device in this role, for these scopes? */
+bool	 device_token_ok(const struct m_auth_req *, const char *scopes,
+	    uint64_t now_ms);
+/* Step 11.  May fill v with NOT_PAIRED; true when the connect may go on. */
+bool	 device_pairing(const struct m_auth_req *, const char *scopes,
+	    uint64_t now_ms, struct auth_verdict *v);
+/* A token for a paired device; keep: the one it came with. */
+int	 device_token_issue(const struct m_auth_req *, const char *scopes,
+	    const char *keep, uint64_t now_ms, struct auth_verdict *v);
+/* Is every name of `want` among `have`?  Lists joined by commas. */
+bool	 scopes_within(const char *want, const char *have);
+
+/* lockout.c: failures per address and credential class; survives restarts. */
+/* Seconds that this address is still shut out, 0 when it is not. */
+uint32_t lockout_check(struct str address, const char *class, uint64_t now_ms);
+uint32_t lockout_failed(struct str address, const char *class,
+	    uint64_t now_ms);
+void	 lockout_passed(struct str address, const char *class);
+
+/* pairing.c: strangers on chat channels. */
+void	 pairing_request(struct link *router, const struct m_st_pair *,
+	    uint64_t corr, uint64_t now_ms);
+void	 pairing_sync(struct link *router, struct str channel,
+	    struct str account);
+void	 pairing_list(struct link *router, struct str params, uint64_t corr,
+	    uint64_t now_ms);
+void	 pairing_approve(struct link *router, struct str params, uint64_t corr,
+	    uint64_t now_ms);
+
+/* main.c: answers an RPC. */
+void	 store_answer(struct link *, uint64_t corr, struct str json);
+void	 store_refuse(struct link *, uint64_t corr, const char *code,
+	    const char *message);
+
+#endif
