@@ -635,9 +635,21 @@ tjob_runtime_ms(const struct job *j)
 	return (j->state == JOB_ENDED ? j->end_ms : mono_ms()) - j->start_ms;
 }
 
+/* The jailer's own words, as an addition. */
+static const char *
+job_why(const struct job *j, char *buf, size_t size)
+{
+	if (j->reason[0] == '\0')
+		return "";
+	snprintf(buf, size, " (%s)", j->reason);
+	return buf;
+}
+
 void
 tjob_reason(const struct job *j, char *buf, size_t size)
 {
+	char	 why[sizeof(j->reason) + 4];
+
 	if (j->timed_out) {
 		snprintf(buf, size, "timed out after %u s and was ended",
 		    j->timeout_s);
@@ -649,12 +661,13 @@ tjob_reason(const struct job *j, char *buf, size_t size)
 	}
 	switch (j->how) {
 	case JOB_EXITED:
-		snprintf(buf, size, "exited with code %u", j->code);
+		snprintf(buf, size, "exited with code %u%s", j->code,
+		    job_why(j, why, sizeof(why)));
 		return;
 	case JOB_SIGNALED:
-		snprintf(buf, size, "was ended by signal %u (%s)", j->code,
+		snprintf(buf, size, "was ended by signal %u, %s%s", j->code,
 		    sigdescr_np((int)j->code) == NULL ? "unknown" :
-		    sigdescr_np((int)j->code));
+		    sigdescr_np((int)j->code), job_why(j, why, sizeof(why)));
 		return;
 	case JOB_TIMEOUT:
 		snprintf(buf, size, "timed out and was ended");
