@@ -346,24 +346,19 @@ tcall_cancel(struct toold *t, struct link *l, struct msg *m)
 	return MSG_OK;
 }
 
-enum msg_err
-tcall_list(struct toold *t, struct link *l, struct msg *m)
+void
+tcall_send_list(struct toold *t, struct link *l, uint64_t corr)
 {
-	struct m_tl_list	 in;
 	struct m_tl_list_res	 res;
 	const struct tool	*tool;
-	json_t			*list;
+	json_t			*list = json_array();
 	char			*text, why[256];
 	size_t			 i;
-	enum msg_err		 err;
 
-	if ((err = get_tl_list(m, &in)) != MSG_OK)
-		return err;
-	list = json_array();
 	for (i = 0; i < TOOL_ID_MAX; i++) {
 		tool = tools_get(i);
 		if (!toolpolicy_allows(&t->policy, tool, why, sizeof(why)) ||
-		    (tool->group[0] == 'r' &&	/* runtime */
+		    (strcmp(tool->group, "runtime") == 0 &&
 		    t->policy.security == EXEC_DENY))
 			continue;
 		json_array_append_new(list, tools_schema(tool));
@@ -372,9 +367,20 @@ tcall_list(struct toold *t, struct link *l, struct msg *m)
 	json_decref(list);
 	memset(&res, 0, sizeof(res));
 	res.tools = text == NULL ? STR_LIT("[]") : str_of(text);
-	if (send_tl_list_res(l, &res, m->h.corr, MSG_F_REPLY) == -1)
+	if (send_tl_list_res(l, &res, corr, MSG_F_REPLY) == -1)
 		log_warn("tl_list_res");
 	free(text);
+}
+
+enum msg_err
+tcall_list(struct toold *t, struct link *l, struct msg *m)
+{
+	struct m_tl_list	 in;
+	enum msg_err		 err;
+
+	if ((err = get_tl_list(m, &in)) != MSG_OK)
+		return err;
+	tcall_send_list(t, l, m->h.corr);
 	return MSG_OK;
 }
 

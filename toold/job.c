@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/mask.h"
 #include "toold/toold.h"
 
 #define JOB_READ	(64u << 10)	/* bytes per turn of the loop */
@@ -91,6 +92,8 @@ job_free(struct job *j)
 	job_free_event(&j->linger_ev);
 	job_free_event(&j->forget_ev);
 	dbuf_clear(&j->in);
+	dbuf_clear(&j->held[0]);
+	dbuf_clear(&j->held[1]);
 	output_clear(&j->out);
 	free(j->session);
 	free(j->command);
@@ -261,6 +264,8 @@ tjob_start(struct toold *t, const struct job_spec *spec, const char **why)
 	output_init(&j->out, t->policy.output_chars, t->spool_fd, spill,
 	    TOOLD_SPILL_MAX);
 	dbuf_init(&j->in, JOB_INPUT_MAX);
+	dbuf_init(&j->held[0], 4 * JOB_READ);
+	dbuf_init(&j->held[1], 4 * JOB_READ);
 	text_clean_init(&j->clean[0], true);
 	text_clean_init(&j->clean[1], true);
 	LIST_INSERT_HEAD(&t->jobs, j, entry);
@@ -386,6 +391,27 @@ job_forget_cb(evutil_socket_t fd, short what, void *arg)
 	tjob_forget(arg);
 }
 
+/* To whoever watches, whole lines as far as possible: half a credential has
+ * no shape that could be known. */
+static void
+job_show(struct job *j, unsigned int stream, struct str text)
+{
+	struct dbuf	*held = &j->held[stream], shown;
+	size_t		 n;
+
+	if (dbuf_put(held, text.p, text.n) == -1) {
+		dbuf_reset(held);
+		return;
+	}
+	if ((n = mask_safe((struct str){held->p, held->n})) == 0)
+		return;
+	dbuf_init(&shown, 3 * n + 64);
+	if (mask_text((struct str){held->p, n}, &shown) == 0)
+		tcall_out(j->call, stream, dbuf_str(&shown), shown.n);
+	dbuf_clear(&shown);
+	dbuf_consume(held, n);
+}
+
 static void
 job_read_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -419,7 +445,8 @@ job_read_cb(evutil_socket_t fd, short what, void *arg)
 	if (text.n > 0) {
 		output_put(&j->out, dbuf_str(&text), text.n);
 		if (j->call != NULL)
-			tcall_out(j->call, stream, dbuf_str(&text), text.n);
+			job_show(j, stream, (struct str){dbuf_str(&text),
+			    text.n});
 	}
 	dbuf_clear(&text);
 	if (j->waiter != NULL)

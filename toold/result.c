@@ -3,16 +3,29 @@
  * Copyright (c) 2026 The gatewayd developers
  */
 
-/* Results as models get them: {content, details, isError}. */
+/*
+ * Results as models get them: {content, details, isError}.  Every text that
+ * came from outside goes through tresult_string, so that none can forget to
+ * be made valid and to lose what looks like a credential (TL-3).
+ */
 #include "common/compat.h"
 
+#include "common/mask.h"
 #include "toold/toold.h"
+
+static bool	 masking = true;
+
+void
+tresult_mask(bool on)
+{
+	masking = on;
+}
 
 json_t *
 tresult_string(struct str s)
 {
 	struct text_clean	 c;
-	struct dbuf		 out;
+	struct dbuf		 out, masked;
 	json_t			*v;
 
 	if (s.n == 0)
@@ -22,6 +35,14 @@ tresult_string(struct str s)
 	dbuf_init(&out, 3 * s.n + 4);
 	text_clean_put(&c, s.p, s.n, &out);
 	text_clean_end(&c, &out);
+	if (masking) {
+		/* A mask is at most three times what it stands for. */
+		dbuf_init(&masked, 3 * out.n + 64);
+		mask_text((struct str){dbuf_str(&out), out.n}, &masked);
+		masked.err |= out.err;
+		dbuf_clear(&out);
+		out = masked;
+	}
 	v = dbuf_err(&out) ? NULL : json_stringn_nocheck(dbuf_str(&out),
 	    out.n);
 	dbuf_clear(&out);

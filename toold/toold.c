@@ -68,6 +68,7 @@ toold_configure(struct toold *t, const struct parcel *p, bool reload,
 		snprintf(why, size, "workspace: not an absolute path");
 		return -1;
 	}
+	tresult_mask(parcel_get_bool(p, true, "redact"));
 	return toolpolicy_init(&t->policy, parcel_get_str(p, "json.tools"),
 	    why, size);
 }
@@ -81,6 +82,8 @@ toold_commit(struct toold *t)
 	t->policy = t->next_policy;
 	memset(&t->next_policy, 0, sizeof(t->next_policy));
 	t->reload = false;
+	if (t->agentd != NULL)
+		tcall_send_list(t, t->agentd, 0);
 }
 
 /* Files of a process before this one: nobody can ask for them any more. */
@@ -133,6 +136,9 @@ toold_peer(struct toold *t, struct link *l)
 	case ROLE_ROUTER:
 		t->router = l;
 		break;
+	case ROLE_AGENT:
+		t->agentd = l;
+		break;
 	default:
 		break;
 	}
@@ -160,6 +166,8 @@ toold_peer_gone(struct toold *t, struct link *l)
 			t->router = NULL;
 		break;
 	case ROLE_AGENT:
+		if (t->agentd == l)
+			t->agentd = NULL;
 		tcall_link_gone(t, l);
 		break;
 	default:

@@ -71,7 +71,7 @@ struct toold {
 	struct toolpolicy	 policy, next_policy;
 	bool			 reload;	/* next_policy waits */
 
-	struct link		*jailer, *files, *router;
+	struct link		*jailer, *files, *router, *agentd;
 	struct call_list	 calls;
 	size_t			 ncalls;
 	LIST_HEAD(, job)	 jobs;
@@ -103,6 +103,8 @@ void	 toold_close(struct toold *);
 enum msg_err tcall_start(struct toold *, struct link *, struct msg *);
 enum msg_err tcall_cancel(struct toold *, struct link *, struct msg *);
 enum msg_err tcall_list(struct toold *, struct link *, struct msg *);
+/* What may be called now; also sent unasked when that has changed. */
+void	 tcall_send_list(struct toold *, struct link *, uint64_t corr);
 void	 tcall_link_gone(struct toold *, struct link *);
 void	 tcall_cancel_all(struct toold *);
 /* Text that the command printed just now, for whoever watches. */
@@ -119,8 +121,10 @@ void	 tcall_fail_details(struct call *, struct str text, json_t *details);
 json_t	*tresult_text(struct str text, json_t *details, bool is_error);
 json_t	*tresult_json(json_t *value, bool is_error);
 json_t	*tresult_image(const char *mime, struct str bytes, json_t *details);
-/* A string that json takes: bad UTF-8 and control bytes are mended. */
+/* A string that json takes: bad UTF-8 and control bytes are mended, what
+ * looks like a credential is masked. */
 json_t	*tresult_string(struct str);
+void	 tresult_mask(bool on);		/* on, unless configured otherwise */
 /* Puts a text in front of the first text block. */
 void	 tresult_prepend(json_t *result, struct str text);
 
@@ -164,6 +168,7 @@ struct job {
 	bool			 in_eof;	/* close when written */
 	struct text_clean	 clean[2];
 	struct output		 out;
+	struct dbuf		 held[2];	/* not yet shown, see mask.h */
 	uint64_t		 polled;	/* offset of the next poll */
 	uint64_t		 raw_bytes;	/* read from it */
 	struct event		*timeout_ev, *kill_ev, *linger_ev, *forget_ev;

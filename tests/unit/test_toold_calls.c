@@ -660,6 +660,26 @@ test_background(void **state)
 }
 
 static void
+test_T38_credentials_are_masked(void **state)
+{
+	(void)state;
+	start("");
+	HAS(call("exec", "{\"command\":\"echo MY_API_KEY=abcdef; printf tail"
+	    "\"}"), "MY_API_KEY=[redacted]\ntail");
+	assert_null(strstr(detail("aggregated"), "abcdef"));
+	assert_null(strstr(dbuf_str(&streamed), "abcdef"));
+	HAS(dbuf_str(&streamed), "MY_API_KEY=[redacted]\n");
+	call("write", "{\"path\":\"env\",\"content\":\"DB_PASSWORD=hunter22\\n"
+	    "\"}");
+	HAS(call("read", "{\"path\":\"env\"}"), "DB_PASSWORD=[redacted]\n");
+	call("edit", "{\"path\":\"env\",\"oldText\":\"DB_\",\"newText\":"
+	    "\"X_\"}");
+	assert_int_equal(done_error, 0);
+	assert_null(strstr(detail("diff"), "hunter22"));
+	stop();
+}
+
+static void
 test_sessions_are_apart(void **state)
 {
 	unsigned int	 before;
@@ -811,7 +831,11 @@ test_reload(void **state)
 	assert_int_equal(toold_configure(&t, p, true, why, sizeof(why)), 0);
 	call("ls", "{}");
 	assert_int_equal(done_error, 0);	/* not before commit */
+	json_decref(listed);
+	listed = NULL;
 	toold_commit(&t);
+	UNTIL(listed != NULL);		/* told without having asked */
+	assert_int_equal(json_array_size(listed), TOOL_ID_MAX - 1);
 	call("ls", "{}");
 	assert_int_equal(done_error, 1);
 	parcel_close(p);
@@ -1122,6 +1146,7 @@ main(void)
 		cmocka_unit_test(test_T20_environment),
 		cmocka_unit_test(test_exec_long_output),
 		cmocka_unit_test(test_background),
+		cmocka_unit_test(test_T38_credentials_are_masked),
 		cmocka_unit_test(test_sessions_are_apart),
 		cmocka_unit_test(test_timeout),
 		cmocka_unit_test(test_abort),
