@@ -293,9 +293,10 @@ class Link:
     def close(self):
         self.sock.close()
 
-    def send(self, name, corr=0, flags=0, fds=(), **fields):
+    def send(self, msg, /, *, corr=0, header_flags=0, fds=(), **fields):
         """fds stay open here; the caller closes them."""
-        desc = BY_NAME[name]
+        desc = BY_NAME[msg]
+        flags = header_flags
         payload, bodies = encode(desc, fields)
         self.out_seq += 1
         allfds = list(fds) + bodies

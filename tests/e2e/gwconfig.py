@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The gatewayd developers
+"""Runs gatewayd-config as its parent would.
+
+    r = gwconfig.run({"gateway": {"mode": "local"}}, env={"X": "1"})
+    r.ok, r.errors, r.warnings      # lists of Problem
+    r.parcels["router", ""]         # {"key": "value"}
+    r.index                         # the parcel of the parent
+
+Files that the configuration asks for are served from `files` (absolute path
+-> text, or an errno).
+"""
+import errno
+import json
+import os
+import pathlib
+import socket
+import struct
+import subprocess
+
+import gwproto
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BIN = pathlib.Path(os.environ.get("GATEWAYD_BIN", ROOT / "build/bin"))
+PATH = "/cfg/openclaw.json"
+STATE = "/state"
+
+
+def sandbox_spec(mode="SANDBOX_NONE", flags=0, mounts=()):
+    """Bytes of sandbox_spec_encode(); mounts: (path, flags)."""
+    uid, gid = os.geteuid() or 65534, os.getegid() or 65534
+    out = struct.pack("<BBIIIIIIQH", 1, gwproto.enum("sandbox_mode")[mode],
+                      flags, uid, gid, uid, gid, 0, 0, len(mounts))
+    for path, fl in mounts:
+        out += struct.pack("<IH", fl, len(path)) + path.encode()
+    return out
+
+
+class Problem:
+    def __init__(self, f):
+        self.file, self.line, self.key = f["file"], f["line"], f["key"]
+        self.text = f["text"]
+
+    def __repr__(self):
+        return "%s:%d: %s: %s" % (self.file, self.line, self.key, self.text)
+
+
+class Result:
+    def __init__(self):
+        self.ok = None
+        self.errors, self.warnings = [], []
+        self.parcels, self.asked = {}, []
+        self.status = None
+        self.stderr = ""
+
+    @property
+    def index(self):
+        return self.parcels["gatewayd", ""]
+
+    def json(self, role, key, instance=""):
+        return json.loads(self.parcels[role, instance][key])
+
+    def procs(self):
+        """[(role, instance)] of the index, in order."""
+        out = []
+        while "proc.%d.role" % len(out) in self.index:
+            i = len(out)
+            out.append((self.index["proc.%d.role" % i],
+                        self.index["proc.%d.instance" % i]))
+        return out
+
+    def mounts(self, role, instance=""):
+        i = self.procs().index((role, instance))
+        out, n = {}, 0
+        while "proc.%d.mount.%d.path" % (i, n) in self.index:
+            out[self.index["proc.%d.mount.%d.path" % (i, n)]] = \
+                self.index["proc.%d.mount.%d.mode" % (i, n)]
+            n += 1
+        return out
+
+
+def start():
+    """(process, parent's end of its link), locked down, HELLO read."""
+    a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    # A shell puts the link to 3; subprocess itself may be using that number.
+    p = subprocess.Popen(["/bin/sh", "-c", 'exec "$0" 3<&%d' % b.fileno(),
+                          str(BIN / "gatewayd-config")],
+                         pass_fds=(b.fileno(),), stdin=subprocess.DEVNULL,
+                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                         env={k: v for k, v in os.environ.items()
+                              if k.endswith("SAN_OPTIONS")})
+    b.close()
+    link = gwproto.Link(a)
+    link.send("PROC_SANDBOX", spec=sandbox_spec())
+    try:
+        hello = link.expect("PROC_HELLO")
+    except EOFError:
+        raise AssertionError(p.communicate()[1].decode()) from None
+    assert hello.role == gwproto.role("CONFIG")
+    return p, link
+
+
+def run(config=None, env=None, files=None, flags=0, path=PATH, state=STATE,
+        timeout=20):
+    res = Result()
+    files = files or {}
+    p, link = start()
+    try:
+        fds = []
+        if config is not None:
+            text = config if isinstance(config, (str, bytes)) else \
+                json.dumps(config)
+            fds.append(gwproto.memfd_sealed(
+                text.encode() if isinstance(text, str) else text))
+        fds.append(gwproto.parcel_make(env or {}))
+        link.send("CF_START", path=path, state_dir=state, generation=1,
+                  flags=flags, fds=fds)
+        for fd in fds:
+            os.close(fd)
+        while True:
+            m = link.expect("CF_FILE_REQ", "CF_PROBLEM", "CF_PARCEL",
+                            "CF_DONE", timeout=timeout)
+            if m.name == "CF_DONE":
+                res.ok = bool(m.ok)
+                break
+            if m.name == "CF_FILE_REQ":
+                res.asked.append(m.path)
+                f = files.get(m.path, errno.ENOENT)
+                if isinstance(f, int):
+                    link.send("CF_FILE", corr=m.corr,
+                              header_flags=gwproto.F_REPLY, err=f,
+                              path=m.path)
+                else:
+                    fd = gwproto.memfd_sealed(
+                        f.encode() if isinstance(f, str) else f)
+                    link.send("CF_FILE", corr=m.corr,
+                              header_flags=gwproto.F_REPLY, fds=[fd],
+                              err=0, path=m.path)
+                    os.close(fd)
+            elif m.name == "CF_PROBLEM":
+                (res.errors if m.severity else res.warnings).append(
+                    Problem(m.fields))
+            else:
+                key = gwproto.ROLE_NAME[m.role]
+                res.parcels[gwproto.ROLES[key][1], m.instance] = \
+                    gwproto.parcel_read(m.fds[0])
+                m.close()
+        assert link.recv(timeout) is None
+        res.status = p.wait(timeout)
+        res.stderr = p.stderr.read().decode()
+    finally:
+        link.close()
+        if p.poll() is None:
+            p.kill()
+            p.wait()
+        p.stderr.close()
+    return res
