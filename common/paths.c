@@ -134,6 +134,28 @@ paths_libexec(const char *given, char *out, size_t size)
 }
 
 int
+paths_webchat(const char *libexec, char *out, size_t size)
+{
+	static const char *const from[] = {
+		"../../share/gatewayd/webchat",		/* PREFIX/libexec/ */
+		"../../../gatewayd/webchat",		/* build/VARIANT/bin */
+	};
+	char	 dir[PATH_MAX], probe[PATH_MAX + 16];
+	size_t	 i;
+
+	for (i = 0; i < sizeof(from) / sizeof(from[0]); i++) {
+		if ((size_t)snprintf(dir, sizeof(dir), "%s/%s", libexec,
+		    from[i]) >= sizeof(dir) ||
+		    paths_absolute(dir, out, size) == -1)
+			continue;
+		snprintf(probe, sizeof(probe), "%s/index.html", out);
+		if (access(probe, R_OK) == 0)
+			return 0;
+	}
+	return -1;
+}
+
+int
 paths_own(const char *path, uid_t uid, gid_t gid)
 {
 	char		 part[PATH_MAX];

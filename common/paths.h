@@ -34,6 +34,9 @@ int	 paths_resolve(struct paths *, const char *config, const char *state,
 /* The folder of the workers' programs: as given, else beside the running
  * program, else where make install puts them.  0, or -1 with errno. */
 int	 paths_libexec(const char *given, char *out, size_t);
+/* The folder of the web chat that belongs to these workers: beside them when
+ * installed, in the source tree of a build.  0, or -1 when there is none. */
+int	 paths_webchat(const char *libexec, char *out, size_t);
 /* mkdir -p; the last component gets mode 0700 and, when root calls, this
  * owner.  Never through a link at the end.  0, or -1 with errno. */
 int	 paths_own(const char *path, uid_t, gid_t);

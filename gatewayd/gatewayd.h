@@ -40,6 +40,7 @@ struct proc_mount {
 	char		*path;
 	uint32_t	 flags;		/* enum sandbox_mount_flag */
 	bool		 own;		/* made and chowned by us */
+	bool		 make;		/* when missing, for the jobs' user */
 };
 
 struct proc {
@@ -107,6 +108,9 @@ int	 places_make(char *why, size_t);
 int	 places_lock(char *why, size_t);
 /* Is this a path that a worker may ever be given? */
 bool	 places_mountable(const char *path);
+/* May its owner be changed?  Only below the state directory, and the log folder
+ * of the service. */
+bool	 places_ours(const char *path);
 
 /* environ.c: the environment as a parcel for gatewayd-config, then wiped. */
 int	 environ_seal(void);		/* new fd each time, or -1 */

@@ -156,7 +156,7 @@ main(int argc, char *argv[])
 	const char	*config = NULL, *state = NULL, *libexec = NULL;
 	struct proc	*p;
 	int64_t		 uid_base = 0;
-	char		 why[1024];
+	char		 why[1024], webchat[4096];
 	bool		 user = false, weak = false;
 	int		 opt;
 
@@ -224,6 +224,9 @@ main(int argc, char *argv[])
 		fatalx("%s", why);
 	if (paths_libexec(libexec, sup.libexec, sizeof(sup.libexec)) == -1)
 		fatal("folder of the workers");
+	/* Where the page is, only the place of the programs tells. */
+	if (paths_webchat(sup.libexec, webchat, sizeof(webchat)) == 0)
+		setenv("GATEWAYD_UI_DIR", webchat, 0);
 	sandbox_init(user, weak, uid_base);
 	if ((sup.base = event_base_new()) == NULL)
 		fatalx("event base");

@@ -9,6 +9,7 @@ PROGS += gatewayd-connect
 gatewayd-connect_MAIN := gatewayd/connect/main.c
 gatewayd-connect_LIBS := gatewayd common proto
 gatewayd-connect_PKGS := libevent_core
+
 PROGS += gatewayd-config
 gatewayd-config_MAIN := gatewayd/config/main.c
 gatewayd-config_LIBS := gatewayd common proto

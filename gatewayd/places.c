@@ -60,6 +60,16 @@ places_mountable(const char *path)
 	return true;
 }
 
+bool
+places_ours(const char *path)
+{
+	size_t	 n = strlen(sup.paths.state);
+
+	return (strncmp(path, sup.paths.state, n) == 0 && path[n] == '/') ||
+	    (strcmp(sup.paths.state, PATHS_SERVICE_STATE) == 0 &&
+	    strcmp(path, "/var/log/openclaw") == 0);
+}
+
 int
 places_lock(char *why, size_t size)
 {

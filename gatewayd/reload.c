@@ -39,7 +39,8 @@ reload_mounts(const struct parcel *ix, size_t i, struct proc_mount *mounts,
 	    *n)) != NULL; (*n)++) {
 		mode = parcel_get(ix, "proc.%zu.mount.%zu.mode", i, *n);
 		if (*n == PROC_MOUNTS_MAX || mode == NULL ||
-		    !places_mountable(path)) {
+		    !places_mountable(path) || (strncmp(mode, "own", 3) == 0 &&
+		    !places_ours(path))) {
 			snprintf(why, size, "%s: no process may be given "
 			    "this path", path);
 			return -1;
@@ -47,6 +48,7 @@ reload_mounts(const struct parcel *ix, size_t i, struct proc_mount *mounts,
 		mounts[*n].own = strncmp(mode, "own", 3) == 0;
 		mounts[*n].flags = strncmp(mode, "ro", 2) == 0 ? MNT_RO :
 		    MNT_RW;
+		mounts[*n].make = strstr(mode, ",make") != NULL;
 		if (strstr(mode, ",opt") != NULL)
 			mounts[*n].flags |= MNT_OPT;
 		if (strstr(mode, ",idmap") != NULL)
@@ -76,6 +78,7 @@ mounts_same(const struct proc_mount *a, size_t na, const struct proc_mount *b,
 		return false;
 	for (i = 0; i < na; i++)
 		if (a[i].flags != b[i].flags || a[i].own != b[i].own ||
+		    a[i].make != b[i].make ||
 		    strcmp(a[i].path, b[i].path) != 0)
 			return false;
 	return true;

@@ -60,6 +60,7 @@ spawn_sandbox(struct proc *p)
 	static uint8_t		 buf[60000];
 	struct sandbox_spec	 spec;
 	struct m_proc_sandbox	 m;
+	enum role		 owner;
 	ssize_t			 n = -1;
 	size_t			 i;
 	int			 fd = -1, r = -1;
@@ -67,8 +68,11 @@ spawn_sandbox(struct proc *p)
 	sandbox_spec_init(&spec, p->role, sup.mode, sup.sandbox_flags,
 	    sup.mode == SANDBOX_ROOT ? &sup.ids : NULL);
 	for (i = 0; i < p->nmounts; i++) {
-		if (p->mounts[i].own && paths_own(p->mounts[i].path,
-		    sup.ids.uid[p->role], sup.ids.gid[p->role]) == -1) {
+		owner = p->mounts[i].own ? p->role : ROLE_FILES;
+		if ((p->mounts[i].own || (p->mounts[i].make &&
+		    access(p->mounts[i].path, F_OK) == -1 &&
+		    errno == ENOENT)) && paths_own(p->mounts[i].path,
+		    sup.ids.uid[owner], sup.ids.gid[owner]) == -1) {
 			log_warn("%s: %s", p->name, p->mounts[i].path);
 			goto out;
 		}

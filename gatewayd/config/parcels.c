@@ -137,10 +137,8 @@ build_log(struct build *b)
 
 	if ((pw = parcel_new(b)) == NULL)
 		return;
-	dir = cf_env(b->cf, "GATEWAYD_LOG_DIR");
-	if (dir == NULL || dir[0] != '/')
-		dir = strcmp(b->cf->state_dir, "/var/lib/openclaw") == 0 ?
-		    "/var/log/openclaw" : state_path(b, "logs", "");
+	dir = strcmp(b->cf->state_dir, "/var/lib/openclaw") == 0 ?
+	    "/var/log/openclaw" : state_path(b, "logs", "");
 	given = json5_text(b->cf->root, "logging.file", NULL);
 	file = given != NULL ? cf_expand_keep(b->cf, given) : NULL;
 	if (file != NULL && (d = strdup(file)) != NULL &&
@@ -596,9 +594,8 @@ build_index(struct build *b)
 		put_listener(b, &n, "127.0.0.1", false);
 		put_listener(b, &n, "::1", true);
 	}
-	if ((run = cf_env(cf, "GATEWAYD_RUN_DIR")) == NULL || run[0] != '/')
-		run = strcmp(cf->state_dir, "/var/lib/openclaw") == 0 ?
-		    "/run/openclaw" : state_path(b, "run", "");
+	run = strcmp(cf->state_dir, "/var/lib/openclaw") == 0 ?
+	    "/run/openclaw" : state_path(b, "run", "");
 	snprintf(path, sizeof(path), "%s/control.sock", run);
 	parcel_puts(b->index, "control", "listen.%zu.kind", n);
 	parcel_puts(b->index, path, "listen.%zu.path", n++);
