@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 
+#include "common/text.h"
 #include "openclaw/openclaw.h"
 
 static void
@@ -30,14 +31,20 @@ level_color(const char *level)
 static void
 log_line_print(struct args *a, const char *raw, bool colors)
 {
-	json_t		*j = json_loads(raw, 0, NULL);
-	const char	*time, *level, *sub, *text;
+	json_t		*j = json_loads(raw, 0, NULL), *bind;
+	const char	*time, *sub, *text;
+	char		 level[16];
+	size_t		 i;
 
+	/* "0" is the JSON text of the line's bindings, "1" its message. */
+	bind = json_loads(jtext(j, "0", ""), 0, NULL);
 	time = jtext(j, "time", "");
-	level = jtext(j, "level", jtext(json_object_get(j, "_meta"),
-	    "logLevelName", ""));
-	sub = jtext(j, "subsystem", "");
-	text = jtext(j, "message", raw);
+	strlcpy(level, jtext(json_object_get(j, "_meta"), "logLevelName", ""),
+	    sizeof(level));
+	for (i = 0; level[i] != '\0'; i++)
+		level[i] = (char)ascii_tolower((unsigned char)level[i]);
+	sub = jtext(bind, "subsystem", "");
+	text = jtext(j, "1", raw);
 	if (a->opt[OPT_JSON] != NULL)
 		log_ndjson(json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "type",
 		    "log", "time", time, "level", level, "subsystem", sub,
@@ -55,6 +62,7 @@ log_line_print(struct args *a, const char *raw, bool colors)
 		print_text(text);
 		fputs(colors ? "\033[0m\n" : "\n", stdout);
 	}
+	json_decref(bind);
 	json_decref(j);
 }
 
