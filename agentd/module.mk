@@ -3,3 +3,7 @@ PROGS += modeld
 modeld_MAIN := agentd/modeld_main.c
 modeld_LIBS := agentd common proto
 modeld_PKGS := libevent_core openssl
+PROGS += agentd
+agentd_MAIN := agentd/main.c
+agentd_LIBS := agentd common proto
+agentd_PKGS := libevent_core jansson sqlite3

@@ -258,6 +258,35 @@ transcript_branch(struct transcript *t, const char *id)
 	strlcpy(t->leaf, id, sizeof(t->leaf));
 }
 
+struct leaf_look {
+	bool	 is_user;
+	char	 parent[40];
+};
+
+static bool
+look_at_leaf(json_t *e, void *arg)
+{
+	struct leaf_look	*l = arg;
+
+	l->is_user = strcmp(json_text(e, "type", ""), "message") == 0 &&
+	    strcmp(json_text(json_object_get(e, "message"), "role", ""),
+	    "user") == 0;
+	strlcpy(l->parent, json_text(e, "parentId", ""), sizeof(l->parent));
+	return false;
+}
+
+bool
+transcript_drop_user_leaf(struct transcript *t)
+{
+	struct leaf_look	 l = { .is_user = false };
+
+	if (t->version < 2 || transcript_walk(t, look_at_leaf, &l) == -1 ||
+	    !l.is_user)
+		return false;
+	transcript_branch(t, l.parent);
+	return true;
+}
+
 int64_t
 transcript_size(const struct transcript *t)
 {

@@ -51,6 +51,9 @@ const char *transcript_leaf(const struct transcript *);
 /* The next entry hangs below that one instead of below the leaf; "" for
  * none. */
 void	 transcript_branch(struct transcript *, const char *id);
+/* When the last entry is a user message, the next one takes its place (both
+ * stay in the file): was it so? */
+bool	 transcript_drop_user_leaf(struct transcript *);
 int64_t	 transcript_size(const struct transcript *);
 
 /* Entries on the path from the leaf to the root, newest first, until fn says

@@ -1,0 +1,423 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * agentd: one agent's conversations.  It takes turns from the router, keeps
+ * transcripts and index, asks models, has tools called, and answers.  It opens
+ * no socket, executes nothing and holds no credential; files below its own
+ * folder are written, bootstrap files of the workspace are read.
+ *
+ * The way of a turn:
+ *	turn.c		AG_TURN -> struct turn, duplicates, commands
+ *	journal.c	one transaction for all that happened in a turn of the
+ *			event loop; what others are told is told after it
+ *	run.c		the state machine: model, tools, model ... end
+ *	model.c		one model call: engine in here, or a modeld
+ *	toolcall.c	the calls of one assistant message, through toold
+ *	event.c		what watchers see; outbox.c what a channel gets
+ */
+#ifndef AGENTD_AGENTD_H
+#define AGENTD_AGENTD_H
+
+#include <sys/queue.h>
+
+#include <event2/event.h>
+#include <jansson.h>
+
+#include "agentd/provider.h"
+#include "agentd/sessdb.h"
+#include "agentd/session_key.h"
+#include "agentd/transcript.h"
+#include "agentd/visible.h"
+#include "common/dbuf.h"
+#include "common/json_write.h"
+#include "common/link.h"
+#include "common/parcel.h"
+#include "common/worker.h"
+
+#define EVENT_TEXT_MAX		(2u << 20)	/* cumulative text in events */
+#define RESULT_TEXT_MAX		(4u << 20)
+#define DELIVERY_TEXT_MAX	262144u		/* AG_DELIVER.text */
+#define CHAT_DELTA_MS		150
+#define TOOL_UPDATE_MS		250
+#define TOOL_ABORT_MS		5000
+
+/* --- config.c ------------------------------------------------------------ */
+
+struct config {
+	unsigned int	 refs;
+	char		 agent_id[AGENT_ID_MAX + 1];
+	char		*state_dir, *workspace;
+	json_t		*root;		/* json.config */
+	json_t		*agent;		/* borrowed from root */
+	char		**candidates;	/* "provider/model", first is primary */
+	size_t		 ncandidates;
+	struct { char *name, *instance; } *providers;
+	size_t		 nproviders;
+	uint64_t	 timeout_ms;
+	unsigned int	 max_concurrent, max_iterations;
+	unsigned int	 retry_max;
+	uint64_t	 retry_base_ms, retry_cap_ms, retry_server_max_ms;
+	uint64_t	 head_timeout_ms, idle_timeout_ms;
+	size_t		 bootstrap_max;
+	bool		 loop_detection;
+	bool		 scope_global;
+	const char	*thinking, *verbose, *typing_mode;
+	const char	*time_zone;
+};
+extern struct config *cfg;		/* the one in force */
+
+struct config *config_read(const struct parcel *, char *why, size_t);
+struct config *config_ref(struct config *);
+void	 config_unref(struct config *);
+/* Fills *m (pointers into c): 0, or -1 with a reason. */
+int	 config_model(struct config *c, const char *ref,
+	    struct provider_model *m, char *why, size_t);
+/* The modeld instance for a provider, NULL when none is configured. */
+const char *config_instance(const struct config *, const char *provider);
+/* Value at a dotted path below an object; NULL when absent. */
+json_t	*config_at(json_t *, const char *path);
+
+/* --- session.c ----------------------------------------------------------- */
+
+struct turn;
+struct run;
+TAILQ_HEAD(turn_list, turn);
+TAILQ_HEAD(session_list, session);
+
+struct session {
+	LIST_ENTRY(session)	 hash;
+	TAILQ_ENTRY(session)	 lru;
+	TAILQ_ENTRY(session)	 dirty_entry;
+	TAILQ_ENTRY(session)	 ready;		/* has turns, runs none */
+	bool			 in_ready;
+	char			 key[SESSION_KEY_MAX + 1];
+	json_t			*entry;		/* its object in sessions.json */
+	bool			 stored;	/* has a row */
+	bool			 dirty;		/* row must be written */
+	struct transcript	*transcript;
+	json_t			*history;	/* for models; NULL: not read */
+	size_t			 history_bytes;
+	json_t			*unsaved;	/* messages the disk refused */
+	struct turn_list	 turns;		/* waiting */
+	size_t			 nturns;
+	struct run		*run;
+	unsigned int		 pins;		/* turns in the journal */
+};
+
+/* NULL with errno when it cannot be read. */
+struct session *session_get(const char *key);
+struct session *session_find(const char *key);	/* only if in memory */
+const char *session_id(struct session *);
+/* Name of its transcript in the sessions folder. */
+void	 session_file(struct session *, char *name, size_t size);
+/* Opens transcript and history when they are not in memory: 0 or -1. */
+int	 session_load(struct session *, size_t max_bytes);
+/* Its row is to be written with the next commit; activity sets updatedAt. */
+void	 session_dirty(struct session *, bool activity);
+/* A new transcript (spec sessions 7). */
+void	 session_reset(struct session *);
+/* Would a message now begin a new session? */
+bool	 session_stale(struct session *, const char *channel,
+	    enum chat_type, uint64_t now_ms);
+/* Appends to the transcript; in_context: to the history as well.  A message
+ * that the disk refuses is kept and tried again (-1, errno). */
+int	 session_append(struct session *, json_t *message, bool in_context,
+	    char id[9]);
+/* Writes what is unsaved and syncs: 0, or -1 with errno. */
+int	 session_save(struct session *);
+/* Keeps the history within max_bytes, cut before a question. */
+void	 session_trim(struct session *, size_t max_bytes);
+/* Frees what nobody needs beyond the limits of the cache. */
+void	 session_shrink(void);
+/* The row of sessions.list and the text for its search. */
+int	 session_put(struct session *);
+const char *session_text(struct session *, const char *field,
+	    const char *def);
+void	 session_set(struct session *, const char *field, json_t *);
+size_t	 session_count_cached(void);
+struct session *session_first(void);	/* walks those in memory */
+struct session *session_next(struct session *);
+
+/* --- turn.c -------------------------------------------------------------- */
+
+struct turn {
+	TAILQ_ENTRY(turn)	 entry;		/* queue of its session */
+	TAILQ_ENTRY(turn)	 journal;
+	struct session		*session;
+	struct sessdb_turn	 row;		/* strings are owned here */
+	json_t			*options;
+	struct run		*run;
+	uint64_t		 corr;		/* of AG_TURN */
+	bool			 ack_due;
+	bool			 queued;
+	bool			 in_starts;
+};
+enum msg_err turn_message(struct link *, struct msg *);
+void	 turn_free(struct turn *);
+/* Recreates what was not done when the process ended. */
+void	 turn_recover(void);
+/* The journal has it: acknowledge, then run or wait. */
+void	 turn_committed(struct turn *);
+/* The journal could not take it. */
+void	 turn_refused(struct turn *, int err);
+/* Starts waiting turns as far as the limits allow. */
+void	 turn_schedule(void);
+void	 turn_session_idle(struct session *);
+/* Drops the waiting turns of a session, as aborted; how many. */
+unsigned int turn_drop_queued(struct session *, const char *stop_reason,
+	    json_t *run_ids);
+/* One of them. */
+void	 turn_drop_one(struct turn *, const char *stop_reason);
+struct turn *turn_find_queued(const char *run_id);
+size_t	 turn_count_queued(void);
+bool	 turn_is_stop_word(struct str text);
+/* What the chat will get of a run that ends: run->delivery_id and text. */
+void	 turn_plan_delivery(struct run *);
+void	 turn_delivery(struct run *, struct sessdb_delivery *);
+const char *turn_option(const struct turn *, const char *key,
+	    const char *def);
+
+/* command.c: the answer (free it) when text is a command that needs no model;
+ * *text_rest is what is left for the model after a reset. */
+enum command { COMMAND_NONE, COMMAND_STOP, COMMAND_RESET, COMMAND_STATUS,
+	COMMAND_HELP };
+enum command command_parse(struct str text, struct str *rest);
+char	*command_status(struct session *);
+char	*command_help(void);
+
+/* --- journal.c ----------------------------------------------------------- */
+
+extern struct sessdb *db;		/* NULL: cannot be opened now */
+
+int	 journal_open(void);
+void	 journal_close(void);
+void	 journal_accept(struct turn *);
+void	 journal_start(struct turn *);
+void	 journal_end(struct run *);
+/* Its turn was refused. */
+void	 journal_forget(struct run *);
+void	 journal_session(struct session *);
+void	 journal_drop_delivery(const char *id);
+/* Everything now, without the event loop; 0 or -1. */
+int	 journal_flush(void);
+/* Is a turn with that dedupe key on its way in? */
+struct turn *journal_find_accepting(const char *dedupe_key);
+bool	 journal_busy(void);
+/* "" when all is well, else why new turns are refused. */
+const char *journal_trouble(void);
+
+/* --- run.c --------------------------------------------------------------- */
+
+enum run_state { RUN_ST_START, RUN_ST_MODEL, RUN_ST_RETRY, RUN_ST_TOOLS,
+	RUN_ST_ENDING };
+
+enum call_state { CALL_WAITING, CALL_RUNNING, CALL_DONE };
+struct toolcall {
+	struct run	*run;
+	enum call_state	 state;
+	json_t		*block;		/* the toolCall block */
+	const char	*name, *id;	/* of the model; borrowed from block */
+	char		 call_id[32];	/* ours */
+	uint64_t	 corr;
+	bool		 shared;
+	char		*bad_args;
+	struct dbuf	 out;		/* tail of its output */
+	uint64_t	 last_update_ms;
+	json_t		*result;	/* {content, details, isError} */
+};
+
+#define LOOP_WINDOW	30
+
+struct run {
+	LIST_ENTRY(run)		 entry;
+	TAILQ_ENTRY(run)	 journal;
+	struct turn		*turn;
+	struct session		*session;
+	struct config		*cfg;
+	enum run_state		 state;
+	uint32_t		 seq;
+	uint64_t		 started_at, ended_at;
+	struct event		*timer;		/* next step, retry, wait */
+	struct event		*deadline;
+	struct event		*typing;
+	uint64_t		 typing_until;
+	bool			 announced;	/* lifecycle start was sent */
+
+	/* model call: model.c */
+	size_t			 candidate;
+	unsigned int		 attempt;
+	struct provider_model	 model;
+	const struct provider	*provider;
+	struct provider_options	 options;
+	struct provider_context	 context;
+	char			*system;
+	struct pstream		*ps;
+	void			*parser, *engine;
+	struct link		*md;
+	uint64_t		 md_corr;
+	uint32_t		 md_owed;	/* bytes taken, not granted anew */
+	unsigned int		 md_status;
+	struct dbuf		 md_headers, md_errbody;
+	uint64_t		 waiting_since;
+	json_t			*message;	/* finished one */
+	struct provider_error	 error;
+
+	/* text of the current assistant message */
+	struct visible		 visible;
+	struct dbuf		 text;
+	size_t			 published;
+	uint64_t		 last_delta_ms;
+	char			*last_text;	/* of the last message with any */
+	json_t			*texts;		/* of all messages with any */
+	bool			 shown;		/* some text left this process */
+
+	/* tools: toolcall.c */
+	struct toolcall		*calls;
+	size_t			 ncalls;
+	unsigned int		 iterations;
+	uint64_t		 loop_hash[LOOP_WINDOW];
+	unsigned int		 loop_n, loop_criticals;
+	bool			 loop_block;	/* the next batch */
+	bool			 loop_blocking;	/* this batch */
+	bool			 after_abort;	/* of the run before */
+
+	/* outcome */
+	bool			 aborted;
+	const char		*stop_reason;	/* rpc, stop, timeout, shutdown */
+	enum run_status		 status;
+	char			*failure;
+	bool			 injected;	/* answered without a model */
+	bool			 interrupted;	/* by the end of the process */
+	json_t			*usage;
+	char			*delivery_id;
+	char			*delivery_text;
+	char			*delivery_to[4]; /* channel account chat thread */
+	char			*result;	/* JSON */
+	bool			 events_off;	/* the chat was told its end */
+	char			*notice;	/* sent instead of an answer */
+};
+LIST_HEAD(run_list, run);
+extern struct run_list runs;
+extern unsigned int nactive;		/* runs that are not ending */
+
+void	 run_start(struct turn *);
+/* Ends a turn that needs no model with that text. */
+void	 run_inject(struct turn *, const char *text);
+/* A turn that was running when the process ended. */
+void	 run_interrupted(struct turn *, const char *answer);
+/* A turn that never ran. */
+void	 run_drop(struct turn *, const char *stop_reason);
+void	 run_abort(struct run *, const char *stop_reason);
+void	 run_fail(struct run *, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
+/* Next model call, from the event loop. */
+void	 run_continue(struct run *);
+/* Called by model.c when run->message or run->error is there. */
+void	 run_model_done(struct run *);
+/* Called by toolcall.c when every call has its result. */
+void	 run_tools_done(struct run *);
+/* An assistant message that says why there is no answer. */
+void	 run_write_failure(struct session *, const char *stop,
+	    const char *text);
+/* The journal has its end. */
+void	 run_committed(struct run *);
+/* Forgets one whose turn was refused. */
+void	 run_discard(struct run *);
+struct run *run_find(const char *run_id);
+/* UINT32_MAX: none. */
+void	 run_timer(struct run *, uint32_t ms);
+
+/* --- model.c ------------------------------------------------------------- */
+
+void	 model_call(struct run *);
+void	 model_cancel(struct run *);
+void	 model_timer(struct run *);
+size_t	 model_budget(const struct provider_model *);
+void	 model_peer(struct link *);
+void	 model_peer_gone(struct link *);
+enum msg_err model_message(struct link *, struct msg *);
+void	 model_router_drained(void);
+
+/* --- toolcall.c ---------------------------------------------------------- */
+
+/* Takes note of the calls in a message's content. */
+void	 toolcall_collect(struct run *, json_t *content);
+void	 toolcall_start(struct run *);
+void	 toolcall_cancel(struct run *);
+void	 toolcall_timer(struct run *);
+void	 toolcall_free(struct run *);
+void	 toolcall_peer(struct link *);
+void	 toolcall_peer_gone(struct link *);
+enum msg_err toolcall_message(struct link *, struct msg *);
+json_t	*toolcall_list(void);		/* what toold offers; borrowed */
+bool	 toolcall_ready(void);
+/* A toolResult message (new reference) around a result. */
+json_t	*toolcall_message_of(const char *id, const char *name,
+	    json_t *result);
+size_t	 toolcall_cap(const struct provider_model *);
+
+/* --- prompt.c, history.c ------------------------------------------------- */
+
+/* The system prompt (free it); NULL when out of memory. */
+char	*prompt_system(struct run *);
+void	 prompt_open(void);		/* the workspace folder */
+/* What the model is to read of a turn. */
+json_t	*prompt_user(struct turn *);
+
+/* A stored message as the model may see it: NULL when not at all. */
+json_t	*history_convert(json_t *message);
+/* Every call has one result behind it, nothing is orphaned; in place. */
+void	 history_repair(json_t *messages);
+
+/* --- event.c ------------------------------------------------------------- */
+
+void	 event_lifecycle_start(struct run *);
+void	 event_lifecycle_end(struct run *);
+/* What is new in run->text, as agent and chat events. */
+void	 event_assistant(struct run *);
+void	 event_tool_start(struct run *, struct toolcall *);
+void	 event_tool_update(struct run *, struct toolcall *);
+void	 event_tool_result(struct run *, struct toolcall *);
+/* chat final, error or aborted. */
+void	 event_chat_end(struct run *);
+bool	 event_tools_visible(struct run *);
+
+/* --- outbox.c ------------------------------------------------------------ */
+
+void	 outbox_load(void);
+/* Rows that the journal has: send them. */
+void	 outbox_add(const struct sessdb_delivery *);
+void	 outbox_router(struct link *);
+enum msg_err outbox_ack(struct link *, struct msg *);
+size_t	 outbox_count(void);
+/* Text as a channel gets it (free it): tags and silent tokens handled; NULL
+ * when nothing is to be sent. */
+char	*outbox_text(const char *);
+void	 outbox_typing(struct run *, bool on);
+
+/* --- rpc.c, state.c, view.c ---------------------------------------------- */
+
+enum msg_err rpc_message(struct link *, struct msg *);
+/* Waiters of agent.wait. */
+void	 rpc_run_ended(const char *run_id, enum run_status,
+	    uint64_t started_at, uint64_t ended_at, const char *error);
+void	 rpc_router_gone(void);
+/* A stop from a chat: aborts what the session runs; the answer's JSON. */
+char	*rpc_abort_session(struct session *, const char *stop_reason,
+	    bool only_chat, unsigned int *n);
+
+void	 state_changed(void);		/* AG_STATE is due */
+void	 view_changed(void);		/* sessions.json is due */
+void	 view_import(void);		/* once, from an older installation */
+void	 view_flush(void);
+
+/* --- main.c -------------------------------------------------------------- */
+
+extern struct link *router, *tools;
+extern int state_fd, sessions_fd;	/* folders */
+extern bool draining;
+
+#endif

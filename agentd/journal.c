@@ -1,0 +1,356 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * Group commit.  What happens in one turn of the event loop, for all sessions,
+ * is written in one transaction and with one wait for the disk; only then is
+ * anybody told: acknowledgements, deliveries, ends.  What cannot be written
+ * (disk full, read-only) stays here and is tried again, except new turns, which
+ * are refused, so that whoever offered them keeps them (threats R07, R15).
+ */
+#include "common/compat.h"
+
+#include <errno.h>
+
+#include "agentd/agentd.h"
+#include "common/log.h"
+
+#define RETRY_MS	1000
+#define WARN_MS		60000
+#define PRUNE_MS	60000
+#define RESULT_KEEP_MS	(10ull * 60 * 1000)
+#define TURN_KEEP_MS	(7ull * 24 * 3600 * 1000)
+#define TURN_KEEP_MAX	100000
+
+struct drop {
+	STAILQ_ENTRY(drop)	 entry;
+	char			 id[129];
+};
+
+struct sessdb	*db;
+
+TAILQ_HEAD(run_queue, run);
+static TAILQ_HEAD(, turn)	 accepts = TAILQ_HEAD_INITIALIZER(accepts);
+static TAILQ_HEAD(, turn)	 starts = TAILQ_HEAD_INITIALIZER(starts);
+static struct run_queue		 ends = TAILQ_HEAD_INITIALIZER(ends);
+static TAILQ_HEAD(, session)	 dirty = TAILQ_HEAD_INITIALIZER(dirty);
+static STAILQ_HEAD(, drop)	 drops = STAILQ_HEAD_INITIALIZER(drops);
+static struct event		*flush_ev, *prune_ev;
+static char			 trouble[256];
+static uint64_t			 warned_ms;
+static bool			 flushing;
+
+static void	 flush_cb(evutil_socket_t, short, void *);
+static void	 prune_cb(evutil_socket_t, short, void *);
+static int	 write_all(bool *began);
+static void	 schedule(uint32_t ms);
+static int	 db_open(void);
+
+int
+journal_open(void)
+{
+	struct timeval	 tv = { .tv_sec = PRUNE_MS / 1000 };
+
+	flush_ev = evtimer_new(worker_base(), flush_cb, NULL);
+	prune_ev = event_new(worker_base(), -1, EV_PERSIST, prune_cb, NULL);
+	if (flush_ev == NULL || prune_ev == NULL)
+		return -1;
+	event_add(prune_ev, &tv);
+	if (db_open() == -1) {
+		/* Not fatal: refuse turns, say why, and try again. */
+		schedule(RETRY_MS);
+		return 0;
+	}
+	return 0;
+}
+
+void
+journal_close(void)
+{
+	journal_flush();
+	sessdb_close(db);
+	db = NULL;
+}
+
+void
+journal_accept(struct turn *t)
+{
+	TAILQ_INSERT_TAIL(&accepts, t, journal);
+	t->session->pins++;
+	schedule(0);
+}
+
+void
+journal_start(struct turn *t)
+{
+	TAILQ_INSERT_TAIL(&starts, t, journal);
+	t->in_starts = true;
+	schedule(0);
+}
+
+void
+journal_end(struct run *run)
+{
+	/* A turn that began and ended in between needs one row only. */
+	if (run->turn->in_starts) {
+		TAILQ_REMOVE(&starts, run->turn, journal);
+		run->turn->in_starts = false;
+	}
+	TAILQ_INSERT_TAIL(&ends, run, journal);
+	run->session->pins++;
+	schedule(0);
+}
+
+void
+journal_forget(struct run *run)
+{
+	TAILQ_REMOVE(&ends, run, journal);
+	run->session->pins--;
+	run_discard(run);
+}
+
+void
+journal_session(struct session *s)
+{
+	if (s->dirty)
+		return;
+	s->dirty = true;
+	TAILQ_INSERT_TAIL(&dirty, s, dirty_entry);
+	schedule(0);
+}
+
+void
+journal_drop_delivery(const char *id)
+{
+	struct drop	*d = calloc(1, sizeof(*d));
+
+	if (d == NULL)
+		return;		/* it will be offered again after a restart */
+	strlcpy(d->id, id, sizeof(d->id));
+	STAILQ_INSERT_TAIL(&drops, d, entry);
+	schedule(0);
+}
+
+struct turn *
+journal_find_accepting(const char *dedupe_key)
+{
+	struct turn	*t;
+
+	TAILQ_FOREACH(t, &accepts, journal)
+		if (strcmp(t->row.dedupe_key, dedupe_key) == 0)
+			return t;
+	return NULL;
+}
+
+bool
+journal_busy(void)
+{
+	return !TAILQ_EMPTY(&accepts) || !TAILQ_EMPTY(&starts) ||
+	    !TAILQ_EMPTY(&ends) || !TAILQ_EMPTY(&dirty) ||
+	    !STAILQ_EMPTY(&drops);
+}
+
+const char *
+journal_trouble(void)
+{
+	return trouble;
+}
+
+int
+journal_flush(void)
+{
+	struct run_queue	 done = TAILQ_HEAD_INITIALIZER(done);
+	TAILQ_HEAD(, turn)	 in = TAILQ_HEAD_INITIALIZER(in);
+	struct turn		*t;
+	struct run		*run;
+	struct session		*s;
+	struct drop		*d;
+	uint64_t		 now;
+	bool			 began = false;
+	int			 err, ret = 0;
+
+	if (flushing || !journal_busy())
+		return 0;
+	flushing = true;
+	if (db == NULL && db_open() == -1)
+		err = errno;
+	else if (write_all(&began) == 0)
+		err = 0;
+	else
+		err = errno != 0 ? errno : EIO;
+	/* Telling people below queues new work: it starts from empty lists. */
+	TAILQ_CONCAT(&in, &accepts, journal);
+	if (err == 0) {
+		trouble[0] = '\0';
+		TAILQ_CONCAT(&done, &ends, journal);
+		while ((t = TAILQ_FIRST(&starts)) != NULL) {
+			TAILQ_REMOVE(&starts, t, journal);
+			t->in_starts = false;
+		}
+		while ((s = TAILQ_FIRST(&dirty)) != NULL) {
+			TAILQ_REMOVE(&dirty, s, dirty_entry);
+			s->dirty = false;
+			s->stored = true;
+			view_changed();
+		}
+		while ((d = STAILQ_FIRST(&drops)) != NULL) {
+			STAILQ_REMOVE_HEAD(&drops, entry);
+			free(d);
+		}
+	} else {
+		if (db != NULL && began)
+			sessdb_rollback(db);
+		snprintf(trouble, sizeof(trouble), "the state folder cannot "
+		    "be written: %s", strerror(err));
+		now = mono_ms();
+		if (warned_ms == 0 || now - warned_ms > WARN_MS) {
+			warned_ms = now;
+			log_errorx("%s; new turns are refused", trouble);
+		}
+		ret = -1;
+		schedule(RETRY_MS);
+	}
+	flushing = false;
+	while ((t = TAILQ_FIRST(&in)) != NULL) {
+		TAILQ_REMOVE(&in, t, journal);
+		t->session->pins--;
+		if (err == 0)
+			turn_committed(t);
+		else
+			turn_refused(t, err);
+	}
+	while ((run = TAILQ_FIRST(&done)) != NULL) {
+		TAILQ_REMOVE(&done, run, journal);
+		run->session->pins--;
+		run_committed(run);
+	}
+	turn_schedule();
+	if (err == 0)
+		sessdb_tidy(db, nactive == 0);
+	session_shrink();
+	if (ret == -1)
+		errno = err;
+	return ret;
+}
+
+static int
+write_all(bool *began)
+{
+	struct sessdb_delivery	 del;
+	struct turn		*t;
+	struct run		*run;
+	struct session		*s;
+	struct drop		*d;
+	bool			 border = !TAILQ_EMPTY(&ends);
+
+	errno = 0;
+	/* A channel forgets what we acknowledge: that must be on the disk.  A
+	 * client has only been promised that the process may die. */
+	TAILQ_FOREACH(t, &accepts, journal)
+		border |= t->row.source == TURN_CHANNEL;
+	TAILQ_FOREACH(run, &ends, journal)
+		if (session_save(run->session) == -1)
+			return -1;
+	if (sessdb_begin(db, border) == -1)
+		return -1;
+	*began = true;
+	TAILQ_FOREACH(t, &accepts, journal)
+		if (sessdb_put_turn(db, &t->row) == -1)
+			return -1;
+	TAILQ_FOREACH(t, &starts, journal)
+		if (sessdb_start_turn(db, &t->row) == -1)
+			return -1;
+	TAILQ_FOREACH(run, &ends, journal) {
+		t = run->turn;
+		t->row.started_at = run->started_at;
+		t->row.ended_at = run->ended_at;
+		t->row.status = (int)run->status;
+		t->row.summary = run->failure;
+		t->row.result = t->row.source == TURN_CHANNEL ? NULL :
+		    run->result;
+		if (run->delivery_id != NULL) {
+			turn_delivery(run, &del);
+			if (sessdb_put_delivery(db, &del) == -1)
+				return -1;
+		}
+		if (sessdb_end_turn(db, &t->row) == -1)
+			return -1;
+	}
+	TAILQ_FOREACH(s, &dirty, dirty_entry)
+		if (session_put(s) == -1)
+			return -1;
+	STAILQ_FOREACH(d, &drops, entry)
+		if (sessdb_drop_delivery(db, d->id) == -1)
+			return -1;
+	return sessdb_commit(db);
+}
+
+static int
+db_open(void)
+{
+	char		 path[4200], why[512] = "";
+	uint64_t	 now = mono_ms();
+
+	snprintf(path, sizeof(path), "%s/agent.sqlite", cfg->state_dir);
+	if ((db = sessdb_open(path, why, sizeof(why))) == NULL) {
+		snprintf(trouble, sizeof(trouble), "the state folder cannot "
+		    "be written: %s", strerror(errno));
+		if (warned_ms == 0 || now - warned_ms > WARN_MS) {
+			int saved = errno;
+
+			warned_ms = now;
+			log_errorx("%s", why);
+			errno = saved;
+		}
+		return -1;
+	}
+	trouble[0] = '\0';
+	view_import();
+	outbox_load();
+	turn_recover();
+	return 0;
+}
+
+static void
+schedule(uint32_t ms)
+{
+	struct timeval	 tv = { .tv_sec = ms / 1000,
+			    .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+
+	if (flush_ev != NULL && (ms == 0 ||
+	    !event_pending(flush_ev, EV_TIMEOUT, NULL)))
+		event_add(flush_ev, &tv);
+}
+
+static void
+flush_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	if (db == NULL && !journal_busy()) {
+		if (db_open() == -1)
+			schedule(RETRY_MS);
+		return;
+	}
+	journal_flush();
+}
+
+static void
+prune_cb(evutil_socket_t fd, short what, void *arg)
+{
+	uint64_t	 now = wall_ms();
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	if (db == NULL || sessdb_begin(db, false) == -1)
+		return;
+	if (sessdb_prune(db, now - RESULT_KEEP_MS, now - TURN_KEEP_MS,
+	    TURN_KEEP_MAX) == -1 || sessdb_commit(db) == -1)
+		sessdb_rollback(db);
+	else
+		sessdb_tidy(db, nactive == 0);
+}

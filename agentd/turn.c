@@ -1,0 +1,682 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * Turns from AG_TURN until they run: duplicates, commands, the queue of each
+ * session, and what becomes of them when the process ended in between.  A turn
+ * is acknowledged when the journal has it and never before.
+ */
+#include "common/compat.h"
+
+#include <errno.h>
+
+#include "agentd/agentd.h"
+#include "agentd/json_load.h"
+#include "common/log.h"
+
+#define QUEUE_MAX	100		/* waiting turns of one session */
+#define QUEUE_BYTES	(64u << 20)	/* of all */
+
+static struct session_list	 ready = TAILQ_HEAD_INITIALIZER(ready);
+static size_t			 nqueued, queued_bytes;
+static int64_t			 last_id = -1;
+
+static struct turn *turn_new(const struct sessdb_turn *);
+static void	 turn_enqueue(struct turn *);
+static void	 turn_begin(struct turn *);
+static void	 turn_unqueue(struct turn *);
+static void	 ack(struct link *, uint64_t corr, const char *run_id,
+		    enum turn_status, uint64_t at, const char *code,
+		    const char *reason);
+static bool	 handle_command(struct turn *);
+static void	 recover_one(struct turn *);
+
+struct dup {
+	enum turn_state	 state;
+	char		*run_id, *summary, *result;
+	int		 status;
+	uint64_t	 accepted_at, started_at, ended_at;
+};
+
+static void
+note_dup(const struct sessdb_turn *t, void *arg)
+{
+	struct dup	*d = arg;
+
+	d->state = t->state;
+	d->run_id = xstrdup(t->run_id);
+	d->summary = xstrdup(t->summary);
+	d->result = xstrdup(t->result);
+	d->status = t->status;
+	d->accepted_at = t->accepted_at;
+	d->started_at = t->started_at;
+	d->ended_at = t->ended_at;
+}
+
+/* Was it seen before?  Then it is acknowledged here (1); 0 no, -1 errno. */
+static int
+duplicate(struct link *l, uint64_t corr, const struct m_ag_turn *in)
+{
+	struct m_ag_run_end	 end;
+	struct dup		 d;
+	struct turn		*t;
+	int			 r;
+
+	if ((t = journal_find_accepting(in->dedupe_key.p)) != NULL) {
+		ack(l, corr, in->run_id.p, TURN_DUPLICATE,
+		    t->row.accepted_at, "running", "");
+		return 1;
+	}
+	memset(&d, 0, sizeof(d));
+	if ((r = sessdb_find_dedupe(db, in->dedupe_key.p, note_dup, &d)) != 1)
+		return r;
+	ack(l, corr, in->run_id.p, TURN_DUPLICATE, d.accepted_at,
+	    d.state == TURN_ST_DONE ? "done" : "running", "");
+	if (d.state == TURN_ST_DONE && in->source != TURN_CHANNEL) {
+		memset(&end, 0, sizeof(end));
+		end.run_id = in->run_id;
+		end.status = (uint8_t)d.status;
+		end.started_at = d.started_at;
+		end.ended_at = d.ended_at;
+		end.summary = str_of(d.status == RUN_OK ? "completed" :
+		    d.status == RUN_ABORTED ? "aborted" : d.summary);
+		end.summary.n = utf8_cut(end.summary.p, end.summary.n, 4096);
+		end.result = str_of(d.result[0] != '\0' ? d.result : "{}");
+		send_ag_run_end(l, &end, 0, 0);
+	}
+	free(d.run_id);
+	free(d.summary);
+	free(d.result);
+	return 1;
+}
+
+enum msg_err
+turn_message(struct link *l, struct msg *m)
+{
+	struct m_ag_turn	 in;
+	struct sessdb_turn	 row;
+	struct session		*s;
+	struct turn		*t;
+	struct str		 agent, rest;
+	json_t			*options = NULL;
+	enum msg_err		 err;
+	char			 key[SESSION_KEY_MAX + 1], *answer;
+	uint64_t		 corr = m->h.corr;
+	int			 r;
+
+	if ((err = get_ag_turn(m, &in)) != MSG_OK)
+		return err;
+	if (in.source >= TURN_SOURCE_MAX || in.chat_type >= CHAT_TYPE_MAX)
+		return MSG_RANGE;
+	if (session_key_canon(in.session_key, cfg->agent_id,
+	    cfg->scope_global, key, sizeof(key)) == -1) {
+		ack(l, corr, in.run_id.p, TURN_REFUSED, 0, "INVALID_REQUEST",
+		    "invalid session key");
+		return MSG_OK;
+	}
+	if (session_key_split(str_of(key), &agent, &rest) &&
+	    !str_eqs(agent, cfg->agent_id)) {
+		ack(l, corr, in.run_id.p, TURN_REFUSED, 0, "INVALID_REQUEST",
+		    "the session belongs to another agent");
+		return MSG_OK;
+	}
+	if (in.options.n > 0 && ((options = json_load_bounded(in.options.p,
+	    in.options.n, JSON_LOAD_DEPTH)) == NULL ||
+	    !json_is_object(options))) {
+		json_decref(options);
+		return MSG_MEANING;
+	}
+	if (!utf8_valid(in.text.p, in.text.n) || (in.text.n > 0 &&
+	    memchr(in.text.p, '\0', in.text.n) != NULL)) {
+		json_decref(options);
+		return MSG_TEXT;
+	}
+	if (db == NULL || draining) {
+		ack(l, corr, in.run_id.p, TURN_REFUSED, 0, "UNAVAILABLE",
+		    draining ? "the agent is shutting down" :
+		    journal_trouble());
+		json_decref(options);
+		return MSG_OK;
+	}
+	if ((r = duplicate(l, corr, &in)) != 0 ||
+	    (s = session_get(key)) == NULL) {
+		if (r != 1)
+			ack(l, corr, in.run_id.p, TURN_REFUSED, 0,
+			    "UNAVAILABLE", strerror(errno));
+		json_decref(options);
+		return MSG_OK;
+	}
+	/* A stop word of the web chat makes no turn. */
+	if (in.source == TURN_CHAT && turn_is_stop_word(in.text)) {
+		answer = rpc_abort_session(s, "stop", false, NULL);
+		ack(l, corr, in.run_id.p, TURN_ACCEPTED, wall_ms(), "RESULT",
+		    answer);
+		free(answer);
+		json_decref(options);
+		return MSG_OK;
+	}
+	if (s->nturns >= QUEUE_MAX || in.text.n > QUEUE_BYTES - queued_bytes) {
+		ack(l, corr, in.run_id.p, TURN_REFUSED, 0, "UNAVAILABLE",
+		    "too many messages are waiting");
+		json_decref(options);
+		return MSG_OK;
+	}
+	if (last_id == -1)
+		last_id = sessdb_max_turn(db);
+	memset(&row, 0, sizeof(row));
+	row.id = ++last_id;
+	row.state = TURN_ST_QUEUED;
+	row.dedupe_key = in.dedupe_key.p;
+	row.run_id = in.run_id.p;
+	row.session_key = key;
+	row.raw_key = in.session_key.p;
+	row.source = in.source;
+	row.chat_type = in.chat_type;
+	row.channel = in.channel.p;
+	row.account = in.account.p;
+	row.chat = in.chat.p;
+	row.thread = in.thread.p;
+	row.sender = in.sender.p;
+	row.sender_name = in.sender_name.p;
+	row.msg_id = in.msg_id.p;
+	row.ts_ms = in.ts_ms;
+	row.accepted_at = wall_ms();
+	if ((answer = str_dup(in.text)) == NULL) {
+		json_decref(options);
+		return MSG_NOMEM;
+	}
+	row.text = answer;
+	row.options = in.options.n > 0 ? in.options.p : "";
+	t = turn_new(&row);
+	free(answer);
+	if (t == NULL) {
+		json_decref(options);
+		return MSG_NOMEM;
+	}
+	t->options = options;
+	t->corr = corr;
+	t->ack_due = true;
+	t->session = s;
+	journal_accept(t);
+	handle_command(t);
+	return MSG_OK;
+}
+
+void
+turn_committed(struct turn *t)
+{
+	bool	 waits;
+
+	waits = t->run == NULL && (t->session->run != NULL ||
+	    t->session->nturns > 0 || nactive >= cfg->max_concurrent);
+	if (t->ack_due && router != NULL)
+		ack(router, t->corr, t->row.run_id, waits ? TURN_QUEUED :
+		    TURN_ACCEPTED, t->row.accepted_at, "", "");
+	t->ack_due = false;
+	if (t->run == NULL)	/* else a command; its end follows */
+		turn_enqueue(t);
+}
+
+void
+turn_refused(struct turn *t, int err)
+{
+	char	 why[256];
+
+	if (t->ack_due && router != NULL) {
+		snprintf(why, sizeof(why), "%s", journal_trouble()[0] != '\0' ?
+		    journal_trouble() : strerror(err));
+		ack(router, t->corr, t->row.run_id, TURN_REFUSED, 0,
+		    "UNAVAILABLE", why);
+	}
+	if (t->run != NULL)
+		journal_forget(t->run);
+	turn_free(t);
+}
+
+void
+turn_free(struct turn *t)
+{
+	struct sessdb_turn	*r = &t->row;
+	const char		*owned[] = { r->dedupe_key, r->run_id,
+				    r->session_key, r->raw_key, r->channel,
+				    r->account, r->chat, r->thread, r->sender,
+				    r->sender_name, r->msg_id, r->options,
+				    r->text, r->session_id, r->user_entry };
+	size_t			 i;
+
+	if (t->queued)
+		turn_unqueue(t);
+	for (i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
+		free((char *)owned[i]);
+	json_decref(t->options);
+	free(t);
+}
+
+void
+turn_schedule(void)
+{
+	struct session	*s;
+
+	while (!draining && nactive < cfg->max_concurrent &&
+	    (s = TAILQ_FIRST(&ready)) != NULL) {
+		TAILQ_REMOVE(&ready, s, ready);
+		s->in_ready = false;
+		if (s->run == NULL && !TAILQ_EMPTY(&s->turns))
+			turn_begin(TAILQ_FIRST(&s->turns));
+		turn_session_idle(s);
+	}
+}
+
+void
+turn_session_idle(struct session *s)
+{
+	if (s->run == NULL && !TAILQ_EMPTY(&s->turns) && !s->in_ready) {
+		TAILQ_INSERT_TAIL(&ready, s, ready);
+		s->in_ready = true;
+	}
+}
+
+unsigned int
+turn_drop_queued(struct session *s, const char *stop_reason, json_t *run_ids)
+{
+	struct turn	*t;
+	unsigned int	 n = 0;
+
+	while ((t = TAILQ_FIRST(&s->turns)) != NULL) {
+		turn_unqueue(t);
+		json_array_append_new(run_ids, json_string(t->row.run_id));
+		run_drop(t, stop_reason);
+		n++;
+	}
+	return n;
+}
+
+void
+turn_drop_one(struct turn *t, const char *stop_reason)
+{
+	turn_unqueue(t);
+	run_drop(t, stop_reason);
+}
+
+struct turn *
+turn_find_queued(const char *run_id)
+{
+	struct session	*s;
+	struct turn	*t;
+
+	for (s = session_first(); s != NULL; s = session_next(s))
+		TAILQ_FOREACH(t, &s->turns, entry)
+			if (strcmp(t->row.run_id, run_id) == 0)
+				return t;
+	return NULL;
+}
+
+size_t
+turn_count_queued(void)
+{
+	return nqueued;
+}
+
+bool
+turn_is_stop_word(struct str text)
+{
+	static const char *const words[] = { "/stop", "stop", "esc", "abort",
+	    "wait", "exit", "interrupt" };
+	size_t	 i;
+
+	text = str_trim(text);
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (str_ieqs(text, words[i]))
+			return true;
+	return false;
+}
+
+const char *
+turn_option(const struct turn *t, const char *key, const char *def)
+{
+	return json_text(t->options, key, def);
+}
+
+void
+turn_plan_delivery(struct run *run)
+{
+	struct turn		*t = run->turn;
+	const struct sessdb_turn *r = &t->row;
+	json_t			*route, *text;
+	struct dbuf		 b;
+	const char		*to[4] = { r->channel, r->account, r->chat,
+				    r->thread };
+	size_t			 i;
+	char			*p;
+
+	if (r->source != TURN_CHANNEL) {
+		if (!json_is_true(json_object_get(t->options, "deliver")) ||
+		    r->source != TURN_AGENT)
+			return;
+		route = json_object_get(run->session->entry,
+		    "deliveryContext");
+		to[0] = turn_option(t, "channel", json_text(route, "channel",
+		    ""));
+		to[1] = turn_option(t, "accountId", json_text(route,
+		    "accountId", ""));
+		to[2] = turn_option(t, "to", json_text(route, "to", ""));
+		to[3] = turn_option(t, "threadId", json_text(route,
+		    "threadId", ""));
+	}
+	if (to[0][0] == '\0' || to[2][0] == '\0')
+		return;
+	dbuf_init(&b, RESULT_TEXT_MAX);
+	if (run->status == RUN_OK)
+		json_array_foreach(run->texts, i, text) {
+			p = outbox_text(json_string_value(text));
+			if (p != NULL && b.n > 0)
+				dbuf_puts(&b, "\n\n");
+			if (p != NULL)
+				dbuf_puts(&b, p);
+			free(p);
+		}
+	else if (run->notice != NULL)
+		dbuf_puts(&b, run->notice);
+	else if (run->status == RUN_ERROR && r->chat_type == CHAT_DIRECT)
+		dbuf_printf(&b, "\xe2\x9a\xa0\xef\xb8\x8f Agent failed before "
+		    "reply: %s", run->failure != NULL ? run->failure :
+		    "failed");
+	else if (run->status == RUN_ERROR)
+		dbuf_puts(&b, "\xe2\x9a\xa0\xef\xb8\x8f Something went wrong "
+		    "while answering.");
+	if (b.n > 0 && !dbuf_err(&b)) {
+		if (b.n > DELIVERY_TEXT_MAX)
+			b.n = utf8_cut(b.p, b.n, DELIVERY_TEXT_MAX - 8);
+		run->delivery_text = str_dup((struct str){ b.p, b.n });
+		run->delivery_id = calloc(1, 37);
+		for (i = 0; i < 4; i++)
+			run->delivery_to[i] = xstrdup(to[i]);
+		if (run->delivery_id != NULL)
+			uuid_v4(run->delivery_id);
+	}
+	dbuf_clear(&b);
+}
+
+void
+turn_delivery(struct run *run, struct sessdb_delivery *d)
+{
+	memset(d, 0, sizeof(*d));
+	d->id = run->delivery_id;
+	d->channel = run->delivery_to[0];
+	d->account = run->delivery_to[1];
+	d->chat = run->delivery_to[2];
+	d->thread = run->delivery_to[3];
+	d->reply_to = run->last_text != NULL && strstr(run->last_text,
+	    "[[reply_to_current]]") != NULL ? run->turn->row.msg_id : "";
+	d->format = FORMAT_MARKDOWN;
+	d->text = run->delivery_text;
+	d->created_at = run->ended_at;
+}
+
+TAILQ_HEAD(recovered, turn);
+
+static void
+note_open(const struct sessdb_turn *row, void *arg)
+{
+	struct recovered	*list = arg;
+	struct turn		*t = turn_new(row);
+
+	if (t != NULL)
+		TAILQ_INSERT_TAIL(list, t, journal);
+}
+
+void
+turn_recover(void)
+{
+	struct recovered	 list = TAILQ_HEAD_INITIALIZER(list);
+	struct turn		*t;
+
+	if (sessdb_each_open_turn(db, note_open, &list) == -1)
+		log_errorx("open turns: %s", sessdb_error(db));
+	while ((t = TAILQ_FIRST(&list)) != NULL) {
+		TAILQ_REMOVE(&list, t, journal);
+		if ((t->session = session_get(t->row.session_key)) == NULL) {
+			log_warn("turn %s", t->row.run_id);
+			turn_free(t);
+			continue;
+		}
+		if (t->row.options[0] != '\0')
+			t->options = json_load_bounded(t->row.options,
+			    strlen(t->row.options), JSON_LOAD_DEPTH);
+		if (t->row.state == TURN_ST_QUEUED)
+			turn_enqueue(t);
+		else
+			recover_one(t);
+	}
+	turn_schedule();
+}
+
+static struct turn *
+turn_new(const struct sessdb_turn *row)
+{
+	struct turn	*t;
+
+	if ((t = calloc(1, sizeof(*t))) == NULL)
+		return NULL;
+	t->row = *row;
+	t->row.summary = t->row.result = NULL;
+	t->row.dedupe_key = xstrdup(row->dedupe_key);
+	t->row.run_id = xstrdup(row->run_id);
+	t->row.session_key = xstrdup(row->session_key);
+	t->row.raw_key = xstrdup(row->raw_key);
+	t->row.channel = xstrdup(row->channel);
+	t->row.account = xstrdup(row->account);
+	t->row.chat = xstrdup(row->chat);
+	t->row.thread = xstrdup(row->thread);
+	t->row.sender = xstrdup(row->sender);
+	t->row.sender_name = xstrdup(row->sender_name);
+	t->row.msg_id = xstrdup(row->msg_id);
+	t->row.session_id = xstrdup(row->session_id != NULL ?
+	    row->session_id : "");
+	t->row.user_entry = xstrdup(row->user_entry != NULL ?
+	    row->user_entry : "");
+	t->row.options = strdup(row->options);
+	t->row.text = strdup(row->text);
+	if (t->row.options == NULL || t->row.text == NULL) {
+		turn_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+static void
+turn_enqueue(struct turn *t)
+{
+	TAILQ_INSERT_TAIL(&t->session->turns, t, entry);
+	t->session->nturns++;
+	t->queued = true;
+	nqueued++;
+	queued_bytes += strlen(t->row.text);
+	turn_session_idle(t->session);
+	state_changed();
+}
+
+static void
+turn_unqueue(struct turn *t)
+{
+	TAILQ_REMOVE(&t->session->turns, t, entry);
+	t->session->nturns--;
+	t->queued = false;
+	nqueued--;
+	queued_bytes -= strlen(t->row.text);
+}
+
+static void
+turn_begin(struct turn *t)
+{
+	struct session	*s = t->session;
+	struct str	 rest;
+	char		 notice[512], *p;
+
+	turn_unqueue(t);
+	if (command_parse(str_of(t->row.text), &rest) == COMMAND_RESET) {
+		session_reset(s);
+		if (rest.n == 0) {
+			snprintf(notice, sizeof(notice), "\xe2\x9c\x85 New "
+			    "session started \xc2\xb7 model: %s",
+			    cfg->candidates[0]);
+			run_inject(t, notice);
+			return;
+		}
+		if ((p = str_dup(rest)) != NULL) {
+			free((char *)t->row.text);
+			t->row.text = p;
+		}
+	}
+	run_start(t);
+}
+
+/* Commands that do not wait for their turn. */
+static bool
+handle_command(struct turn *t)
+{
+	struct str	 rest;
+	char		*answer;
+	unsigned int	 n;
+
+	switch (command_parse(str_of(t->row.text), &rest)) {
+	case COMMAND_STOP:
+		break;
+	case COMMAND_STATUS:
+		answer = command_status(t->session);
+		run_inject(t, answer);
+		free(answer);
+		return true;
+	case COMMAND_HELP:
+		answer = command_help();
+		run_inject(t, answer);
+		free(answer);
+		return true;
+	case COMMAND_RESET:
+		return false;		/* in its turn */
+	case COMMAND_NONE:
+		if (t->row.source != TURN_CHANNEL ||
+		    !turn_is_stop_word(str_of(t->row.text)))
+			return false;
+		break;
+	}
+	free(rpc_abort_session(t->session, "stop", false, &n));
+	run_inject(t, n > 0 ? "\xe2\x9a\x99\xef\xb8\x8f Agent was aborted." :
+	    "\xe2\x9a\x99\xef\xb8\x8f Nothing was running.");
+	return true;
+}
+
+static void
+ack(struct link *l, uint64_t corr, const char *run_id,
+    enum turn_status status, uint64_t at, const char *code,
+    const char *reason)
+{
+	struct m_ag_turn_ack	 m;
+
+	memset(&m, 0, sizeof(m));
+	m.run_id = str_of(run_id);
+	m.status = (uint8_t)status;
+	m.accepted_at = at;
+	m.code = str_of(code);
+	m.reason = str_of(reason);
+	m.reason.n = utf8_cut(reason, m.reason.n, 1024);
+	if (send_ag_turn_ack(l, &m, corr, MSG_F_REPLY) == -1)
+		log_warn("run %s: acknowledgement", run_id);
+}
+
+struct recovery {
+	const char	*user_entry;
+	bool		 found, any;
+	json_t		*last;		/* newest message */
+	json_t		*calls;		/* of the newest assistant message */
+	json_t		*results;	/* ids of the results behind it */
+};
+
+static bool
+recover_entry(json_t *e, void *arg)
+{
+	struct recovery	*r = arg;
+	json_t		*m;
+	const char	*role;
+
+	if (strcmp(json_text(e, "id", ""), r->user_entry) == 0) {
+		r->found = true;
+		return false;
+	}
+	m = json_object_get(e, "message");
+	role = json_text(m, "role", "");
+	if (m != NULL && r->last == NULL)
+		r->last = json_incref(m);
+	if (r->calls == NULL && strcmp(role, "toolResult") == 0)
+		json_object_set_new(r->results, json_text(m, "toolCallId",
+		    ""), json_true());
+	if (r->calls == NULL && strcmp(role, "assistant") == 0)
+		r->calls = json_incref(json_object_get(m, "content"));
+	return true;
+}
+
+/* The process ended in the middle of this turn: finish the transcript, then
+ * deliver the answer if it was there already, else say so, once. */
+static void
+recover_one(struct turn *t)
+{
+	struct recovery	 r = { .user_entry = t->row.user_entry };
+	struct session	*s = t->session;
+	struct visible	 v = { .nheld = 0 };
+	struct dbuf	 text;
+	json_t		*block, *m, *content, *fields;
+	const char	*stop = "";
+	size_t		 i;
+
+	dbuf_init(&text, RESULT_TEXT_MAX);
+	r.results = json_object();
+	if (t->row.user_entry[0] != '\0' && strcmp(t->row.session_id,
+	    session_id(s)) == 0 && session_load(s, 1u << 20) == 0)
+		transcript_walk(s->transcript, recover_entry, &r);
+	if (r.found && r.last != NULL && strcmp(json_text(r.last, "role", ""),
+	    "assistant") == 0)
+		stop = json_text(r.last, "stopReason", "");
+	content = json_object_get(r.last, "content");
+	if (strcmp(stop, "stop") == 0 || strcmp(stop, "length") == 0) {
+		json_array_foreach(content, i, block)
+			if (strcmp(json_text(block, "type", ""), "text") == 0)
+				visible_put(&v, &text, json_text(block,
+				    "text", ""), strlen(json_text(block,
+				    "text", "")));
+		visible_end(&v, &text);
+		log_info("run %s: was answered before the restart",
+		    t->row.run_id);
+		run_interrupted(t, dbuf_str(&text));
+		goto out;
+	}
+	log_warnx("run %s: interrupted by the restart", t->row.run_id);
+	if (r.found && strcmp(stop, "error") != 0 &&
+	    strcmp(stop, "aborted") != 0) {
+		json_array_foreach(r.calls, i, block) {
+			if (strcmp(json_text(block, "type", ""), "toolCall") !=
+			    0 || json_object_get(r.results, json_text(block,
+			    "id", "")) != NULL)
+				continue;
+			fields = json_pack("{s:[{s:s,s:s}],s:{},s:b}",
+			    "content", "type", "text", "text", "Interrupted "
+			    "by a restart; whether the call had an effect is "
+			    "not known.", "details", "isError", 1);
+			m = toolcall_message_of(json_text(block, "id", ""),
+			    json_text(block, "name", ""), fields);
+			if (m != NULL)
+				session_append(s, m, true, NULL);
+			json_decref(fields);
+			json_decref(m);
+		}
+		run_write_failure(s, "error", "interrupted by a restart of "
+		    "the gateway");
+	}
+	run_interrupted(t, NULL);
+out:
+	json_decref(r.last);
+	json_decref(r.calls);
+	json_decref(r.results);
+	dbuf_clear(&text);
+}

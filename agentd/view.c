@@ -1,0 +1,324 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * What others read of the index: sessions.json beside the transcripts, in the
+ * form older programs know (spec sessions 5), and the summary for the router's
+ * health.  Both are rewritten at most once a second, and the file so seldom
+ * that writing it takes two percent of the time at most, however many sessions
+ * there are; it is written in steps, so that nobody waits for it.
+ */
+#include "common/compat.h"
+
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "agentd/agentd.h"
+#include "agentd/json_load.h"
+#include "common/log.h"
+
+#define VIEW_MS		1000
+#define VIEW_SHARE	50	/* of the time it takes to write */
+#define STEP_ROWS	256
+#define IMPORT_MAX	(256u << 20)
+#define TMP_NAME	"sessions.json.agentd.tmp"
+
+static struct event	*view_ev, *state_ev;
+static struct dbuf	 buf;
+static int		 tmp_fd = -1;
+static char		 after[SESSION_KEY_MAX + 1];
+static bool		 changed, rows;
+static uint64_t		 spent_us, last_ms;
+static uint64_t		 state_ms;
+
+static void	 view_cb(evutil_socket_t, short, void *);
+static void	 state_cb(evutil_socket_t, short, void *);
+static bool	 view_step(void);
+static int	 write_out(void);
+
+static uint64_t
+now_us(void)
+{
+	struct timespec	 ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static void
+arm(struct event **ev, event_callback_fn fn, uint64_t ms)
+{
+	struct timeval	 tv = { .tv_sec = (time_t)(ms / 1000),
+			    .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+
+	if (*ev == NULL && (*ev = evtimer_new(worker_base(), fn, NULL)) ==
+	    NULL)
+		return;
+	if (!event_pending(*ev, EV_TIMEOUT, NULL))
+		event_add(*ev, &tv);
+}
+
+void
+view_changed(void)
+{
+	uint64_t	 now = mono_ms(), wait;
+
+	changed = true;
+	state_changed();
+	if (tmp_fd != -1)
+		return;		/* being written: again afterwards */
+	wait = spent_us * VIEW_SHARE / 1000;
+	if (wait < VIEW_MS)
+		wait = VIEW_MS;
+	arm(&view_ev, view_cb, last_ms == 0 || now - last_ms >= wait ? 0 :
+	    wait - (now - last_ms));
+}
+
+void
+view_flush(void)
+{
+	if (!changed && tmp_fd == -1)
+		return;
+	while (!view_step())
+		;
+}
+
+static void
+view_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	if (view_step()) {
+		if (changed)
+			view_changed();
+	} else
+		arm(&view_ev, view_cb, 0);
+}
+
+static bool
+put_row(const struct sessdb_session *v, void *arg)
+{
+	int	*n = arg;
+
+	dbuf_puts(&buf, rows ? ",\n  " : "\n  ");
+	rows = true;
+	json_quote(&buf, v->key, strlen(v->key));
+	dbuf_puts(&buf, ": ");
+	dbuf_puts(&buf, v->entry);
+	strlcpy(after, v->key, sizeof(after));
+	(*n)++;
+	return true;
+}
+
+/* One step; true when the file is complete or given up. */
+static bool
+view_step(void)
+{
+	uint64_t	 t0 = now_us();
+	int		 n = 0;
+
+	if (db == NULL || sessions_fd == -1)
+		return true;
+	if (tmp_fd == -1) {
+		tmp_fd = openat(sessions_fd, TMP_NAME, O_WRONLY | O_CREAT |
+		    O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (tmp_fd == -1)
+			goto fail;
+		dbuf_init(&buf, 64u << 20);
+		dbuf_putc(&buf, '{');
+		after[0] = '\0';
+		rows = false;
+		changed = false;
+		spent_us = 0;
+	}
+	if (sessdb_page_sessions(db, after, STEP_ROWS, put_row, &n) == -1)
+		goto fail;
+	if (n < STEP_ROWS)
+		dbuf_puts(&buf, rows ? "\n}\n" : "}\n");
+	if (write_out() == -1)
+		goto fail;
+	spent_us += now_us() - t0;
+	if (n == STEP_ROWS)
+		return false;
+	if (close(tmp_fd) == -1) {
+		tmp_fd = -1;
+		goto fail;
+	}
+	tmp_fd = -1;
+	if (renameat(sessions_fd, TMP_NAME, sessions_fd, "sessions.json") ==
+	    -1)
+		goto fail;
+	dbuf_clear(&buf);
+	last_ms = mono_ms();
+	return true;
+fail:
+	log_warn("sessions.json");
+	if (tmp_fd != -1)
+		close(tmp_fd);
+	tmp_fd = -1;
+	dbuf_clear(&buf);
+	unlinkat(sessions_fd, TMP_NAME, 0);
+	/* The index is the truth; the next change tries again. */
+	last_ms = mono_ms();
+	return true;
+}
+
+static int
+write_out(void)
+{
+	size_t	 done = 0;
+	ssize_t	 n;
+
+	if (dbuf_err(&buf)) {
+		errno = ENOMEM;
+		return -1;
+	}
+	while (done < buf.n) {
+		if ((n = write(tmp_fd, buf.p + done, buf.n - done)) == -1) {
+			if (errno == EINTR)
+				continue;
+			return -1;
+		}
+		done += (size_t)n;
+	}
+	dbuf_reset(&buf);
+	return 0;
+}
+
+/* The store of an older installation becomes our index, once. */
+void
+view_import(void)
+{
+	struct session	*s;
+	struct stat	 st;
+	const char	*key;
+	json_t		*all, *entry;
+	char		*p, canon[SESSION_KEY_MAX + 1];
+	ssize_t		 n;
+	size_t		 count = 0;
+	int		 fd;
+
+	if (sessdb_count_sessions(db) > 0 || sessions_fd == -1)
+		return;
+	fd = openat(sessions_fd, "sessions.json", O_RDONLY | O_CLOEXEC |
+	    O_NOFOLLOW | O_NONBLOCK);
+	if (fd == -1)
+		return;
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
+	    st.st_size > (off_t)IMPORT_MAX ||
+	    (p = malloc((size_t)st.st_size + 1)) == NULL) {
+		close(fd);
+		return;
+	}
+	n = read(fd, p, (size_t)st.st_size);
+	close(fd);
+	all = n > 0 ? json_load_bounded(p, (size_t)n, 64) : NULL;
+	free(p);
+	if (!json_is_object(all)) {
+		if (n > 0) {
+			log_warnx("sessions.json is no JSON object; kept as "
+			    "sessions.json.bak");
+			renameat(sessions_fd, "sessions.json", sessions_fd,
+			    "sessions.json.bak");
+		}
+		json_decref(all);
+		return;
+	}
+	if (sessdb_begin(db, true) == -1) {
+		json_decref(all);
+		return;
+	}
+	json_object_foreach(all, key, entry) {
+		if (!json_is_object(entry) || session_key_canon(str_of(key),
+		    cfg->agent_id, cfg->scope_global, canon,
+		    sizeof(canon)) == -1 || (s = session_get(canon)) == NULL)
+			continue;
+		json_object_update(s->entry, entry);
+		if (session_put(s) == -1)
+			break;
+		s->stored = true;
+		if (++count % 64 == 0)
+			session_shrink();
+	}
+	if (sessdb_commit(db) == -1)
+		sessdb_rollback(db);
+	else if (count > 0)
+		log_info("sessions.json: %zu sessions imported", count);
+	json_decref(all);
+}
+
+/* --- the summary for health ---------------------------------------------- */
+
+void
+state_changed(void)
+{
+	uint64_t	 now = mono_ms();
+
+	arm(&state_ev, state_cb, state_ms == 0 || now - state_ms >= VIEW_MS ?
+	    0 : VIEW_MS - (now - state_ms));
+}
+
+static bool
+put_recent(const struct sessdb_session *v, void *arg)
+{
+	struct jw	*w = arg;
+	uint64_t	 now = wall_ms();
+	size_t		 n = strlen(v->row);
+
+	if (n < 2 || w->b->n > 28000 - (n < 8000 ? n : 8000))
+		return false;
+	if (w->comma)
+		dbuf_putc(w->b, ',');
+	/* {"agentId":..,"age":..,<the row> */
+	dbuf_printf(w->b, "{\"agentId\":\"%s\",\"age\":%llu,",
+	    cfg->agent_id, (unsigned long long)(now > v->updated_at ?
+	    now - v->updated_at : 0));
+	dbuf_puts(w->b, v->row + 1);
+	w->comma = true;
+	return true;
+}
+
+static void
+state_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct sessdb_filter	 f = { .limit = 10 };
+	struct m_ag_state	 m;
+	struct dbuf		 b;
+	struct jw		 w;
+	struct run		*run;
+	char			 path[4200];
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	state_ms = mono_ms();
+	if (router == NULL || db == NULL || link_full(router))
+		return;
+	dbuf_init(&b, 32768);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	snprintf(path, sizeof(path), "%s/sessions/sessions.json",
+	    cfg->state_dir);
+	jw_ks(&w, "path", path);
+	jw_kint(&w, "count", sessdb_count_sessions(db));
+	jw_karr(&w, "recent");
+	sessdb_each_session(db, &f, put_recent, &w);
+	jw_arr_end(&w);
+	if (journal_trouble()[0] != '\0')
+		jw_ks(&w, "trouble", journal_trouble());
+	jw_obj_end(&w);
+	memset(&m, 0, sizeof(m));
+	LIST_FOREACH(run, &runs, entry)
+		m.running += run->state != RUN_ST_ENDING;
+	m.queued = (uint32_t)turn_count_queued();
+	m.sessions = (struct str){ dbuf_str(&b), b.n };
+	if (!dbuf_err(&b))
+		send_ag_state(router, &m, 0, 0);
+	dbuf_clear(&b);
+}
