@@ -8,3 +8,8 @@ PROGS += toold-files
 toold-files_MAIN := toold/files_main.c
 toold-files_LIBS := toold common proto
 toold-files_PKGS := libevent_core
+
+PROGS += toold-jailer
+toold-jailer_MAIN := toold/jailer_main.c
+toold-jailer_LIBS := toold common proto
+toold-jailer_PKGS := libevent_core
