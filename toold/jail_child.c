@@ -45,6 +45,7 @@ static pid_t	 command_pid;
 
 static void	 fail(const char *, int) __attribute__((noreturn));
 static void	 fds_arrange(const struct jail_job *, int);
+static int	 folders_make(const char *);
 static void	 mounts_private(const struct jail *);
 static void	 caps_empty(void);
 static void	 reaper_loop(void) __attribute__((noreturn));
@@ -93,6 +94,28 @@ fds_arrange(const struct jail_job *job, int st)
 		fail("descriptors", errno);
 }
 
+/* Every folder of an absolute path that is not there yet. */
+static int
+folders_make(const char *path)
+{
+	char part[PATH_MAX];
+	size_t i;
+
+	if (strlcpy(part, path, sizeof(part)) >= sizeof(part)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	for (i = 1; part[i] != '\0'; i++) {
+		if (part[i] != '/')
+			continue;
+		part[i] = '\0';
+		if (mkdir(part, 0755) == -1 && errno != EEXIST)
+			return -1;
+		part[i] = '/';
+	}
+	return mkdir(part, 0755) == -1 && errno != EEXIST ? -1 : 0;
+}
+
 /* What is new in this job's copy of the jailer's tree. */
 static void
 mounts_private(const struct jail *j)
@@ -102,8 +125,17 @@ mounts_private(const struct jail *j)
 	char gid[16], size[24], uid[16];
 	const char *tmp_opt[] = { "size", size, "uid", uid, "gid", gid, "mode",
 	    "1777", "nr_inodes", "65536", NULL };
-	int fd;
+	int below[JAIL_RW_MAX], fd;
+	size_t i;
 
+	/* A workspace below /tmp is carried over into the private one. */
+	for (i = 0; i < j->nrw; i++) {
+		below[i] = -1;
+		if (strncmp(j->rw[i], "/tmp/", 5) == 0 &&
+		    (below[i] = open_tree(AT_FDCWD, j->rw[i],
+		    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE)) == -1)
+			fail("workspace", errno);
+	}
 	snprintf(size, sizeof(size), "%llu", (unsigned long long)j->tmp_bytes);
 	snprintf(uid, sizeof(uid), "%u", (unsigned int)j->uid);
 	snprintf(gid, sizeof(gid), "%u", (unsigned int)j->gid);
@@ -111,6 +143,14 @@ mounts_private(const struct jail *j)
 	    tmp_opt)) == -1 || fs_place(fd, AT_FDCWD, "/tmp") == -1)
 		fail("/tmp", errno);
 	close(fd);
+	for (i = 0; i < j->nrw; i++) {
+		if (below[i] == -1)
+			continue;
+		if (folders_make(j->rw[i]) == -1 ||
+		    fs_place(below[i], AT_FDCWD, j->rw[i]) == -1)
+			fail("workspace", errno);
+		close(below[i]);
+	}
 	/* Over the jailer's, which would show the other jobs. */
 	fd = fs_new("proc", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
 	    MOUNT_ATTR_NOEXEC, proc_opt);

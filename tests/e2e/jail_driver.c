@@ -1,0 +1,739 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * Plays the supervisor and the tool monitor to one toold-jailer, so that the
+ * jail can be tested without the rest of the house:
+ *
+ *	jail_driver [-s] [-b uid base] [-c cgroup] [-i] -w workspace jailer
+ *
+ * Orders come one JSON object per line on standard input, events go one per
+ * line to standard output.  Orders: spawn {job, argv, env, cwd, stdin, pty,
+ * timeout_ms, memory, pids, file, cpu}, kill {job, signal}, selftest, drain,
+ * bench {argv, n} (in the jail), bench_exec {argv, n} (outside, for
+ * comparison).  End of input ends the jailer.
+ */
+#include "common/compat.h"
+
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <pty.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <unistd.h>
+
+#include "common/dbuf.h"
+#include "common/link.h"
+#include "common/parcel.h"
+#include "common/sandbox.h"
+#include "common/worker.h"
+
+#define OUT_MAX		(8u << 20)
+#define JOBS_MAX	64
+
+struct job {
+	uint32_t	 num;
+	bool		 used, exited;
+	int		 fd[2];		/* of stdout and stderr; -1: closed */
+	struct event	*ev[2];
+	int		 in_fd;
+	struct dbuf	 out[2];
+	uint64_t	 start_us;
+	struct m_jl_exit end;
+	char		 reason[513];
+	uint64_t	 end_us;
+};
+
+static struct event_base	*base;
+static struct link		*ctl, *tool;
+static struct job		 jobs[JOBS_MAX];
+static struct dbuf		 input;
+static bool			 ended;
+static pid_t			 jailer_pid;
+static struct { json_t *argv; int n, i; double *us; uint64_t t0; } bench;
+
+extern char **environ;
+
+static void	 bench_next(void);
+
+static uint64_t
+now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
+}
+
+static void
+emit(json_t *o)
+{
+	json_dumpf(o, stdout, JSON_COMPACT);
+	putchar('\n');
+	fflush(stdout);
+	json_decref(o);
+}
+
+static json_t *
+bytes_json(struct dbuf *b)
+{
+	json_t *s, *a;
+	size_t i;
+
+	if ((s = json_stringn(dbuf_str(b), b->n)) != NULL)
+		return s;
+	a = json_array();	/* not UTF-8: as numbers */
+	for (i = 0; i < b->n; i++)
+		json_array_append_new(a,
+		    json_integer((unsigned char)b->p[i]));
+	return a;
+}
+
+static void
+job_maybe_done(struct job *j)
+{
+	static const char *const how[] = { "exited", "signaled", "timeout",
+	    "killed", "failed", "oom" };
+
+	if (!j->exited || j->fd[0] != -1 || j->fd[1] != -1)
+		return;
+	emit(json_pack("{ss si ss si sI sI ss so so sI}", "event", "exit",
+	    "job", (int)j->num, "how", how[j->end.how], "code",
+	    (int)j->end.code, "cpu_us", (json_int_t)j->end.cpu_us, "rss_kib",
+	    (json_int_t)j->end.rss_kib, "reason", j->reason, "out",
+	    bytes_json(&j->out[0]), "err", bytes_json(&j->out[1]), "us",
+	    (json_int_t)(j->end_us - j->start_us)));
+	dbuf_clear(&j->out[0]);
+	dbuf_clear(&j->out[1]);
+	if (j->in_fd != -1)
+		close(j->in_fd);
+	j->used = false;
+}
+
+static void
+out_cb(evutil_socket_t fd, short what, void *arg)
+{
+	static char buf[65536];
+	struct job *j = arg;
+	ssize_t n;
+	int i = fd == j->fd[0] ? 0 : 1;
+
+	(void)what;
+	n = read(fd, buf, sizeof(buf));
+	if (n > 0) {
+		dbuf_put(&j->out[i], buf, (size_t)n);
+		return;
+	}
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	event_free(j->ev[i]);
+	close(j->fd[i]);
+	j->fd[i] = -1;
+	job_maybe_done(j);
+}
+
+static struct job *
+job_find(uint32_t num)
+{
+	size_t i;
+
+	for (i = 0; i < JOBS_MAX; i++)
+		if (jobs[i].used && jobs[i].num == num)
+			return &jobs[i];
+	return NULL;
+}
+
+/* --- orders --------------------------------------------------------------- */
+
+static void
+texts(struct dbuf *b, json_t *list, json_t *object)
+{
+	const char *k;
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(list, i, v)
+		dbuf_put(b, json_string_value(v), json_string_length(v) + 1);
+	json_object_foreach(object, k, v) {
+		dbuf_printf(b, "%s=", k);
+		dbuf_put(b, json_string_value(v), json_string_length(v) + 1);
+	}
+}
+
+static json_int_t
+num(json_t *o, const char *key, json_int_t def)
+{
+	json_t *v = json_object_get(o, key);
+
+	return json_is_integer(v) ? json_integer_value(v) : def;
+}
+
+static void
+spawn_send(json_t *o, uint32_t job, const int fds[3])
+{
+	struct m_jl_spawn m;
+	struct dbuf argv, env;
+	const char *cwd;
+
+	dbuf_init(&argv, 1 << 20);
+	dbuf_init(&env, 1 << 20);
+	texts(&argv, json_object_get(o, "argv"), NULL);
+	texts(&env, NULL, json_object_get(o, "env"));
+	memset(&m, 0, sizeof(m));
+	m.job = job;
+	m.profile = STR_LIT("job");
+	cwd = json_string_value(json_object_get(o, "cwd"));
+	m.cwd = str_of(cwd != NULL ? cwd : "/tmp");
+	m.argv = (struct str){ dbuf_str(&argv), argv.n };
+	m.env = (struct str){ dbuf_str(&env), env.n };
+	m.timeout_ms = (uint32_t)num(o, "timeout_ms", 60000);
+	m.memory_bytes = (uint64_t)num(o, "memory", 1 << 30);
+	m.pids = (uint32_t)num(o, "pids", 64);
+	m.file_bytes = (uint64_t)num(o, "file", 64 << 20);
+	m.cpu_s = (uint32_t)num(o, "cpu", 30);
+	m.pty = json_is_true(json_object_get(o, "pty"));
+	if (link_send_fds(tool, MSG_JL_SPAWN, &m, link_corr(), 0, fds, 3) ==
+	    -1)
+		err(1, "jl_spawn");
+	dbuf_clear(&argv);
+	dbuf_clear(&env);
+}
+
+static void
+order_spawn(json_t *o)
+{
+	const char *text;
+	struct job *j;
+	int fds[3], in[2], p[2];
+	size_t i, n;
+
+	for (i = 0; i < JOBS_MAX && jobs[i].used; i++)
+		;
+	if (i == JOBS_MAX)
+		errx(1, "too many jobs for the driver");
+	j = &jobs[i];
+	memset(j, 0, sizeof(*j));
+	j->used = true;
+	j->num = (uint32_t)num(o, "job", 1);
+	j->in_fd = -1;
+	j->fd[0] = j->fd[1] = -1;
+	dbuf_init(&j->out[0], OUT_MAX);
+	dbuf_init(&j->out[1], OUT_MAX);
+	text = json_string_value(json_object_get(o, "stdin"));
+	n = text != NULL ? strlen(text) : 0;
+	if (json_is_true(json_object_get(o, "pty"))) {
+		struct winsize ws = { 30, 120, 0, 0 };
+
+		if (openpty(&p[0], &p[1], NULL, NULL, &ws) == -1)
+			err(1, "openpty");
+		j->fd[0] = p[0];
+		fds[0] = p[1];
+		fds[1] = dup(p[1]);
+		fds[2] = dup(p[1]);
+		if (n > 0 && write(p[0], text, n) != (ssize_t)n)
+			err(1, "write");
+	} else {
+		if (pipe2(in, O_CLOEXEC) == -1)
+			err(1, "pipe");
+		if (n > 0 && write(in[1], text, n) != (ssize_t)n)
+			err(1, "write");
+		if (json_is_true(json_object_get(o, "hold_stdin")))
+			j->in_fd = in[1];
+		else
+			close(in[1]);
+		fds[0] = in[0];
+		for (i = 0; i < 2; i++) {
+			if (pipe2(p, O_CLOEXEC) == -1)
+				err(1, "pipe");
+			j->fd[i] = p[0];
+			fds[1 + i] = p[1];
+		}
+	}
+	for (i = 0; i < 2; i++)
+		if (j->fd[i] != -1) {
+			fd_cloexec(j->fd[i], true);
+			fd_nonblock(j->fd[i]);
+			j->ev[i] = event_new(base, j->fd[i],
+			    EV_READ | EV_PERSIST, out_cb, j);
+			event_add(j->ev[i], NULL);
+		}
+	j->start_us = now_us();
+	spawn_send(o, j->num, fds);
+}
+
+static void
+order_kill(json_t *o)
+{
+	struct m_jl_kill m;
+
+	memset(&m, 0, sizeof(m));
+	m.job = (uint32_t)num(o, "job", 1);
+	m.signal = (uint8_t)num(o, "signal", SIGKILL);
+	send_jl_kill(tool, &m, 0, 0);
+}
+
+static int
+cmp(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static void
+bench_report(const char *name, double *us, int n)
+{
+	qsort(us, (size_t)n, sizeof(*us), cmp);
+	emit(json_pack("{ss ss si sf sf sf}", "event", "bench", "name", name,
+	    "n", n, "median_us", us[n / 2], "p90_us", us[n * 9 / 10],
+	    "min_us", us[0]));
+}
+
+/* The same thing by another program, started as cheaply as can be. */
+static void
+order_bench_exec(json_t *o)
+{
+	json_t *list = json_object_get(o, "argv");
+	char **argv;
+	double *us;
+	uint64_t t;
+	size_t i;
+	int k, n, status;
+	pid_t pid;
+
+	n = (int)num(o, "n", 100);
+	argv = calloc(json_array_size(list) + 1, sizeof(*argv));
+	us = calloc((size_t)n, sizeof(*us));
+	if (argv == NULL || us == NULL)
+		err(1, "calloc");
+	for (i = 0; i < json_array_size(list); i++)
+		argv[i] = (char *)(uintptr_t)json_string_value(
+		    json_array_get(list, i));
+	for (k = 0; k < n; k++) {
+		t = now_us();
+		if ((errno = posix_spawnp(&pid, argv[0], NULL, NULL, argv,
+		    environ)) != 0)
+			err(1, "%s", argv[0]);
+		if (waitpid(pid, &status, 0) == -1 || status != 0)
+			errx(1, "%s: status %d", argv[0], status);
+		us[k] = (double)(now_us() - t);
+	}
+	bench_report(argv[0], us, n);
+	free(argv);
+	free(us);
+}
+
+static void
+bench_next(void)
+{
+	int fds[3];
+	json_t *o;
+	size_t i;
+
+	if (bench.i == bench.n) {
+		bench_report("jail", bench.us, bench.n);
+		free(bench.us);
+		json_decref(bench.argv);
+		memset(&bench, 0, sizeof(bench));
+		return;
+	}
+	for (i = 0; i < 3; i++)
+		fds[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
+	o = json_pack("{sO}", "argv", bench.argv);
+	bench.t0 = now_us();
+	spawn_send(o, 1000000u + (uint32_t)bench.i, fds);
+	json_decref(o);
+}
+
+static void
+order(json_t *o)
+{
+	struct m_jl_selftest st;
+	struct m_proc_drain dr;
+	const char *op = json_string_value(json_object_get(o, "op"));
+
+	if (op == NULL)
+		errx(1, "an order without op");
+	if (strcmp(op, "spawn") == 0)
+		order_spawn(o);
+	else if (strcmp(op, "kill") == 0)
+		order_kill(o);
+	else if (strcmp(op, "selftest") == 0) {
+		memset(&st, 0, sizeof(st));
+		send_jl_selftest(tool, &st, link_corr(), 0);
+	} else if (strcmp(op, "drain") == 0) {
+		memset(&dr, 0, sizeof(dr));
+		dr.deadline_ms = (uint32_t)num(o, "deadline_ms", 5000);
+		send_proc_drain(ctl, &dr, 0, 0);
+		link_setstate(ctl, LINK_DRAIN);
+		link_setstate(tool, LINK_DRAIN);
+	} else if (strcmp(op, "bench") == 0) {
+		bench.argv = json_incref(json_object_get(o, "argv"));
+		bench.n = (int)num(o, "n", 100);
+		bench.us = calloc((size_t)bench.n, sizeof(*bench.us));
+		bench_next();
+	} else if (strcmp(op, "bench_exec") == 0)
+		order_bench_exec(o);
+	else if (strcmp(op, "unlink_tool") == 0) {
+		link_free(tool);	/* as if toold had died */
+		tool = NULL;
+	} else
+		errx(1, "op %s", op);
+}
+
+static void
+stdin_cb(evutil_socket_t fd, short what, void *arg)
+{
+	char buf[65536], *nl;
+	json_error_t je;
+	json_t *o;
+	ssize_t n;
+
+	(void)what;
+	(void)arg;
+	if ((n = read(fd, buf, sizeof(buf))) <= 0) {
+		event_base_loopbreak(base);
+		ended = true;
+		return;
+	}
+	dbuf_put(&input, buf, (size_t)n);
+	while (input.n > 0 &&
+	    (nl = memchr(input.p, '\n', input.n)) != NULL) {
+		o = json_loadb(input.p, (size_t)(nl - input.p), 0, &je);
+		if (o == NULL)
+			errx(1, "order: %s", je.text);
+		dbuf_consume(&input, (size_t)(nl - input.p) + 1);
+		order(o);
+		json_decref(o);
+	}
+}
+
+/* --- what the jailer says -------------------------------------------------- */
+
+static enum msg_err
+tool_message(struct link *l, struct msg *m, void *arg)
+{
+	struct m_jl_started st;
+	struct m_jl_exit ex;
+	struct m_jl_selftest_res sr;
+	struct job *j;
+	enum msg_err e;
+
+	(void)l;
+	(void)arg;
+	switch (m->h.type) {
+	case MSG_JL_STARTED:
+		if ((e = get_jl_started(m, &st)) != MSG_OK)
+			return e;
+		if (bench.argv == NULL)
+			emit(json_pack("{ss si si}", "event", "started", "job",
+			    (int)st.job, "pid", (int)st.pid));
+		return MSG_OK;
+	case MSG_JL_EXIT:
+		if ((e = get_jl_exit(m, &ex)) != MSG_OK)
+			return e;
+		if (ex.job >= 1000000u && bench.argv != NULL) {
+			if (ex.how != JOB_EXITED || ex.code != 0)
+				errx(1, "bench: %.*s", (int)ex.reason.n,
+				    ex.reason.p);
+			bench.us[bench.i++] = (double)(now_us() - bench.t0);
+			bench_next();
+			return MSG_OK;
+		}
+		if ((j = job_find(ex.job)) == NULL)
+			return MSG_MEANING;
+		j->end = ex;
+		str_copy(ex.reason, j->reason, sizeof(j->reason));
+		j->end_us = now_us();
+		j->exited = true;
+		/* A terminal gives no end of file while we hold its slave. */
+		job_maybe_done(j);
+		return MSG_OK;
+	case MSG_JL_SELFTEST_RES:
+		if ((e = get_jl_selftest_res(m, &sr)) != MSG_OK)
+			return e;
+		emit(json_pack("{ss si si ss%}", "event", "selftest", "tried",
+		    (int)sr.tried, "passed", (int)sr.passed, "report",
+		    sr.report.p, sr.report.n));
+		return MSG_OK;
+	default:
+		return MSG_DIRECTION;
+	}
+}
+
+static void
+gone(struct link *l, enum msg_err why, uint16_t type, void *arg)
+{
+	(void)arg;
+	if (l == tool)
+		tool = NULL;
+	if (l == ctl)
+		ctl = NULL;
+	emit(json_pack("{ss ss ss si}", "event", "gone", "link", link_name(l),
+	    "why", msg_err_name(why), "type", (int)type));
+	event_base_loopbreak(base);
+	ended = true;
+}
+
+static enum msg_err
+log_message(struct link *l, struct msg *m, void *arg)
+{
+	struct m_log_line v;
+	enum msg_err e;
+
+	(void)l;
+	(void)arg;
+	if ((e = get_log_line(m, &v)) == MSG_OK)
+		fprintf(stderr, "jailer: %.*s\n", (int)v.text.n, v.text.p);
+	return e;
+}
+
+static void
+log_gone(struct link *l, enum msg_err why, uint16_t type, void *arg)
+{
+	(void)l;
+	(void)why;
+	(void)type;
+	(void)arg;
+}
+
+static int	 tool_fd = -1;
+static struct event *orders_ev;	/* added once the jailer is ready */
+
+static enum msg_err
+ctl_message(struct link *l, struct msg *m, void *arg)
+{
+	static const struct link_ops ops = { tool_message, gone, NULL };
+	struct m_proc_start start;
+	struct m_proc_peer peer;
+	struct m_proc_ready ready;
+	enum msg_err e;
+	json_t *facts, *failed;
+	uint32_t bit;
+	int sv[2];
+
+	(void)arg;
+	switch (m->h.type) {
+	case MSG_PROC_HELLO:
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+		    sv) == -1)
+			err(1, "socketpair");
+		memset(&peer, 0, sizeof(peer));
+		peer.role = ROLE_TOOL;
+		peer.instance = str_of("main");
+		peer.endpoint = 7;
+		link_send_fds(l, MSG_PROC_PEER, &peer, 0, 0, &sv[1], 1);
+		tool_fd = sv[0];
+		memset(&start, 0, sizeof(start));
+		start.generation = 1;
+		send_proc_start(l, &start, 0, 0);
+		return MSG_OK;
+	case MSG_PROC_READY:
+		if ((e = get_proc_ready(m, &ready)) != MSG_OK)
+			return e;
+		link_setstate(l, LINK_RUN);
+		tool = link_new(base, tool_fd, ROLE_TOOL, ROLE_JAILER, "main",
+		    7, &ops, NULL);
+		link_setstate(tool, LINK_RUN);
+		event_add(orders_ev, NULL);
+		facts = json_array();
+		failed = json_array();
+		for (bit = 1; bit < FACT_MAX; bit <<= 1) {
+			if (ready.sandbox & bit)
+				json_array_append_new(facts,
+				    json_string(sandbox_fact_name(bit)));
+			if (ready.failed & bit)
+				json_array_append_new(failed,
+				    json_string(sandbox_fact_name(bit)));
+		}
+		emit(json_pack("{ss so so si ss si}", "event", "ready",
+		    "facts", facts, "failed", failed, "abi",
+		    (int)ready.landlock_abi, "detail", ready.detail.p, "pid",
+		    (int)jailer_pid));
+		return MSG_OK;
+	case MSG_PROC_DRAINED:
+		emit(json_pack("{ss}", "event", "drained"));
+		return MSG_OK;
+	default:
+		return MSG_DIRECTION;
+	}
+}
+
+/* --- start ------------------------------------------------------------------ */
+
+static int
+parcel_make(const char *workspace, const char *cgroup)
+{
+	struct parcel_writer *w;
+	int fd;
+
+	if ((w = parcel_writer_new()) == NULL)
+		err(1, "parcel");
+	parcel_puts(w, workspace, "workspace");
+	parcel_put_num(w, 8 << 20, "tmp_bytes");
+	if (cgroup != NULL)
+		parcel_puts(w, cgroup, "cgroup");
+	if ((fd = parcel_writer_seal(w)) == -1)
+		err(1, "parcel");
+	return fd;
+}
+
+int
+main(int argc, char *argv[])
+{
+	static const struct link_ops ops = { ctl_message, gone, NULL };
+	static const struct link_ops log_ops = { log_message, log_gone, NULL };
+	static uint8_t blob[60000];
+	struct clone_args ca;
+	struct m_proc_sandbox sb;
+	struct sandbox_ids ids;
+	struct sandbox_spec spec;
+	enum sandbox_mode mode;
+	const char *cgroup = NULL, *workspace = NULL;
+	char *child_argv[] = { NULL, (char *)(uintptr_t)"-i",
+	    (char *)(uintptr_t)"main", NULL };
+	char *child_env[] = { NULL };
+	char why[256];
+	int64_t uid_base = 0;
+	uint32_t flags = 0;
+	ssize_t n;
+	int fds[6], i, netns = -1, opt, pidfd = -1, status, sv[2], lv[2];
+	bool idmap = false;
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+
+	while ((opt = getopt(argc, argv, "b:c:isw:")) != -1) {
+		switch (opt) {
+		case 'b':
+			if (num_parse(str_of(optarg), 0, 1 << 30,
+			    &uid_base) == -1)
+				errx(2, "uid base");
+			break;
+		case 'c':
+			cgroup = optarg;
+			break;
+		case 'i':
+			idmap = true;
+			break;
+		case 's':
+			flags |= SANDBOX_STRICT;
+			break;
+		case 'w':
+			workspace = optarg;
+			break;
+		default:
+			return 2;
+		}
+	}
+	if (optind + 1 != argc || workspace == NULL)
+		errx(2, "usage: jail_driver -w workspace jailer");
+	child_argv[0] = argv[optind];
+	signal(SIGPIPE, SIG_IGN);
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == -1)
+		err(1, "subreaper");
+	mode = sandbox_mode_probe(why, sizeof(why));
+	if (sandbox_ids_load(&ids, uid_base) == -1)
+		err(1, "ids");
+	if (mode == SANDBOX_ROOT && (netns = sandbox_netns_new()) == -1)
+		err(1, "netns");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) == -1 ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, lv) == -1)
+		err(1, "socketpair");
+	for (i = 0; i < 6; i++)
+		fds[i] = -1;
+	fds[0] = fds[1] = open("/dev/null", O_RDWR | O_CLOEXEC);
+	fds[2] = 2;
+	fds[WORKER_FD_CTL] = fcntl(sv[1], F_DUPFD_CLOEXEC, 20);
+	fds[WORKER_FD_LOG] = fcntl(lv[1], F_DUPFD_CLOEXEC, 20);
+	i = parcel_make(workspace, cgroup);
+	fds[WORKER_FD_PARCEL] = fcntl(i, F_DUPFD_CLOEXEC, 20);
+	close(i);
+	memset(&ca, 0, sizeof(ca));
+	ca.flags = sandbox_clone_flags(ROLE_JAILER, mode) | CLONE_PIDFD;
+	ca.pidfd = (uint64_t)(uintptr_t)&pidfd;
+	ca.exit_signal = SIGCHLD;
+	jailer_pid = (pid_t)syscall(SYS_clone3, &ca, sizeof(ca));
+	if (jailer_pid == -1)
+		err(1, "clone3");
+	if (jailer_pid == 0) {
+		if (sandbox_child_prepare(mode, uid, gid) == -1)
+			_exit(126);
+		for (i = 0; i < 6; i++)
+			if (fds[i] != -1)
+				dup2(fds[i], i);
+		close_range(6, ~0U, 0);
+		execve(child_argv[0], child_argv, child_env);
+		_exit(127);
+	}
+	close(sv[1]);
+	close(fds[WORKER_FD_CTL]);
+	close(fds[WORKER_FD_PARCEL]);
+	close(fds[WORKER_FD_LOG]);
+	close(lv[1]);
+	if ((base = event_base_new()) == NULL)
+		errx(1, "event base");
+	ctl = link_new(base, sv[0], ROLE_PARENT, ROLE_JAILER, "main", 1, &ops,
+	    NULL);
+	if (link_new(base, lv[0], ROLE_LOG, ROLE_JAILER, "main", 2, &log_ops,
+	    NULL) == NULL)
+		err(1, "log");
+	sandbox_spec_init(&spec, ROLE_JAILER, mode, flags,
+	    mode == SANDBOX_ROOT ? &ids : NULL);
+	if (sandbox_spec_mount(&spec, workspace, MNT_RW |
+	    (idmap ? (uint32_t)MNT_IDMAP : 0)) == -1)
+		err(1, "%s", workspace);
+	if (cgroup != NULL && sandbox_spec_mount(&spec, cgroup, MNT_RW) == -1)
+		err(1, "%s", cgroup);
+	if ((n = sandbox_spec_encode(&spec, blob, sizeof(blob))) == -1)
+		err(1, "spec");
+	memset(&sb, 0, sizeof(sb));
+	sb.spec = (struct str){ (const char *)blob, (size_t)n };
+	if (link_send_fds(ctl, MSG_PROC_SANDBOX, &sb, 0, 0, &netns,
+	    netns != -1 ? 1 : 0) == -1)
+		err(1, "proc_sandbox");
+	sandbox_spec_clear(&spec);
+	dbuf_init(&input, 1 << 20);
+	orders_ev = event_new(base, 0, EV_READ | EV_PERSIST, stdin_cb, NULL);
+	while (!ended)
+		event_base_dispatch(base);
+	if (ctl != NULL) {
+		struct m_proc_quit q;
+
+		memset(&q, 0, sizeof(q));
+		send_proc_quit(ctl, &q, 0, 0);
+		link_flush(ctl);
+	}
+	/* The links go, then so does the jailer; if not, that is a finding. */
+	if (tool != NULL)
+		link_free(tool);
+	if (ctl != NULL)
+		link_free(ctl);
+	{
+		struct pollfd pfd = { pidfd, POLLIN, 0 };
+		siginfo_t si;
+
+		if (poll(&pfd, 1, 10000) != 1) {
+			emit(json_pack("{ss}", "event", "stuck"));
+			kill(jailer_pid, SIGKILL);
+		}
+		memset(&si, 0, sizeof(si));
+		waitpid(jailer_pid, &status, 0);
+		emit(json_pack("{ss si}", "event", "ended", "status", status));
+		/* Nothing of the jail may have come down to us. */
+		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG) == 0)
+			emit(json_pack("{ss}", "event", "orphan"));
+	}
+	return 0;
+}
