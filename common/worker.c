@@ -51,7 +51,7 @@ static struct {
 	struct sandbox_report	 report;
 	TAILQ_HEAD(, peer)	 peers;
 	TAILQ_HEAD(, listener)	 listeners;
-	bool			 locked, started, draining, drained, ending;
+	bool			 has_parcel, locked, started, draining, drained, ending;
 	int			 status;
 	uint64_t		 log_drops;
 } wk;
@@ -383,7 +383,7 @@ worker_on_start(struct msg *m)
 		return err;
 	if (!wk.locked || wk.started)
 		return MSG_STATE;
-	if (fcntl(WORKER_FD_PARCEL, F_GETFD) != -1 &&
+	if (wk.has_parcel &&
 	    (wk.parcel = parcel_open(WORKER_FD_PARCEL)) == NULL)
 		fatal("parcel");
 	if (wk.w->configure != NULL &&
@@ -638,7 +638,7 @@ int
 worker_main(int argc, char *argv[], const struct worker *w)
 {
 	int	 opt;
-	bool	 selftest = false;
+	bool	 selftest = false, has_log;
 
 	wk.w = w;
 	TAILQ_INIT(&wk.peers);
@@ -675,10 +675,16 @@ worker_main(int argc, char *argv[], const struct worker *w)
 		return 2;
 	}
 	worker_signals();
+	/* Asked before anything else can take these numbers. */
+	wk.has_parcel = fcntl(WORKER_FD_PARCEL, F_GETFD) != -1;
+	has_log = fcntl(WORKER_FD_LOG, F_GETFD) != -1;
 	if ((wk.base = event_base_new()) == NULL)
 		fatalx("event base");
-	if (w->role != ROLE_LOG && fcntl(WORKER_FD_LOG, F_GETFD) != -1) {
-		worker_log_open(WORKER_FD_LOG);
+	if (w->role != ROLE_LOG) {
+		/* The supervisor sends it as a peer; until then lines go to
+		 * standard error, which the logger reads too. */
+		if (has_log)
+			worker_log_open(WORKER_FD_LOG);
 		log_setsink(worker_log_sink);
 	}
 	wk.ctl = link_new(wk.base, WORKER_FD_CTL, w->role, ROLE_PARENT, "", 1,

@@ -107,8 +107,8 @@ listen_give(struct proc *p)
 		m.name = str_of(listeners[i].name);
 		if (link_send_fds(p->ctl, MSG_PROC_LISTENER, &m, 0, 0, &fd,
 		    1) == -1)
-			log_warn("%s: listener %s", p->name,
-			    listeners[i].name);
+			log_debug("%s: listener %s: not given",
+			    p->name, listeners[i].name);
 	}
 }
 

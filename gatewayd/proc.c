@@ -168,7 +168,6 @@ proc_start(struct proc *p)
 	p->stat_detail[0] = '\0';
 	proc_setstate(p, PROC_ST_STARTING, "");
 	if (spawn_start(p) == -1) {
-		log_warn("%s: cannot start", p->name);
 		snprintf(p->last_exit, sizeof(p->last_exit),
 		    "could not be started: %s", strerror(errno));
 		if (p->pidfd == -1) {
@@ -189,8 +188,7 @@ proc_start(struct proc *p)
 	listen_give(p);
 	memset(&m, 0, sizeof(m));
 	m.generation = sup.generation;
-	if (send_proc_start(p->ctl, &m, 0, 0) == -1)
-		log_warn("%s: start message", p->name);
+	send_proc_start(p->ctl, &m, 0, 0);	/* EPIPE: it has ended */
 }
 
 void

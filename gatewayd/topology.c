@@ -87,7 +87,8 @@ topology_pair(struct proc *a, struct proc *b)
 	SLIST_INSERT_HEAD(&joints, j, entry);
 	if (topology_give(a, b, b->instance, j->at_a, sv[0]) == -1 ||
 	    topology_give(b, a, a->instance, j->at_b, sv[1]) == -1)
-		log_warn("link %s - %s", a->name, b->name);
+		/* One has just ended; that will be heard of. */
+		log_debug("link %s - %s: not given", a->name, b->name);
 }
 
 /* Log lines of p go to the logger over a link of their own. */
@@ -104,7 +105,7 @@ topology_log(struct proc *p, struct proc *logger)
 	if (topology_give(p, logger, "lines", ++last_endpoint, sv[0]) == -1 ||
 	    topology_give(logger, p, p->instance, ++last_endpoint,
 	    sv[1]) == -1)
-		log_warn("log link of %s", p->name);
+		log_debug("log link of %s: not given", p->name);
 	if (p->stderr_fd == -1 ||
 	    (fd = dup(p->stderr_fd)) == -1)
 		return;
