@@ -18,6 +18,7 @@
 #include "common/log.h"
 
 static struct http_connector	*connector;
+static struct link		*router, *connect_link;
 static struct chan_conf		*next_conf;	/* accepted, not in force */
 static struct event		*drain_ev;
 static bool			 draining;
@@ -120,28 +121,38 @@ chan_start(void)
 }
 
 static void
+router_set(struct link *l)
+{
+	router = l;
+	chan_state_router(l);
+	chan_out_router(l);
+	chan_in_router(l);
+	if (l == NULL)
+		chan_typing_stop();
+}
+
+/* A new sibling may come before the end of the old one is seen. */
+static void
 chan_peer(struct link *l)
 {
-	if (link_peer(l) == ROLE_CONNECT)
+	if (link_peer(l) == ROLE_CONNECT) {
+		connect_link = l;
 		http_connector_set_link(connector, l);
-	else if (link_peer(l) == ROLE_ROUTER) {
-		chan_state_router(l);
-		chan_out_router(l);
-		chan_in_router(l);
+	} else if (link_peer(l) == ROLE_ROUTER) {
+		if (router != NULL)
+			router_set(NULL);
+		router_set(l);
 	}
 }
 
 static void
 chan_peer_gone(struct link *l)
 {
-	if (link_peer(l) == ROLE_CONNECT)
+	if (l == connect_link) {
+		connect_link = NULL;
 		http_connector_set_link(connector, NULL);
-	else if (link_peer(l) == ROLE_ROUTER) {
-		chan_state_router(NULL);
-		chan_out_router(NULL);
-		chan_in_router(NULL);
-		chan_typing_stop();
-	}
+	} else if (l == router)
+		router_set(NULL);
 }
 
 static void
@@ -198,6 +209,8 @@ router_message(struct link *l, struct msg *m)
 static enum msg_err
 chan_message(struct link *l, struct msg *m)
 {
+	if (l != router && l != connect_link)
+		return MSG_OK;		/* last words of a sibling's old self */
 	switch (link_peer(l)) {
 	case ROLE_ROUTER:
 		return router_message(l, m);

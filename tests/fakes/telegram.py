@@ -22,7 +22,7 @@ played on the next call of a method:
     garbage     status 200 with a page of HTML
     slow        seconds=S before the answer
     hold        waits for release(); effect=True: after doing it
-    replay      getUpdates gives confirmed updates again
+    replay      getUpdates gives all updates there were, whatever the offset
 
 The same over HTTP, for other languages: POST /control with {"op": "message",
 ...} where op is a method of this class and the rest its arguments; GET
@@ -328,8 +328,8 @@ class FakeTelegram:
             await asyncio.sleep(f["seconds"])
         if kind == "replay":
             with self.lock:
-                self.updates = self.forgotten + self.updates
-                self.forgotten = []
+                return self._reply(self._ok(
+                    (self.forgotten + self.updates)[:100]))
         return None
 
     async def _cut(self, req, answer):
