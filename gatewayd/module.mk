@@ -14,3 +14,8 @@ PROGS += gatewayd-config
 gatewayd-config_MAIN := gatewayd/config/main.c
 gatewayd-config_LIBS := gatewayd common proto
 gatewayd-config_PKGS := libevent_core libcap
+
+PROGS += gatewayd-router
+gatewayd-router_MAIN := gatewayd/router/main.c
+gatewayd-router_LIBS := gatewayd common proto
+gatewayd-router_PKGS := libevent_core

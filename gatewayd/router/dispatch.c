@@ -1,0 +1,211 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * A client's frame: skim, authorise, judge the parameters, hand over.  The
+ * order is the protocol's (spec 1.6, 2.13): scope before the name is looked
+ * up, the name before the parameters.
+ */
+#include "common/compat.h"
+
+#include <inttypes.h>
+
+#include "common/log.h"
+#include "gatewayd/router/router.h"
+
+static void
+bad_frame(struct client *c, const struct skim_frame *f, const char *why)
+{
+	struct dbuf	 text, full;
+	struct str	 id = STR_LIT("\"invalid\"");
+
+	if (f->id.kind != SKIM_ABSENT && f->id.n > 0 && f->id.n <= RT_ID_MAX)
+		id = (struct str){ f->id.p, f->id.n };
+	dbuf_init(&text, METHOD_ERROR_MAX);
+	if (why == NULL) {
+		method_frame(&f->root, &text);
+		why = dbuf_str(&text);
+	}
+	dbuf_init(&full, METHOD_ERROR_MAX + 64);
+	dbuf_puts(&full, "invalid request frame: ");
+	dbuf_puts(&full, why);
+	rt_answer_error(c, id, "INVALID_REQUEST", dbuf_str(&full));
+	dbuf_clear(&full);
+	dbuf_clear(&text);
+}
+
+/* Mutating verbs of the host leave a line that names who asked. */
+static void
+audit(const struct client *c, const struct method *m)
+{
+	if (m->owner != OWNER_PARENT && m->scope != SCOPE_PAIRING)
+		return;
+	if (m->id == METHOD_GATEWAY_PROCESSES ||
+	    m->id == METHOD_SANDBOX_PROFILES || m->id == METHOD_PAIRING_LIST)
+		return;
+	if (c->door == DOOR_WS)
+		log_info("client %s: %s by %s", c->conn_id, m->name,
+		    c->principal);
+	else
+		log_info("control: %s by uid %u, pid %u", m->name, c->uid,
+		    c->pid);
+}
+
+static void
+call(struct request *r)
+{
+	audit(r->client, r->method);
+	switch (r->method->id) {
+	case METHOD_HEALTH:
+		rt_do_health(r);
+		return;
+	case METHOD_STATUS:
+		rt_do_status(r);
+		return;
+	case METHOD_CHANNELS_STATUS:
+		rt_do_channels_status(r);
+		return;
+	case METHOD_CONFIG_GET:
+		rt_do_config_get(r);
+		return;
+	case METHOD_MODELS_LIST:
+		rt_do_models_list(r);
+		return;
+	case METHOD_AGENTS_LIST:
+		rt_do_agents_list(r);
+		return;
+	case METHOD_SYSTEM_PRESENCE:
+		rt_do_system_presence(r);
+		return;
+	case METHOD_LAST_HEARTBEAT:
+		rt_do_last_heartbeat(r);
+		return;
+	case METHOD_AGENT:
+		rt_do_agent(r);
+		return;
+	case METHOD_CHAT_SEND:
+		rt_do_chat_send(r);
+		return;
+	case METHOD_LOGS_TAIL:
+	case METHOD_AGENT_WAIT:
+	case METHOD_CHAT_HISTORY:
+	case METHOD_CHAT_ABORT:
+	case METHOD_SESSIONS_LIST:
+	case METHOD_SESSIONS_PREVIEW:
+	case METHOD_PAIRING_LIST:
+	case METHOD_PAIRING_APPROVE:
+	case METHOD_SANDBOX_SELFTEST:
+		rt_do_forward(r);
+		return;
+	case METHOD_GATEWAY_PROCESSES:
+	case METHOD_GATEWAY_STOP:
+	case METHOD_GATEWAY_RESTART:
+	case METHOD_GATEWAY_RELOAD:
+	case METHOD_GATEWAY_VERBOSE:
+	case METHOD_SANDBOX_PROFILES:
+		rt_do_sup(r);
+		return;
+	case METHOD_CONNECT:
+		rt_answer_error(r->client, r->id, "INVALID_REQUEST",
+		    "connect is only valid as the first request");
+		return;
+	case METHOD_MAX:
+	case METHOD_UNBUILT:
+		break;
+	}
+}
+
+static void
+refuse_params(struct request *r, const struct dbuf *why)
+{
+	struct dbuf	 text;
+
+	dbuf_init(&text, METHOD_ERROR_MAX + 128);
+	dbuf_printf(&text, "invalid %s params: ", r->method->name);
+	dbuf_put(&text, why->p, why->n);
+	rt_answer_error(r->client, r->id, "INVALID_REQUEST", dbuf_str(&text));
+	dbuf_clear(&text);
+}
+
+static void
+refuse_unknown(struct request *r, struct str name)
+{
+	char	 text[256];
+
+	snprintf(text, sizeof(text), "unknown method: %.*s",
+	    (int)utf8_cut(name.p, name.n, 128), name.p);
+	rt_answer_error(r->client, r->id, "INVALID_REQUEST", text);
+}
+
+void
+rt_dispatch(struct client *c, char *text, size_t n)
+{
+	static struct request	 r;	/* large; one at a time */
+	struct skim_frame	 f;
+	struct dbuf		 why;
+	struct str		 name;
+	char			 buf[256];
+	const char		*refusal;
+	enum skim_err		 err;
+	ssize_t			 len;
+
+	err = skim_frame(text, n, &f);
+	if (err == SKIM_DEPTH) {
+		bad_frame(c, &f, skim_err_name(err));
+		return;
+	}
+	if (err != SKIM_OK) {
+		log_debug("client %s: ignored %zu bytes: %s", c->conn_id, n,
+		    skim_err_name(err));
+		return;
+	}
+	if (f.odd) {
+		skim_repair(text, n);
+		skim_frame(text, n, &f);
+	}
+	if (!skim_is(&f.type, "req") || f.id.kind != SKIM_STRING ||
+	    f.id.n == 2 || f.method.kind != SKIM_STRING || f.method.n == 2 ||
+	    f.other) {
+		bad_frame(c, &f, NULL);
+		return;
+	}
+	if (f.id.n > RT_ID_MAX) {
+		bad_frame(c, &f, "at /id: must NOT have more than 1000 "
+		    "characters");
+		return;
+	}
+	name = skim_raw(&f.method);
+	if (f.method.escaped) {
+		if ((len = skim_unescape(&f.method, buf, sizeof(buf))) == -1)
+			len = (ssize_t)strlcpy(buf, "?", sizeof(buf));
+		name = (struct str){ buf, (size_t)len };
+	}
+	r.client = c;
+	r.id = (struct str){ f.id.p, f.id.n };
+	r.params = f.params;
+	r.method = method_find(name);
+	if (r.method != NULL && r.method->id == METHOD_CONNECT) {
+		if (c->door != DOOR_WS && !c->hello)
+			rt_control_connect(c, &f);
+		else
+			call(&r);
+		return;
+	}
+	if ((refusal = method_refusal(r.method, c->role,
+	    c->scopes)) != NULL) {
+		rt_answer_error(c, r.id, "INVALID_REQUEST", refusal);
+		return;
+	}
+	if (r.method == NULL || r.method->id >= METHOD_MAX) {
+		refuse_unknown(&r, name);
+		return;
+	}
+	dbuf_init(&why, METHOD_ERROR_MAX);
+	if (method_params(r.method, &r.params, r.p.v, &why) == -1)
+		refuse_params(&r, &why);
+	else
+		call(&r);
+	dbuf_clear(&why);
+}

@@ -1,0 +1,360 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * The router: a switch between clients, agents and channels.  It has no file,
+ * no way to make a socket, no secret.  Clients are hostile, siblings are
+ * distrusted; nothing that either sends may end this process, and every queue
+ * has a bound.
+ */
+#ifndef GATEWAYD_ROUTER_H
+#define GATEWAYD_ROUTER_H
+
+#include <sys/queue.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "common/dbuf.h"
+#include "common/json_skim.h"
+#include "common/json_write.h"
+#include "common/link.h"
+#include "common/parcel.h"
+#include "common/worker.h"
+#include "common/ws.h"
+#include "gatewayd/router/route.h"
+#include "proto/methods.h"
+
+struct evbuffer;
+
+/* The published policy (spec 1.3); a client is told what is enforced. */
+#define RT_MAX_PAYLOAD		524288
+#define RT_MAX_BUFFERED		1572864
+#define RT_TICK_MS		30000
+#define RT_HEALTH_MS		60000
+
+#define RT_OUT_HARD	(16u << 20)	/* unsent bytes that end any client */
+#define RT_CLIENTS_MAX	10000
+#define RT_CONTROL_MAX	256		/* control connections */
+#define RT_CONTROL_UID	32		/* of them, per user */
+#define RT_PENDING_MAX	16384		/* requests out to siblings */
+#define RT_PENDING_CLIENT 256		/* of them, per client */
+#define RT_ID_MAX	1024		/* bytes of a request id that waits */
+#define RT_RPC_MS	30000
+#define RT_RUNS_MAX	4096
+#define RT_CACHE_MAX	1000		/* finished runs kept (3.4) */
+#define RT_CACHE_MS	300000
+#define RT_CACHE_BYTES	(32u << 20)	/* of their results */
+
+/* --- payload.c: bytes shared by many sockets ------------------------------ */
+
+struct payload {
+	unsigned int	 refs;
+	size_t		 n;
+	char		 p[];
+};
+struct payload *rt_payload_new(size_t n);	/* NULL: no memory */
+struct payload *rt_payload_of(const char *, size_t);
+struct payload *rt_payload_ref(struct payload *);
+void	 rt_payload_unref(struct payload *);
+
+/* --- config.c: what the parcel says -------------------------------------- */
+
+struct rt_agent {
+	char		*id, *name;
+	bool		 is_default;
+	struct link	*link, *tool;
+	uint32_t	 running, queued;
+	struct payload	*sessions;	/* {path, count, recent}, JSON */
+};
+
+struct rt_account {
+	char		*kind, *account, *label;
+	struct link	*link;
+	uint8_t		 state;		/* enum ch_state */
+	char		*detail;
+	struct payload	*snapshot;	/* row of channels.status, JSON */
+};
+
+struct rt_config {
+	struct rt_agent		*agents;
+	size_t			 nagents, default_agent;
+	struct rt_account	*accounts;
+	size_t			 naccounts;
+	struct route_table	 routes;
+	bool			 scope_global;
+	char			*main_key, *path_config, *path_state;
+	char			*model, *provider;
+	int64_t			 context_tokens, port;
+	struct str		 json_config, json_models, json_agents;
+	char			*json_copy[3];
+};
+/* NULL with a reason in why. */
+struct rt_config *rt_config_new(const struct parcel *, char *why, size_t);
+/* Moves links and state from the old one, which is freed. */
+void	 rt_config_replace(struct rt_config *);
+void	 rt_config_free(struct rt_config *);
+struct rt_agent *rt_agent_find(struct str id);	/* NULL */
+/* Of a session key as a client wrote it; NULL when there is no such agent. */
+struct rt_agent *rt_agent_of_key(struct str key);
+struct rt_agent *rt_agent_of_link(const struct link *);
+struct rt_account *rt_account_find(struct str kind, struct str account);
+struct rt_account *rt_account_of_link(const struct link *);
+
+/* --- presence.c ---------------------------------------------------------- */
+
+struct client;
+struct presence;
+void	 rt_presence_self(void);
+void	 rt_presence_connect(struct client *, const struct m_auth_ticket *);
+void	 rt_presence_disconnect(struct client *);
+void	 rt_presence_write(struct jw *);	/* the array */
+
+/* --- client.c: one connection -------------------------------------------- */
+
+enum client_door { DOOR_WS, DOOR_CONTROL, DOOR_CONTROL_RO };
+
+struct client {
+	TAILQ_ENTRY(client)	 entry;
+	TAILQ_ENTRY(client)	 dirty_entry;
+	struct client		*id_next;
+	uint64_t		 id;		/* never used twice */
+	int			 fd;
+	enum client_door	 door;
+	struct event		 rev, wev;
+	struct evbuffer		*out;
+	struct ws_reader	 ws;
+	struct dbuf		 in;		/* bytes not yet judged */
+	uint64_t		 seq;		/* of its broadcasts */
+	enum client_role	 role;
+	unsigned int		 scopes;	/* enum scope */
+	unsigned int		 pending;	/* requests that wait */
+	unsigned int		 watching;	/* of them, verbs of the host */
+	uint32_t		 uid, pid;	/* control */
+	uint32_t		 protocol;
+	char			 conn_id[37];
+	char			*principal;	/* display name or client id */
+	char			*device_id;
+	struct presence		*presence;
+	bool			 hello;		/* receives broadcasts */
+	bool			 dirty, writing, blocked, busy, dead;
+	bool			 eof;		/* control: sends no more */
+	bool			 closing;	/* takes nothing more */
+	bool			 shut;		/* our side is closed */
+	uint64_t		 close_at;	/* when it is ended anyway */
+};
+
+/* Takes fd.  unread: bytes that came behind the connect frame. */
+struct client *rt_client_new(int fd, enum client_door);
+void	 rt_client_start(struct client *, struct str unread);
+struct client *rt_client_find(uint64_t id);
+/* Sends what is queued, then closes; reason for WebSocket clients. */
+void	 rt_client_close(struct client *, unsigned int code,
+	    const char *reason);
+/* A request of it was answered: one that sends no more may go now. */
+void	 rt_client_settled(struct client *);
+void	 rt_clients_close_all(unsigned int code, const char *reason);
+/* Every second: ends those whose close was not answered. */
+void	 rt_clients_sweep(uint64_t now);
+void	 rt_clients_flush(void);		/* all that are dirty, once */
+void	 rt_clients_revoked(struct str device_id, enum client_role);
+size_t	 rt_clients_count(void);
+extern TAILQ_HEAD(client_list, client) rt_clients;
+
+/* A message to one client: begin, write into the buffer, end. */
+struct dbuf *rt_client_begin(struct client *);
+void	 rt_client_end(struct client *);
+struct dbuf *rt_client_buffer(void);	/* of the message that was begun */
+/* head and a shared tail as one message. */
+void	 rt_client_send_shared(struct client *, const char *head, size_t n,
+	    struct payload *tail);
+/* Unsent bytes. */
+size_t	 rt_client_backlog(const struct client *);
+
+/* --- control.c: the Unix socket ------------------------------------------ */
+
+void	 rt_control_listen(enum listener_kind, int fd, const char *name);
+void	 rt_control_gone(struct client *);
+void	 rt_control_stop(void);
+/* `connect` on the control socket: narrows, and answers hello-ok. */
+void	 rt_control_connect(struct client *, const struct skim_frame *);
+
+/* --- hello.c: tickets, hand-over, hello-ok ------------------------------- */
+
+enum msg_err rt_on_auth_ticket(struct link *, struct msg *);
+enum msg_err rt_on_client_handoff(struct link *, struct msg *);
+void	 rt_tickets_sweep(uint64_t now);
+void	 rt_tickets_flush(void);		/* store or front is new */
+/* t may be NULL (control). */
+void	 rt_hello_write(struct client *, struct str id,
+	    const struct m_auth_ticket *);
+
+/* --- answer.c: responses -------------------------------------------------- */
+
+/* id is the raw JSON of the request's id. */
+void	 rt_answer_raw(struct client *, struct str id, const char *, size_t);
+/* Begins {"type":"res",...,"payload": and lends the writer; then _end. */
+struct jw *rt_answer_begin(struct client *, struct str id);
+void	 rt_answer_end(struct client *);
+/* payload, details: JSON or empty */
+void	 rt_answer_error_full(struct client *, struct str id, struct str payload,
+	    struct str code, struct str message, struct str details);
+void	 rt_answer_error(struct client *, struct str id, const char *code,
+	    const char *message);
+
+/* --- dispatch.c: a client's frame ----------------------------------------- */
+
+/* text may be mended in place. */
+void	 rt_dispatch(struct client *, char *text, size_t n);
+
+struct request {
+	struct client		*client;
+	const struct method	*method;
+	struct str		 id;		/* raw JSON */
+	struct skim_val		 params;	/* whole; absent possible */
+	union {
+		struct skim_val	 v[METHOD_PARAMS_MAX];
+#define SCHEMA(id, judging, params)
+#define KNOWN(name, scope)
+#define METHOD(id, name, owner, scope, judging, listed, params) \
+		struct p_##id id;
+#include "proto/methods.def"
+#undef METHOD
+#undef KNOWN
+#undef SCHEMA
+	} p;
+};
+
+/* --- local.c: answered from state ----------------------------------------- */
+
+void	 rt_do_health(struct request *);
+void	 rt_do_status(struct request *);
+void	 rt_do_channels_status(struct request *);
+void	 rt_do_config_get(struct request *);
+void	 rt_do_models_list(struct request *);
+void	 rt_do_agents_list(struct request *);
+void	 rt_do_system_presence(struct request *);
+void	 rt_do_last_heartbeat(struct request *);
+/* A health event soon; many wishes make one event. */
+void	 rt_health_wish(void);
+void	 rt_health_write(struct jw *);
+
+/* --- pending.c: questions to siblings ------------------------------------- */
+
+enum pending_kind {
+	PEND_RPC,	/* RPC_REQ of a client */
+	PEND_TURN,	/* AG_TURN of a client; run is set */
+	PEND_INBOUND,	/* AG_TURN for a channel; name: event id */
+	PEND_DELIVER,	/* CH_DELIVER for an agent; name: delivery id */
+	PEND_PAIR,	/* ST_PAIR for a channel; name: sender */
+	PEND_SUP	/* SUP_REQ of a client */
+};
+
+struct run;
+struct gather;
+
+struct pending {
+	TAILQ_ENTRY(pending)	 entry;		/* of the hash chain */
+	uint64_t		 corr;
+	enum pending_kind	 kind;
+	struct link		*to;		/* whom we asked */
+	struct link		*from;		/* sibling who waits, or NULL */
+	uint64_t		 client;	/* client who waits, or 0 */
+	uint64_t		 from_corr;
+	uint64_t		 deadline;	/* mono_ms */
+	const struct method	*method;
+	struct run		*run;
+	struct gather		*gather;	/* several agents answer */
+	size_t			 part;
+	struct dbuf		 rows;		/* PEND_SUP */
+	bool			 watching;	/* sees process events */
+	size_t			 nrows;
+	char			*name;
+	size_t			 id_n;
+	char			 id[];		/* raw JSON of the request id */
+};
+
+/* NULL: too many. */
+struct pending *rt_pending_new(enum pending_kind, struct link *to,
+	    struct client *, struct str id, uint32_t ms);
+struct pending *rt_pending_find(uint64_t corr, enum pending_kind,
+	    const struct link *to);
+void	 rt_pending_free(struct pending *);
+/* A link ended: what waited for it fails, what it waited for is forgotten. */
+void	 rt_pending_link_gone(struct link *);
+void	 rt_pending_sweep(uint64_t now);
+size_t	 rt_pending_count(void);
+
+/* --- rpc.c ---------------------------------------------------------------- */
+
+void	 rt_do_forward(struct request *);	/* to the method's owner */
+enum msg_err rt_on_rpc_res(struct link *, struct msg *);
+void	 rt_rpc_fail(struct pending *, const char *why);
+
+/* --- sup.c ---------------------------------------------------------------- */
+
+void	 rt_do_sup(struct request *);
+enum msg_err rt_on_sup(struct link *, struct msg *);
+void	 rt_sup_fail(struct pending *, const char *why);
+/* An operator asked for a restart of the whole gateway. */
+extern bool rt_sup_restarting;
+
+/* --- runs.c: agent and chat.send ------------------------------------------ */
+
+void	 rt_do_agent(struct request *);
+void	 rt_do_chat_send(struct request *);
+enum msg_err rt_on_turn_ack(struct link *, struct msg *);
+enum msg_err rt_on_run_end(struct link *, struct msg *);
+void	 rt_turn_fail(struct pending *, const char *why);
+/* The agent that works on a run; NULL when it is not known. */
+struct rt_agent *rt_run_agent(struct str run_id);
+void	 rt_runs_sweep(uint64_t now);
+size_t	 rt_runs_count(void);
+
+/* --- events.c: broadcasts -------------------------------------------------- */
+
+/* payload: whole JSON value.  guard: scopes of which one is needed, 0 none. */
+void	 rt_broadcast(enum gw_event, const char *payload, size_t n,
+	    bool droppable, unsigned int guard);
+void	 rt_broadcast_shutdown(bool restart);
+void	 rt_broadcast_presence_wish(void);
+void	 rt_broadcast_health(void);
+/* An event for one client; no seq. */
+void	 rt_event_one(struct client *, const char *name, const char *payload,
+	    size_t n);
+enum msg_err rt_on_ag_event(struct link *, struct msg *);
+extern uint64_t rt_version_presence, rt_version_health;
+
+/* --- channels.c ------------------------------------------------------------ */
+
+enum msg_err rt_on_chan(struct link *, struct msg *);
+enum msg_err rt_on_ag_deliver(struct link *, struct msg *);
+enum msg_err rt_on_ag_typing(struct link *, struct msg *);
+enum msg_err rt_on_st_pair_res(struct link *, struct msg *);
+enum msg_err rt_on_st_allow(struct link *, struct msg *);
+void	 rt_inbound_ack(struct pending *, const struct m_ag_turn_ack *);
+void	 rt_inbound_fail(struct pending *);
+void	 rt_deliver_fail(struct pending *);
+void	 rt_pair_fail(struct pending *);
+void	 rt_chan_up(struct link *);
+void	 rt_store_up(struct link *);
+void	 rt_chan_gone(struct link *);
+
+/* --- main.c ----------------------------------------------------------------- */
+
+struct router {
+	struct event_base	*base;
+	struct rt_config	*cf;
+	struct link		*front, *store, *log, *ctl;
+	uint64_t		 started_ms;	/* mono */
+	bool			 stopping;	/* nothing new is taken */
+	uint64_t		 drops;		/* droppable events skipped */
+};
+extern struct router rt;
+extern const struct worker rt_worker;
+/* Before anything else runs; tests give their own base. */
+int	 rt_start(struct event_base *, struct link *ctl);
+
+#endif

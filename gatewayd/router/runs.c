@@ -1,0 +1,706 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * agent and chat.send: a client's turn, from the request to its last answer,
+ * and the idempotency cache of spec 3.4.  The run id is the idempotency key,
+ * so one table serves both: a run that is known is the cache's entry.  What
+ * this table forgets (a restart, five minutes), agentd still knows: it answers
+ * DUPLICATE.
+ */
+#include "common/compat.h"
+
+#include "common/log.h"
+#include "gatewayd/router/router.h"
+
+#define BUCKETS		1024
+#define RUN_ID_MAX	256	/* AG_TURN.run_id */
+#define ORPHAN_MS	600000	/* a run whose agent stays away */
+#define OPTIONS_MAX	16384	/* AG_TURN.options */
+
+enum run_state {
+	RUN_ASKED,		/* AG_TURN is out */
+	RUN_RUNNING,
+	RUN_DONE		/* kept as the answer to repeats */
+};
+
+struct run {
+	TAILQ_ENTRY(run)	 entry;		/* by age, of done or live */
+	struct run		*next;		/* of the bucket */
+	enum turn_source	 source;	/* TURN_AGENT or TURN_CHAT */
+	enum run_state		 state;
+	char			*run_id;
+	char			*agent;
+	uint64_t		 accepted_at;	/* wall */
+	uint64_t		 since;		/* mono: of this state */
+	uint64_t		 lost;		/* mono: its agent is away since */
+	uint64_t		 client;	/* who gets the last answer, or 0 */
+	char			*id;		/* raw JSON of its request */
+	bool			 ok;
+	struct payload		*result;	/* done: payload of the answer */
+	char			*error;		/* done and not ok */
+};
+TAILQ_HEAD(run_list, run);
+
+static struct run_list	 live = TAILQ_HEAD_INITIALIZER(live);
+static struct run_list	 done = TAILQ_HEAD_INITIALIZER(done);
+static struct run	*buckets[BUCKETS];
+static size_t		 nlive, ndone, done_bytes;
+static struct dbuf	 text_buf, options_buf;
+
+/* --- the table ---------------------------------------------------------------- */
+
+static unsigned int
+run_hash(struct str id)
+{
+	uint32_t	 h = 2166136261u;
+	size_t		 i;
+
+	for (i = 0; i < id.n; i++)
+		h = (h ^ (unsigned char)id.p[i]) * 16777619u;
+	return (h ^ h >> 15) % BUCKETS;
+}
+
+static struct run *
+run_find(enum turn_source source, struct str id)
+{
+	struct run	*r;
+
+	for (r = buckets[run_hash(id)]; r != NULL; r = r->next)
+		if (r->source == source && str_eqs(id, r->run_id))
+			return r;
+	return NULL;
+}
+
+/* By id alone, as agents speak of runs: the one that is not done first. */
+static struct run *
+run_any(struct str id)
+{
+	struct run	*r, *found = NULL;
+
+	for (r = buckets[run_hash(id)]; r != NULL; r = r->next)
+		if (str_eqs(id, r->run_id)) {
+			if (r->state != RUN_DONE)
+				return r;
+			found = r;
+		}
+	return found;
+}
+
+static void
+run_settle(struct run *r)
+{
+	struct client	*c;
+
+	if (r->client != 0 && (c = rt_client_find(r->client)) != NULL) {
+		c->pending--;
+		rt_client_settled(c);
+	}
+	r->client = 0;
+	free(r->id);
+	r->id = NULL;
+}
+
+static void
+run_free(struct run *r)
+{
+	struct run	**p;
+
+	for (p = &buckets[run_hash(str_of(r->run_id))]; *p != r;
+	    p = &(*p)->next)
+		;
+	*p = r->next;
+	if (r->state == RUN_DONE) {
+		TAILQ_REMOVE(&done, r, entry);
+		ndone--;
+		done_bytes -= r->result != NULL ? r->result->n : 0;
+	} else {
+		TAILQ_REMOVE(&live, r, entry);
+		nlive--;
+	}
+	run_settle(r);
+	rt_payload_unref(r->result);
+	free(r->run_id);
+	free(r->agent);
+	free(r->error);
+	free(r);
+}
+
+static struct run *
+run_new(enum turn_source source, struct str id, const struct rt_agent *a)
+{
+	struct run	*r;
+	unsigned int	 h = run_hash(id);
+
+	if (nlive >= RT_RUNS_MAX || (r = calloc(1, sizeof(*r))) == NULL)
+		return NULL;
+	r->source = source;
+	r->state = RUN_ASKED;
+	r->since = mono_ms();
+	r->accepted_at = wall_ms();
+	r->run_id = str_dup(id);
+	r->agent = strdup(a->id);
+	if (r->run_id == NULL || r->agent == NULL) {
+		free(r->run_id);
+		free(r->agent);
+		free(r);
+		return NULL;
+	}
+	r->next = buckets[h];
+	buckets[h] = r;
+	TAILQ_INSERT_TAIL(&live, r, entry);
+	nlive++;
+	return r;
+}
+
+static void
+run_done(struct run *r)
+{
+	struct run	*old;
+
+	TAILQ_REMOVE(&live, r, entry);
+	nlive--;
+	r->state = RUN_DONE;
+	r->since = mono_ms();
+	TAILQ_INSERT_TAIL(&done, r, entry);
+	ndone++;
+	done_bytes += r->result != NULL ? r->result->n : 0;
+	while ((ndone > RT_CACHE_MAX || done_bytes > RT_CACHE_BYTES) &&
+	    (old = TAILQ_FIRST(&done)) != r)
+		run_free(old);
+}
+
+struct rt_agent *
+rt_run_agent(struct str run_id)
+{
+	struct run	*r = run_any(run_id);
+
+	return r != NULL ? rt_agent_find(str_of(r->agent)) : NULL;
+}
+
+size_t
+rt_runs_count(void)
+{
+	return nlive;
+}
+
+/* --- answers ------------------------------------------------------------------ */
+
+static void
+answer_status(struct client *c, struct str id, const struct run *r,
+    const char *status, bool accepted_at)
+{
+	struct jw	*w = rt_answer_begin(c, id);
+
+	jw_obj(w);
+	jw_ks(w, "runId", r->run_id);
+	jw_ks(w, "status", status);
+	if (accepted_at)
+		jw_kuint(w, "acceptedAt", r->accepted_at);
+	jw_obj_end(w);
+	rt_answer_end(c);
+}
+
+/* Of a run that is done. */
+static void
+answer_final(struct client *c, struct str id, const struct run *r)
+{
+	struct str	 none = { "", 0 };
+	struct str	 payload = r->result != NULL ?
+			    (struct str){ r->result->p, r->result->n } : none;
+
+	if (r->ok)
+		rt_answer_raw(c, id, payload.p, payload.n);
+	else
+		rt_answer_error_full(c, id, payload, STR_LIT("UNAVAILABLE"),
+		    str_of(r->error != NULL ? r->error : "failed"), none);
+}
+
+/* A repeat of a run that is known. */
+static void
+answer_repeat(struct request *q, const struct run *r)
+{
+	if (r->state == RUN_DONE)
+		answer_final(q->client, q->id, r);
+	else if (r->source == TURN_AGENT)
+		answer_status(q->client, q->id, r, "accepted", true);
+	else
+		answer_status(q->client, q->id, r, "in_flight", false);
+}
+
+/* --- requests ----------------------------------------------------------------- */
+
+static void
+refuse(struct request *q, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+static void
+refuse(struct request *q, const char *fmt, ...)
+{
+	char	 text[512];
+	va_list	 ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	rt_answer_error(q->client, q->id, "INVALID_REQUEST", text);
+}
+
+/* Text of a parameter in buf with a NUL, "" when absent; -1: too long. */
+static int
+text_of(const struct skim_val *v, char *buf, size_t size)
+{
+	buf[0] = '\0';
+	if (v->kind != SKIM_STRING)
+		return 0;
+	return skim_unescape(v, buf, size) == -1 ? -1 : 0;
+}
+
+/* The message: in the frame itself when nothing in it is escaped. */
+static int
+message_of(const struct skim_val *v, struct str *out)
+{
+	ssize_t	 n;
+
+	if (!v->escaped) {
+		*out = skim_raw(v);
+		return 0;
+	}
+	if (text_buf.max == 0)
+		dbuf_init(&text_buf, 2 * RT_MAX_PAYLOAD);
+	dbuf_reset(&text_buf);
+	if (dbuf_reserve(&text_buf, v->n) == -1)
+		return -1;
+	if ((n = skim_unescape(v, text_buf.p, v->n)) == -1)
+		return -1;
+	*out = (struct str){ text_buf.p, (size_t)n };
+	return 0;
+}
+
+static void
+option(struct jw *w, const char *name, const struct skim_val *v)
+{
+	if (v->kind != SKIM_ABSENT)
+		jw_kraw(w, name, v->p, v->n);
+}
+
+static struct jw *
+options_begin(void)
+{
+	static struct jw	 w;
+
+	if (options_buf.max == 0)
+		dbuf_init(&options_buf, OPTIONS_MAX);
+	dbuf_reset(&options_buf);
+	jw_init(&w, &options_buf);
+	jw_obj(&w);
+	return &w;
+}
+
+static bool
+has_attachments(const struct skim_val *v)
+{
+	struct skim_iter	 it;
+	struct skim_val		 one, content;
+
+	skim_iter_init(&it, v);
+	while (v->kind == SKIM_ARRAY && skim_next(&it, NULL, &one))
+		if (skim_get(&one, "content", &content))
+			return true;
+	return false;
+}
+
+/* Sends the turn; the answer comes with AG_TURN_ACK. */
+static void
+turn_send(struct request *q, struct rt_agent *a, enum turn_source source,
+    const char *key, const char *session, struct str text)
+{
+	struct m_ag_turn	 t;
+	struct pending		*p;
+	struct run		*r;
+	char			 dedupe[RUN_ID_MAX + 16];
+
+	if (rt.stopping || a->link == NULL || link_full(a->link)) {
+		rt_answer_error(q->client, q->id, "UNAVAILABLE", rt.stopping ?
+		    "the gateway is stopping" : a->link == NULL ?
+		    "the agent is not running; try again" :
+		    "the agent is busy; try again");
+		return;
+	}
+	if ((r = run_new(source, str_of(key), a)) == NULL) {
+		rt_answer_error(q->client, q->id, "UNAVAILABLE",
+		    "too many runs; try again");
+		return;
+	}
+	if ((p = rt_pending_new(PEND_TURN, a->link, q->client, q->id,
+	    RT_RPC_MS)) == NULL) {
+		run_free(r);
+		rt_answer_error(q->client, q->id, "UNAVAILABLE",
+		    "too many requests; try again");
+		return;
+	}
+	p->run = r;
+	p->method = q->method;
+	snprintf(dedupe, sizeof(dedupe), "%s:%s",
+	    source == TURN_AGENT ? "agent" : "chat", key);
+	memset(&t, 0, sizeof(t));
+	t.run_id = str_of(key);
+	t.session_key = str_of(session);
+	t.source = (uint8_t)source;
+	t.channel = STR_LIT("webchat");
+	t.sender = str_of(q->client->device_id != NULL ?
+	    q->client->device_id : "");
+	t.sender_name = str_of(q->client->principal);
+	t.ts_ms = wall_ms();
+	t.dedupe_key = str_of(dedupe);
+	t.options = (struct str){ options_buf.p, options_buf.n };
+	t.text = text;
+	if (send_ag_turn(a->link, &t, p->corr, 0) == -1) {
+		rt_pending_free(p);
+		run_free(r);
+		rt_answer_error(q->client, q->id, "UNAVAILABLE",
+		    "the agent is busy; try again");
+	}
+}
+
+static bool
+known_channel(const char *s)
+{
+	static const char *const names[] = { "last", "webchat", "telegram",
+	    "whatsapp", "discord", "slack", "signal", "imessage", "googlechat",
+	    "msteams", "mattermost", "matrix", "line", "nostr",
+	    "nextcloud-talk", "bluebubbles", "zalo", "zalouser", "tlon",
+	    "twitch" };
+	size_t	 i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (ascii_casecmp(s, names[i]) == 0)
+			return true;
+	return false;
+}
+
+void
+rt_do_agent(struct request *q)
+{
+	struct p_AGENT	*v = &q->p.AGENT;
+	struct rt_agent	*a, *named = NULL;
+	struct run	*r;
+	struct str	 text;
+	struct jw	*w;
+	char		 key[RUN_ID_MAX + 1], session[ROUTE_KEY_MAX + 1];
+	char		 id[128], channel[64];
+	size_t		 i;
+	const struct skim_val *chans[2] = { &v->channel, &v->replyChannel };
+
+	if (text_of(&v->idempotencyKey, key, sizeof(key)) == -1) {
+		refuse(q, "invalid agent params: at /idempotencyKey: must NOT "
+		    "have more than %d characters", RUN_ID_MAX);
+		return;
+	}
+	if ((r = run_find(TURN_AGENT, str_of(key))) != NULL) {
+		answer_repeat(q, r);
+		return;
+	}
+	if (has_attachments(&v->attachments)) {
+		refuse(q, "attachments are not supported by this gateway");
+		return;
+	}
+	for (i = 0; i < 2; i++)
+		if (text_of(chans[i], channel, sizeof(channel)) == -1 ||
+		    (channel[0] != '\0' && !known_channel(channel))) {
+			refuse(q, "invalid agent params: unknown channel: %s",
+			    channel[0] != '\0' ? channel : "(too long)");
+			return;
+		}
+	if (text_of(&v->agentId, id, sizeof(id)) == -1 || (id[0] != '\0' &&
+	    (named = rt_agent_find(str_of(id))) == NULL)) {
+		refuse(q, "invalid agent params: unknown agent id \"%s\"", id);
+		return;
+	}
+	if (text_of(&v->sessionKey, session, sizeof(session)) == -1) {
+		refuse(q, "invalid agent params: at /sessionKey: must NOT "
+		    "have more than %d characters", ROUTE_KEY_MAX);
+		return;
+	}
+	if (session[0] == '\0') {
+		a = named != NULL ? named :
+		    &rt.cf->agents[rt.cf->default_agent];
+		if (named != NULL)
+			snprintf(session, sizeof(session), "agent:%s:%s",
+			    a->id, rt.cf->main_key);
+		else
+			strlcpy(session, rt.cf->main_key, sizeof(session));
+	} else if ((a = rt_agent_of_key(str_of(session))) == NULL) {
+		text = route_key_agent(str_of(session));
+		refuse(q, "invalid agent params: unknown agent id \"%.*s\"",
+		    (int)text.n, text.p);
+		return;
+	}
+	if (named != NULL && named != a) {
+		refuse(q, "invalid agent params: agent \"%s\" does not match "
+		    "session key agent \"%s\"", named->id, a->id);
+		return;
+	}
+	w = options_begin();
+	option(w, "sessionId", &v->sessionId);
+	option(w, "to", &v->to);
+	option(w, "replyTo", &v->replyTo);
+	option(w, "thinking", &v->thinking);
+	option(w, "deliver", &v->deliver);
+	option(w, "channel", &v->channel);
+	option(w, "replyChannel", &v->replyChannel);
+	option(w, "accountId", &v->accountId);
+	option(w, "replyAccountId", &v->replyAccountId);
+	option(w, "threadId", &v->threadId);
+	option(w, "groupId", &v->groupId);
+	option(w, "groupChannel", &v->groupChannel);
+	option(w, "groupSpace", &v->groupSpace);
+	option(w, "timeout", &v->timeout);
+	option(w, "lane", &v->lane);
+	option(w, "extraSystemPrompt", &v->extraSystemPrompt);
+	option(w, "label", &v->label);
+	option(w, "spawnedBy", &v->spawnedBy);
+	jw_obj_end(w);
+	if (dbuf_err(&options_buf) || message_of(&v->message, &text) == -1) {
+		refuse(q, "invalid agent params: the optional parameters are "
+		    "longer than %d bytes", OPTIONS_MAX);
+		return;
+	}
+	turn_send(q, a, TURN_AGENT, key, session, text);
+}
+
+void
+rt_do_chat_send(struct request *q)
+{
+	struct p_CHAT_SEND	*v = &q->p.CHAT_SEND;
+	struct rt_agent		*a;
+	struct run		*r;
+	struct str		 text;
+	struct jw		*w;
+	char			 key[RUN_ID_MAX + 1];
+	char			 session[ROUTE_KEY_MAX + 1];
+
+	if (text_of(&v->idempotencyKey, key, sizeof(key)) == -1) {
+		refuse(q, "invalid chat.send params: at /idempotencyKey: must "
+		    "NOT have more than %d characters", RUN_ID_MAX);
+		return;
+	}
+	if (text_of(&v->sessionKey, session, sizeof(session)) == -1) {
+		refuse(q, "invalid chat.send params: at /sessionKey: must NOT "
+		    "have more than %d characters", ROUTE_KEY_MAX);
+		return;
+	}
+	if (has_attachments(&v->attachments)) {
+		refuse(q, "attachments are not supported by this gateway");
+		return;
+	}
+	if (message_of(&v->message, &text) == -1)
+		text.n = 0;
+	if (str_trim(text).n == 0) {
+		refuse(q, "message or attachment required");
+		return;
+	}
+	if ((r = run_find(TURN_CHAT, str_of(key))) != NULL) {
+		answer_repeat(q, r);
+		return;
+	}
+	if ((a = rt_agent_of_key(str_of(session))) == NULL) {
+		text = route_key_agent(str_of(session));
+		refuse(q, "unknown agent id \"%.*s\"", (int)text.n, text.p);
+		return;
+	}
+	w = options_begin();
+	option(w, "thinking", &v->thinking);
+	option(w, "deliver", &v->deliver);
+	option(w, "timeoutMs", &v->timeoutMs);
+	jw_obj_end(w);
+	if (dbuf_err(&options_buf)) {
+		refuse(q, "invalid chat.send params: the optional parameters "
+		    "are longer than %d bytes", OPTIONS_MAX);
+		return;
+	}
+	turn_send(q, a, TURN_CHAT, key, session, text);
+}
+
+/* --- what the agent says ------------------------------------------------------- */
+
+/* The client of this request gets the last answer of the run as well. */
+static void
+run_wait(struct run *r, const struct pending *p, struct client *c)
+{
+	if (c == NULL || r->client != 0 ||
+	    (r->id = strndup(p->id, p->id_n)) == NULL)
+		return;
+	r->client = c->id;
+	c->pending++;
+}
+
+enum msg_err
+rt_on_turn_ack(struct link *l, struct msg *m)
+{
+	struct m_ag_turn_ack	 v;
+	struct pending		*p;
+	struct client		*c;
+	struct run		*r;
+	struct skim_val		 json;
+	struct str		 id, none = { "", 0 };
+	bool			 agent, repeat;
+	enum msg_err		 err;
+
+	if ((err = get_ag_turn_ack(m, &v)) != MSG_OK)
+		return err;
+	if ((p = rt_pending_find(m->h.corr, PEND_INBOUND, l)) != NULL) {
+		rt_inbound_ack(p, &v);
+		return MSG_OK;
+	}
+	if ((p = rt_pending_find(m->h.corr, PEND_TURN, l)) == NULL)
+		return MSG_OK;		/* too late */
+	c = rt_client_find(p->client);
+	r = p->run;
+	id = (struct str){ p->id, p->id_n };
+	agent = r->source == TURN_AGENT;
+	repeat = v.status == TURN_DUPLICATE;
+	if (v.status == TURN_REFUSED) {
+		if (c != NULL)
+			rt_answer_error_full(c, id, none, v.code.n > 0 ?
+			    v.code : STR_LIT("UNAVAILABLE"), v.reason, none);
+		run_free(r);
+		goto out;
+	}
+	if (v.status == TURN_ACCEPTED && str_eqs(v.code, "RESULT")) {
+		if (skim_text(v.reason.p, v.reason.n, &json) != SKIM_OK) {
+			if (c != NULL)
+				rt_answer_error(c, id, "UNAVAILABLE",
+				    "the agent's answer was no JSON");
+			err = MSG_MEANING;
+		} else if (c != NULL)
+			rt_answer_raw(c, id, json.p, json.n);
+		run_free(r);
+		goto out;
+	}
+	r->state = RUN_RUNNING;
+	r->since = mono_ms();
+	if (v.accepted_at != 0)
+		r->accepted_at = v.accepted_at;
+	if (repeat && str_eqs(v.code, "done")) {
+		/* Only the last answer, which follows. */
+		run_wait(r, p, c);
+		goto out;
+	}
+	if (agent)
+		run_wait(r, p, c);
+	if (c != NULL)
+		answer_status(c, id, r, agent ? "accepted" : repeat ?
+		    "in_flight" : "started", agent);
+out:
+	rt_pending_free(p);
+	return err;
+}
+
+void
+rt_turn_fail(struct pending *p, const char *why)
+{
+	struct client	*c = rt_client_find(p->client);
+	char		 text[256];
+
+	/* The agent may have taken it; the same key asks for it again. */
+	snprintf(text, sizeof(text), "%s: %s", p->method->name, why);
+	if (c != NULL)
+		rt_answer_error(c, (struct str){ p->id, p->id_n },
+		    "UNAVAILABLE", text);
+	run_free(p->run);
+	rt_pending_free(p);
+}
+
+static struct payload *
+final_payload(const struct run *r, const struct m_ag_run_end *v, bool ok)
+{
+	struct dbuf	 b;
+	struct jw	 w;
+	struct payload	*p = NULL;
+
+	dbuf_init(&b, v->result.n + 16384);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	jw_ks(&w, "runId", r->run_id);
+	jw_ks(&w, "status", ok ? "ok" : "error");
+	if (r->source == TURN_AGENT || !ok) {
+		if (v->summary.n > 0)
+			jw_kstr(&w, "summary", v->summary);
+		else
+			jw_ks(&w, "summary", ok ? "completed" : "failed");
+	}
+	if (r->source == TURN_AGENT && ok && v->result.n > 0)
+		jw_kraw(&w, "result", v->result.p, v->result.n);
+	jw_obj_end(&w);
+	if (!dbuf_err(&b))
+		p = rt_payload_of(b.p, b.n);
+	dbuf_clear(&b);
+	return p;
+}
+
+enum msg_err
+rt_on_run_end(struct link *l, struct msg *m)
+{
+	struct m_ag_run_end	 v;
+	struct rt_agent		*a = rt_agent_of_link(l);
+	struct client		*c;
+	struct skim_val		 json;
+	struct run		*r;
+	enum msg_err		 err;
+
+	if ((err = get_ag_run_end(m, &v)) != MSG_OK)
+		return err;
+	if (v.result.n > 0 && skim_text(v.result.p, v.result.n, &json) !=
+	    SKIM_OK)
+		return MSG_MEANING;
+	r = run_any(v.run_id);
+	if (r == NULL || r->state == RUN_DONE || r->state == RUN_ASKED)
+		return MSG_OK;		/* a channel's, or forgotten */
+	if (a == NULL || strcmp(a->id, r->agent) != 0)
+		return MSG_MEANING;
+	r->ok = v.status != RUN_ERROR;
+	r->result = final_payload(r, &v, r->ok);
+	if (!r->ok)
+		r->error = str_dup(v.summary.n > 0 ? v.summary :
+		    STR_LIT("failed"));
+	if (r->result == NULL) {
+		r->ok = false;
+		if (r->error == NULL)
+			r->error = strdup("the result did not fit");
+	}
+	if (r->client != 0 && (c = rt_client_find(r->client)) != NULL)
+		answer_final(c, str_of(r->id), r);
+	run_settle(r);
+	run_done(r);
+	return MSG_OK;
+}
+
+void
+rt_runs_sweep(uint64_t now)
+{
+	struct client	*c;
+	struct run	*r, *next;
+	struct rt_agent	*a;
+
+	while ((r = TAILQ_FIRST(&done)) != NULL && r->since + RT_CACHE_MS <=
+	    now)
+		run_free(r);
+	for (r = TAILQ_FIRST(&live); r != NULL; r = next) {
+		next = TAILQ_NEXT(r, entry);
+		a = rt_agent_find(str_of(r->agent));
+		if (r->state != RUN_RUNNING || (a != NULL && a->link != NULL)) {
+			r->lost = 0;
+			continue;
+		}
+		if (r->lost == 0)
+			r->lost = now;
+		if (now - r->lost < ORPHAN_MS)
+			continue;
+		if (r->client != 0 && (c = rt_client_find(r->client)) != NULL)
+			rt_answer_error(c, str_of(r->id), "UNAVAILABLE",
+			    "the agent went away during the run");
+		run_free(r);
+	}
+}
