@@ -15,6 +15,7 @@
 
 #include <event2/event.h>
 
+#include "common/backoff.h"
 #include "common/link.h"
 #include "common/parcel.h"
 #include "common/paths.h"
@@ -24,14 +25,6 @@
 #define PING_INTERVAL_S		10	/* three unanswered: hung */
 #define PING_MISSED_MAX		3
 #define READY_TIMEOUT_S		15	/* spawn to READY */
-#define BACKOFF_FIRST_MS	250
-#define BACKOFF_MAX_MS		60000
-#define BACKOFF_HEALTHY_MS	60000	/* READY so long: restart at once */
-#define FAILURES_HELD		10	/* in FAILURES_WINDOW_MS: held */
-#define FAILURES_WINDOW_MS	600000
-#define VIOLATION_DELAY_MS	5000
-#define VIOLATIONS_HELD		3	/* in an hour: held */
-#define VIOLATIONS_WINDOW_MS	3600000
 #define DRAIN_DEADLINE_MS	20000	/* of agents; others take less */
 #define KILL_AFTER_MS		5000	/* PROC_QUIT to SIGKILL */
 #define PROC_MOUNTS_MAX		16
@@ -62,11 +55,8 @@ struct proc {
 	int			 stderr_fd;	/* read end, for the logger */
 	uint64_t		 started_ms, ready_ms;	/* wall clock */
 	uint64_t		 ready_mono;
-	uint64_t		 failures[FAILURES_HELD];	/* mono, ring */
-	uint64_t		 violations[VIOLATIONS_HELD];
-	unsigned int		 nfailures, nviolations;
+	struct backoff		 backoff;
 	unsigned int		 restarts;
-	uint32_t		 backoff_ms;
 	uint64_t		 next_start_ms;	/* wall clock */
 	unsigned int		 pings_missed;
 	struct m_proc_ready	 ready;		/* facts; its text is below */

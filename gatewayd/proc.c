@@ -112,43 +112,19 @@ proc_setstate(struct proc *p, enum proc_state st, const char *reason)
 		control_event(p, reason);
 }
 
-/* Waits before the next start: 0.25 s doubled to 60 s, 20 % jitter. */
 static void
 proc_backoff(struct proc *p, const char *why)
 {
-	uint64_t	 now = mono_ms();
-	uint32_t	 ms, jitter;
-	unsigned int	 recent = 0, i;
+	uint32_t	 ms;
 
-	p->failures[p->nfailures++ % FAILURES_HELD] = now;
-	for (i = 0; i < FAILURES_HELD; i++)
-		if (p->failures[i] != 0 &&
-		    now - p->failures[i] < FAILURES_WINDOW_MS)
-			recent++;
-	if (p->violated) {
-		p->violations[p->nviolations++ % VIOLATIONS_HELD] = now;
-		for (i = 0, jitter = 0; i < VIOLATIONS_HELD; i++)
-			if (p->violations[i] != 0 &&
-			    now - p->violations[i] < VIOLATIONS_WINDOW_MS)
-				jitter++;
-		if (jitter >= VIOLATIONS_HELD)
-			recent = FAILURES_HELD;
-	}
-	if (recent >= FAILURES_HELD) {
-		log_errorx("%s: failed too often, held; `openclaw gateway "
-		    "restart --process %s` starts it again", p->name, p->name);
+	ms = backoff_ended(&p->backoff, mono_ms(), p->ready_mono, p->violated);
+	if (ms == BACKOFF_HELD) {
+		log_errorx("%s: %s; failed too often, held: `openclaw gateway "
+		    "restart --process %s` starts it again", p->name, why,
+		    p->name);
 		proc_setstate(p, PROC_ST_HELD, why);
 		return;
 	}
-	if (p->ready_mono != 0 && now - p->ready_mono >= BACKOFF_HEALTHY_MS)
-		p->backoff_ms = 0;
-	ms = p->backoff_ms;
-	p->backoff_ms = ms == 0 ? BACKOFF_FIRST_MS :
-	    ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : ms * 2;
-	if (p->violated && ms < VIOLATION_DELAY_MS)
-		ms = VIOLATION_DELAY_MS;
-	if (ms > 0)
-		ms += arc4random_uniform(ms / 5 + 1);
 	p->next_start_ms = wall_ms() + ms;
 	log_warnx("%s: %s; next start in %u ms", p->name, why, ms);
 	proc_setstate(p, PROC_ST_BACKOFF, why);
@@ -200,9 +176,7 @@ proc_stop(struct proc *p, bool restart_after)
 	if (p->pidfd == -1) {
 		evtimer_del(p->timer);
 		if (restart_after) {
-			p->backoff_ms = 0;
-			memset(p->failures, 0, sizeof(p->failures));
-			memset(p->violations, 0, sizeof(p->violations));
+			backoff_reset(&p->backoff);
 			p->restarts++;
 			proc_start(p);
 		} else

@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The gatewayd developers
+"""Prints the figures of SPECIFICATION.md beside their limits.
+
+    tests/bench/bench.py [--hard] [name ...]
+
+Each line: verdict, name, figure, limit.  `ok` and `FAILED` are for hard limits
+(counts, bytes, ratios inside one run); `aim` and `miss` for the others, which
+depend on the machine.  --hard runs only what `make check` enforces.
+"""
+import argparse
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests/bench"))
+BIN = ROOT / "build/bin"
+
+failed = 0
+
+
+def report(name, figure, limit, ok, hard=True, note=""):
+    global failed
+    if hard:
+        verdict = "ok    " if ok else "FAILED"
+        failed += not ok
+    else:
+        verdict = "aim   " if ok else "miss  "
+    print(f"{verdict} {name:<44} {figure:>16}   limit {limit}"
+          + (f"   ({note})" if note else ""), flush=True)
+
+
+def programs():
+    return sorted(p for p in BIN.iterdir() if os.access(p, os.X_OK) and p.is_file())
+
+
+def source():
+    n = sum(len(p.read_text().splitlines()) for p in (ROOT / "gatewayd").glob("*.[ch]"))
+    report("supervisor source, lines", n, 2500, n <= 2500)
+
+
+def size():
+    total = 0
+    with tempfile.TemporaryDirectory() as tmp:
+        for p in programs():
+            out = pathlib.Path(tmp) / p.name
+            subprocess.run(["strip", "-o", out, p], check=True)
+            total += out.stat().st_size
+    total += sum(p.stat().st_size for p in (ROOT / "gatewayd/webchat").iterdir())
+    total += sum(p.stat().st_size for p in (ROOT / "man").glob("*.[1-8]"))
+    report("installed size, stripped, bytes", total, 6000000, total <= 6000000)
+
+
+def libs():
+    for p in programs():
+        out = subprocess.run(["ldd", p], capture_output=True, text=True).stdout
+        names = [line.split()[0] for line in out.splitlines()
+                 if "=>" in line and "vdso" not in line]
+        report(f"shared libraries of {p.name}", len(names), 10, len(names) <= 10)
+        if p.name == "gatewayd":
+            bad = [n for n in names if any(b in n for b in ("ssl", "crypto", "jansson", "sqlite"))]
+            report("supervisor links no TLS, JSON, SQL", len(bad), 0, not bad)
+        if p.name == "gatewayd-router":
+            bad = [n for n in names if any(b in n for b in ("ssl", "crypto", "jansson", "sqlite"))]
+            report("router links no TLS, JSON, SQL", len(bad), 0, not bad)
+
+
+HARD = [source, size, libs]
+SOFT = []
+
+try:
+    import running  # figures of a running gateway
+    HARD += running.HARD
+    SOFT += running.SOFT
+except ImportError:
+    running = None
+
+
+def main():
+    ap = argparse.ArgumentParser()
+    ap.add_argument("--hard", action="store_true")
+    ap.add_argument("names", nargs="*")
+    args = ap.parse_args()
+    if running:
+        running.report = report
+    for f in HARD + ([] if args.hard else SOFT):
+        if not args.names or f.__name__ in args.names:
+            f()
+    return 1 if failed else 0
+
+
+sys.exit(main())
