@@ -215,8 +215,8 @@ def test_T28_T36_the_jail_holds_through_tools(tools):
     out = tools.sh("grep -c . /proc/net/route; cat /proc/net/dev; true")
     assert "eth" not in out
     # what a job leaves in /tmp is gone with it
-    assert tools.sh("echo x > /tmp/x; ls /tmp") == "x\n"
-    assert tools.sh("ls -A /tmp") == "(no output)"
+    assert "x" in tools.sh("echo x > /tmp/x; ls /tmp").splitlines()
+    assert "x" not in tools.sh("ls -A /tmp; true").splitlines()
     # nothing of toold's spool or of the state of others can be seen
     assert "No such file" in tools.sh(f"ls {tools.spool} 2>&1; true")
 
@@ -244,9 +244,8 @@ def test_T29_race_of_a_job_against_the_file_worker(tools):
     secret.write_text("canary")
     tools.call("write", path="d/f", content="inside")
     tools.call("exec", command="""
-        ln -s %s l
         while :; do mv -T d e; ln -s %s d; rm d; mv -T e d; done 2>/dev/null
-        """ % (tools.dir, tools.dir), background=True)
+        """ % tools.dir, background=True)
     sid = tools.details["sessionId"]
     end, ok = time.monotonic() + 2, 0
     while time.monotonic() < end:
@@ -256,9 +255,9 @@ def test_T29_race_of_a_job_against_the_file_worker(tools):
             text = tools.done(c)
             assert "canary" not in text
             ok += text == "inside"
-        tools.call("write", path="d/secret2", content="x")
+        tools.call("edit", path="d/secret", oldText="canary", newText="x")
     assert ok > 0
-    assert not (tools.dir / "secret2").exists()
+    assert secret.read_text() == "canary"
     tools.call("process", action="remove", sessionId=sid)
 
 
