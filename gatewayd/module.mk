@@ -19,3 +19,14 @@ PROGS += gatewayd-router
 gatewayd-router_MAIN := gatewayd/router/main.c
 gatewayd-router_LIBS := gatewayd common proto
 gatewayd-router_PKGS := libevent_core
+
+PROGS += gatewayd-front
+gatewayd-front_MAIN := gatewayd/front/main.c
+gatewayd-front_LIBS := gatewayd common proto
+gatewayd-front_PKGS := libevent_core
+
+# The same with TLS: gatewayd-front becomes it when its parcel says so.
+PROGS += gatewayd-front-tls
+gatewayd-front-tls_MAIN := gatewayd/front/main_tls.c
+gatewayd-front-tls_LIBS := gatewayd common proto
+gatewayd-front-tls_PKGS := libevent_core openssl

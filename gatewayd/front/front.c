@@ -1,0 +1,101 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * The front worker: accepts clients, speaks TLS and HTTP with them, and hands
+ * those whom store accepts to the router.  It reads unauthenticated bytes and
+ * may do nothing else: no file after set-up, no outgoing connection, no way to
+ * another process but router and store.
+ */
+
+#include "common/compat.h"
+
+#include "common/log.h"
+#include "gatewayd/front/front.h"
+#include "gatewayd/front/penalty.h"
+
+struct link	*front_router, *front_store;
+
+static void
+front_listener(enum listener_kind kind, int fd, const char *name)
+{
+	(void)kind;
+	accept_listener(fd, name);
+}
+
+static void
+front_peer(struct link *l)
+{
+	if (link_peer(l) == ROLE_ROUTER)
+		front_router = l;
+	else if (link_peer(l) == ROLE_STORE)
+		front_store = l;
+}
+
+static void
+front_peer_gone(struct link *l)
+{
+	if (l == front_router)
+		front_router = NULL;
+	else if (l == front_store)
+		front_store = NULL;
+	else
+		return;
+	conn_each_judged(upgrade_lost);
+}
+
+static enum msg_err
+front_message(struct link *l, struct msg *m)
+{
+	struct m_front_penalty	v;
+	enum msg_err		err;
+
+	if (m->h.type == MSG_AUTH_RES && l == front_store)
+		return upgrade_auth_res(m);
+	if (m->h.type == MSG_FRONT_PENALTY && l == front_router) {
+		if ((err = get_front_penalty(m, &v)) != MSG_OK)
+			return err;
+		return penalty_add(v.prefix.p, v.seconds) == -1 ?
+		    MSG_MEANING : MSG_OK;
+	}
+	/* An answer to what was never asked. */
+	return MSG_MEANING;
+}
+
+static void
+front_drain(uint32_t deadline_ms)
+{
+	(void)deadline_ms;
+	accept_stop();
+	conn_free_all();
+	worker_drained();
+}
+
+static void
+front_stat(struct m_proc_stat_res *res, char *detail, size_t size)
+{
+	(void)res;
+	(void)snprintf(detail, size, "%u waiting, %u relays", conn_count(),
+	    relay_count());
+}
+
+static const struct worker front = {
+	.role = ROLE_FRONT,
+	.configure = front_configure,
+	.commit = front_commit,
+	.setup = front_setup,
+	.listener = front_listener,
+	.peer = front_peer,
+	.peer_gone = front_peer_gone,
+	.message = front_message,
+	.drain = front_drain,
+	.stat = front_stat,
+};
+
+int
+front_main(int argc, char *argv[])
+{
+	return worker_main(argc, argv, &front);
+}

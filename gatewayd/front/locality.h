@@ -1,0 +1,40 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/* Where a request comes from, and whether a browser may send it (T10, T11).
+ * Pure: heads and addresses in, verdicts out. */
+#ifndef GATEWAYD_FRONT_LOCALITY_H
+#define GATEWAYD_FRONT_LOCALITY_H
+
+#include <sys/socket.h>
+
+#include "common/http_parse.h"
+
+#define ADDR_TEXT	46
+
+struct origin_policy {
+	char	**proxies;	/* addresses that may speak for others */
+	size_t	  nproxies;
+	char	**origins;	/* that may connect besides our own */
+	size_t	  norigins;
+	bool	  tls;
+};
+
+struct locality {
+	char	peer[ADDR_TEXT];	/* of the socket */
+	char	client[ADDR_TEXT];	/* whom it speaks for; peer if nobody */
+	char	remote[ADDR_TEXT];	/* for records; "" when local */
+	bool	local;			/* spec 2.6: local direct */
+};
+
+/* "127.0.0.1" of ::ffff:127.0.0.1; "" when it is no Internet address. */
+void	 locality_addr(const struct sockaddr_storage *, char out[ADDR_TEXT]);
+void	 locality_judge(struct locality *, const struct http_head *,
+	    const char *peer, const struct origin_policy *);
+/* May this upgrade be made?  Only browsers send Origin, and they do not let a
+ * page choose it. */
+bool	 origin_allowed(const struct http_head *, const struct origin_policy *);
+
+#endif
