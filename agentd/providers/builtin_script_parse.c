@@ -136,10 +136,7 @@ take_string(struct reader *r, size_t *n, bool regex)
 			return NULL;
 		}
 		*n = (size_t)(q - (r->p + 1));
-		if ((s = malloc(*n + 1)) != NULL) {
-			memcpy(s, r->p + 1, *n);
-			s[*n] = '\0';
-		}
+		s = strndup(r->p + 1, *n);
 		r->p = q + 1;
 		return s;
 	}

@@ -12,9 +12,7 @@
 
 #include "agentd/provider.h"
 
-#define PROVIDERS(ROW)				\
-	ROW(provider_anthropic_messages)	\
-	ROW(provider_openai_completions)	\
+#define PROVIDERS(ROW)			\
 	ROW(provider_builtin_assistant)		\
 	ROW(provider_builtin_echo)		\
 	ROW(provider_builtin_script)
