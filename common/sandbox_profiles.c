@@ -670,6 +670,7 @@ OK(SET_JOB, close_range),
 OK(SET_REAPER, wait4),
 OK(SET_REAPER, waitid),
 OK(SET_REAPER, write),
+OK(SET_REAPER, kill),				/* passes signals on, inside only */
 OK(SET_REAPER, exit_group),
 OK(SET_REAPER, rt_sigreturn),
 OK(SET_REAPER, restart_syscall),

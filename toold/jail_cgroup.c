@@ -108,13 +108,22 @@ jail_cgroup_begin(struct jail_cgroup *cg, int parent_fd, uint32_t n,
 	cg->parent_fd = parent_fd;
 	cg->fd = -1;
 	snprintf(cg->name, sizeof(cg->name), "job-%u", n);
-	if (mkdirat(parent_fd, cg->name, 0700) == -1 && errno != EEXIST)
-		return -1;
+	if (mkdirat(parent_fd, cg->name, 0700) == -1) {
+		if (errno != EEXIST)
+			return -1;
+		/* Made anew: a clone into a group that was once killed is
+		 * killed as well (seen on Linux 6.18). */
+		cg->fd = openat(parent_fd, cg->name, O_RDONLY | O_DIRECTORY |
+		    O_NOFOLLOW | O_CLOEXEC);
+		jail_cgroup_end(cg);
+		if (mkdirat(parent_fd, cg->name, 0700) == -1 &&
+		    errno != EEXIST)
+			return -1;
+	}
 	cg->fd = openat(parent_fd, cg->name, O_RDONLY | O_DIRECTORY |
 	    O_NOFOLLOW | O_CLOEXEC);
 	if (cg->fd == -1)
 		return -1;
-	jail_cgroup_kill(cg);
 	if (memory_bytes != 0) {
 		snprintf(text, sizeof(text), "%llu",
 		    (unsigned long long)memory_bytes);

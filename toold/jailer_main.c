@@ -334,7 +334,17 @@ job_start(struct job *j, struct jail_job *spec, uint32_t timeout_ms,
 	j->pids = spec->pids;
 	npids += spec->pids;
 	spec->pids = npids + (uint32_t)njobs;
-	if (jail_spawn(&jail, spec, &j->proc) == -1) {
+	if (jail_spawn(&jail, spec, &j->proc) == -1 &&
+	    spec->cgroup_fd != -1) {
+		/* Delegated, but not to where this process is. */
+		log_warn("cgroup %s: jobs are held by rlimits only",
+		    cgroup_path);
+		jail_cgroup_end(&j->cg);
+		close(jail.cgroup_fd);
+		jail.cgroup_fd = spec->cgroup_fd = -1;
+		(void)jail_spawn(&jail, spec, &j->proc);
+	}
+	if (j->proc.pid == -1) {
 		snprintf(why, size, "clone: %s", strerrordesc_np(errno));
 		return -1;
 	}

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The gatewayd developers
+"""Every role, locked down as the supervisor has it, tries what it must not do;
+so does every worker program by itself with -T."""
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import jail as j
+
+HELPER = j.HELPERS / "e2e/role_selftest"
+ROLES = ["log", "config", "store", "connect", "router", "front", "channeld",
+         "agentd", "modeld", "toold", "jailer", "files", "fetch"]
+PROGRAMS = ["gatewayd-log", "gatewayd-config", "gatewayd-store",
+            "gatewayd-connect", "gatewayd-router", "gatewayd-front",
+            "channeld", "agentd", "modeld", "toold", "toold-jailer",
+            "toold-files"]
+
+
+def run(tmp_path, program, args, mode):
+    """A copy that an ordinary user can reach, run as root or as one."""
+    tmp_path.chmod(0o755)
+    for p in list(tmp_path.parents)[:3]:
+        if p.name.startswith("pytest-"):
+            p.chmod(0o755)
+    exe = tmp_path / program.name
+    shutil.copy(program, exe)
+    kw = {}
+    if mode == "user" and os.geteuid() == 0:
+        kw = dict(user=j.NOBODY, group=j.NOBODY, extra_groups=[])
+    return subprocess.run([str(exe), *args], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=120,
+                          cwd="/", **kw)
+
+
+def check(r):
+    assert r.returncode == 0, r.stdout
+    assert "not ok" not in r.stdout and "Bail out" not in r.stdout
+    m = re.search(r"(\d+) tried, 0 worked", r.stdout)
+    assert m and int(m.group(1)) >= 30, r.stdout
+
+
+@pytest.mark.parametrize("mode", j.modes())
+@pytest.mark.parametrize("role", ROLES)
+def test_T35_role(tmp_path, role, mode):
+    r = run(tmp_path, HELPER, [role], mode)
+    check(r)
+    has = set(re.search(r"^# has: (.*)$", r.stdout, re.M).group(1).split())
+    want = {"rlimits", "mntns", "pidns", "ipcns", "utsns", "root", "nnp",
+            "nodump", "pdeath", "seccomp"}
+    if role != "connect":
+        want.add("netns")
+    if role != "jailer":
+        want |= {"caps", "bounding"}
+        if mode == "root":
+            want.add("uid")
+    if mode == "user" or role == "jailer":
+        want.add("userns")
+    assert want <= has, want - has
+
+
+@pytest.mark.parametrize("mode", j.modes())
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_T35_program(tmp_path, program, mode):
+    if not (j.BIN / program).exists():
+        pytest.skip("not built")
+    check(run(tmp_path, j.BIN / program, ["-T"], mode))
