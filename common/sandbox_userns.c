@@ -124,6 +124,10 @@ sandbox_child_prepare(enum sandbox_mode mode, uid_t uid, gid_t gid)
 
 	if (mode != SANDBOX_USER)
 		return 0;
+	/* The supervisor is undumpable, so its copy's files in /proc are
+	 * root's; the exec that comes next would set this too. */
+	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == -1)
+		return -1;
 	if ((dirfd = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC)) ==
 	    -1)
 		return -1;
