@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The gatewayd developers
+"""Figures of a running gateway, for bench.py."""
+import asyncio
+import json
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import threading
+import time
+
+from gateway import BIN, Gateway, free_port, modes
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+LOAD = ROOT / "build/release/tests/bench/load"
+
+
+def report(*args, **kw):  # bench.py puts its own here
+    raise NotImplementedError
+
+
+ECHO = {"agents": {"defaults": {"model": {"primary": "builtin/echo"}}}}
+
+
+class Sink:
+    """A TCP server that accepts and says nothing: a channel that is up to its
+    first poll, a provider that nobody asks."""
+
+    def __init__(self):
+        import socket
+        self.s = socket.socket()
+        self.s.bind(("127.0.0.1", 0))
+        self.s.listen(64)
+        self.port = self.s.getsockname()[1]
+        self.held = []
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                self.held.append(self.s.accept()[0])
+            except OSError:
+                return
+
+    def close(self):
+        self.s.close()
+        for c in self.held:
+            c.close()
+
+
+def full_config(sink):
+    return {
+        "channels": {"telegram": {"enabled": True, "botToken": "1234567:" + "A" * 35,
+                                  "apiRoot": f"http://127.0.0.1:{sink.port}"}},
+        "models": {"providers": {"local": {
+            "baseUrl": f"http://127.0.0.1:{sink.port}/v1", "apiKey": "k", "api": "openai-completions",
+            "models": [{"id": "m", "name": "m", "contextWindow": 8192, "maxTokens": 1024}]}}},
+        "agents": {"defaults": {"model": {"primary": "local/m"}}},
+    }
+
+
+def pss(pid):
+    try:
+        for line in open(f"/proc/{pid}/smaps_rollup"):
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 0
+
+
+def tree_pss(gw):
+    return sum(pss(p) for p in gw.children())
+
+
+def taskset(gw, cpu):
+    for p in gw.children():
+        subprocess.run(["taskset", "-a", "-p", "-c", cpu, str(p)], stdout=subprocess.DEVNULL)
+
+
+def load(gw, *args, cpu=None):
+    cmd = [str(LOAD), str(gw.port), gw.token, *map(str, args)]
+    if cpu is not None:
+        cmd = ["taskset", "-c", cpu, *cmd]
+    r = subprocess.run(cmd, capture_output=True, text=True, timeout=300)
+    if r.returncode:
+        raise RuntimeError(r.stderr.strip()[:300])
+    return {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", r.stdout)}
+
+
+def tree():
+    sink = Sink()
+    gw = Gateway(config=full_config(sink))
+    try:
+        gw.start()
+        time.sleep(2)
+        procs = gw.processes()
+        missing = [w for w in ("channeld/", "modeld/", "toold/", "jailer/", "files/", "agentd/")
+                   if not any(n.startswith(w) and p["state"] == "running"
+                              for n, p in procs.items())]
+        total = tree_pss(gw)
+        report("whole idle tree, PSS, bytes", total, 16000000,
+               total <= 16000000 and not missing,
+               note=("missing " + " ".join(missing)) if missing else
+               f"{len(procs)} processes; aim 10 MB")
+    finally:
+        gw.close()
+        sink.close()
+
+
+LIMITS = {"router": 70, "front": 80, "channeld": 80, "agentd": 80, "store": 80}
+
+
+def filters():
+    sink = Sink()
+    gw = Gateway(config=full_config(sink))
+    try:
+        gw.start()
+        time.sleep(1)
+        for name, p in sorted(gw.processes().items()):
+            limit = LIMITS.get(name.split("/")[0])
+            if limit:
+                n = p["syscalls"]
+                report(f"seccomp allow-list of {name}", n, limit, 0 < n <= limit)
+    finally:
+        gw.close()
+        sink.close()
+
+
+def growth():
+    """10,000 turns; the second half must not need more than the first."""
+    gw = Gateway(config=ECHO)
+    try:
+        gw.start()
+
+        def state():
+            kids = gw.children()
+            fds = sum(len(os.listdir(f"/proc/{p}/fd")) for p in kids)
+            return tree_pss(gw), fds, len(kids)
+
+        def run(n):
+            done = 0
+            while done < n:
+                done += load(gw, "turns", 16, 2)["answered"]
+            time.sleep(0.5)
+
+        run(2000)
+        first = state()
+        run(8000)
+        second = state()
+        report("processes after 10,000 turns", second[2] - first[2], 0, second[2] <= first[2])
+        report("descriptors after 10,000 turns", second[1] - first[1], 8, second[1] <= first[1] + 8)
+        grown = second[0] - first[0]
+        report("memory after 10,000 turns, bytes more", grown, 2000000, grown <= 2000000)
+    finally:
+        gw.close()
+
+
+def clients():
+    """Idle clients: memory over the tree, bytes each."""
+    n = 1000
+    gw = Gateway(config=ECHO)
+    try:
+        gw.start()
+        time.sleep(1)
+        before = tree_pss(gw)
+        p = subprocess.Popen([str(LOAD), str(gw.port), gw.token, "idle", str(n), "1"],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        line = p.stdout.readline()
+        time.sleep(1)
+        each = (tree_pss(gw) - before) // n
+        p.stdin.close()
+        p.wait(30)
+        report(f"idle client of {n}, bytes each", each, 8192, bool(line) and each <= 8192)
+    finally:
+        gw.close()
+
+
+def clients_5000():
+    gw = Gateway(config=ECHO)
+    try:
+        gw.start()
+        p = subprocess.Popen([str(LOAD), str(gw.port), gw.token, "idle", "5000", "1"],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        line = p.stdout.readline()
+        p.stdin.close()
+        p.wait(60)
+        m = re.search(r"connected=(\d+) connect_us=(\d+)", line)
+        s = int(m.group(2)) / 1e6 if m else 999
+        report("5,000 clients connected, seconds", f"{s:.2f}", 5, s <= 5, hard=False)
+    finally:
+        gw.close()
+
+
+def start():
+    times = []
+    for _ in range(5):
+        gw = Gateway(config=ECHO)
+        begin = time.monotonic()
+        gw.start(wait=False)
+        try:
+            while True:
+                r = subprocess.run([str(LOAD), str(gw.port), gw.token, "idle", "1", "1"],
+                                   stdin=subprocess.DEVNULL, capture_output=True, text=True)
+                if "connected=1" in r.stdout:
+                    break
+                if time.monotonic() - begin > 10:
+                    raise RuntimeError("no connect in 10 s")
+            times.append((time.monotonic() - begin) * 1000)
+        finally:
+            gw.wait_ready()
+            gw.close()
+    ms = statistics.median(times)
+    report("start to accepted connect, ms", f"{ms:.1f}", 50, ms <= 50, hard=False, note="aim 20")
+
+
+def latency():
+    gw = Gateway(config=ECHO)
+    try:
+        gw.start()
+        r = load(gw, "latency", 16, 5, 1000)
+        p50, p99 = r.get("p50_us", 10**9), r.get("p99_us", 10**9)
+        report("client to agent event at 1,000/s, p50 us", p50, 1000, p50 <= 1000, hard=False)
+        report("client to agent event at 1,000/s, p99 us", p99, 3000, p99 <= 3000, hard=False)
+    finally:
+        gw.close()
+
+
+def state():
+    gw = Gateway(config=ECHO)
+    try:
+        gw.start()
+        taskset(gw, "0")
+        r = load(gw, "state", 50, 4, 32, cpu="1")
+        report("answers from state, 50 sockets, one core, /s", r["per_second"], 100000,
+               r["per_second"] >= 100000, hard=False, note="aim 150,000")
+    finally:
+        gw.close()
+
+
+def routed():
+    gw = Gateway(config=ECHO)
+    try:
+        gw.start()
+        taskset(gw, "0")
+        r = load(gw, "routed", 16, 4, 16, cpu="1")
+        n = r["per_second"] * 2
+        report("routed messages, one core, /s", n, 20000, n >= 20000, hard=False,
+               note="request and answer; aim 80,000")
+    finally:
+        gw.close()
+
+
+def turns():
+    gw = Gateway(config=ECHO)
+    try:
+        gw.start()
+        taskset(gw, "0")
+        few = load(gw, "turns", 16, 4, cpu="1")
+        c = gw.control()
+        for i in range(300):
+            c.call("agent", {"message": "x", "sessionKey": f"s-{i}", "idempotencyKey": f"k{i}"}, final=True)
+        c.close()
+        many = load(gw, "turns", 16, 4, cpu="1")
+        report("turns with an instant model, one core, /s", few["per_second"], 1000,
+               few["per_second"] >= 1000, hard=False)
+        ratio = many["per_second"] / max(1, few["per_second"])
+        report("turns with 300 more sessions, ratio", f"{ratio:.2f}", "0.70 at least",
+               ratio >= 0.7 and not many["failed"])
+    finally:
+        gw.close()
+
+
+HARD = [tree, filters, growth, clients]
+SOFT = [start, latency, state, routed, turns, clients_5000]
