@@ -33,6 +33,7 @@ tcall_free(struct call *c)
 		c->cleanup(c);
 	LIST_REMOVE(c, entry);
 	c->t->ncalls--;
+	c->t->args_bytes -= c->args_bytes;
 	if (c->timer != NULL)
 		event_free(c->timer);
 	json_decref(c->args);
@@ -246,6 +247,8 @@ tcall_new(struct toold *t, struct link *l, uint64_t corr,
 	c->corr = corr;
 	c->tool = tool;
 	c->start_ms = mono_ms();
+	c->args_bytes = in->args.n;
+	t->args_bytes += c->args_bytes;
 	dbuf_init(&c->notes, 4096);
 	LIST_INSERT_HEAD(&t->calls, c, entry);
 	t->ncalls++;
@@ -287,9 +290,10 @@ tcall_start(struct toold *t, struct link *l, struct msg *m)
 	else if (!toolpolicy_allows(&t->policy, tool, reason, sizeof(reason)))
 		dbuf_printf(&why, "Denied: the tool %s is not allowed here: "
 		    "%s.", tool->name, reason);
-	else if (t->ncalls >= TOOLD_CALLS_MAX)
-		dbuf_printf(&why, "Too many tool calls at once (%u).",
-		    TOOLD_CALLS_MAX);
+	else if (t->ncalls >= TOOLD_CALLS_MAX || in.args.n > TOOLD_ARGS_MAX -
+	    t->args_bytes)
+		dbuf_printf(&why, "Too many tool calls at once (%zu).",
+		    t->ncalls);
 	else if ((c = tcall_new(t, l, m->h.corr, &in, tool)) == NULL)
 		dbuf_puts(&why, "Out of memory.");
 	if (c != NULL && (c->args = tools_args_check(tool, in.args, &why,

@@ -62,7 +62,7 @@ files_openat(int dir_fd, const char *path, uint64_t flags, mode_t mode)
 	memset(&how, 0, sizeof(how));
 	/* No O_NOFOLLOW: with O_PATH it would open a link itself. */
 	how.flags = flags | O_CLOEXEC;
-	how.mode = flags & O_CREAT ? mode : 0;
+	how.mode = flags & (O_CREAT | __O_TMPFILE) ? mode : 0;
 	how.resolve = FILES_RESOLVE;
 	do {
 		fd = (int)syscall(SYS_openat2, dir_fd, path, &how,
@@ -232,6 +232,50 @@ files_write_all(int fd, const char *p, size_t n)
 	return 0;
 }
 
+/*
+ * The new content in a file of the same folder: without a name until it is
+ * whole, where kernel and file system can do that, so that an end of this
+ * process leaves nothing behind.  tmp gets its name ("": none to remove).
+ */
+static int
+files_write_new(int dir, const struct m_fw_op *op, mode_t mode, char *tmp,
+    size_t size)
+{
+	uint64_t	 r;
+	int		 fd, saved;
+	bool		 named;
+
+	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
+		return -1;
+	fd = files_openat(dir, ".", O_WRONLY | O_TMPFILE, 0600);
+	for (named = fd == -1;; named = true) {
+		if (named) {
+			snprintf(tmp, size, ".%016" PRIx64 ".tmp", r);
+			fd = files_openat(dir, tmp, O_WRONLY | O_CREAT |
+			    O_EXCL, 0600);
+			if (fd == -1) {
+				tmp[0] = '\0';
+				return -1;
+			}
+		}
+		if (files_write_all(fd, op->data.p, op->data.n) == -1 ||
+		    fchmod(fd, mode) == -1 || fdatasync(fd) == -1)
+			break;
+		if (named)
+			return fd;
+		snprintf(tmp, size, ".%016" PRIx64 ".tmp", r);
+		if (linkat(fd, "", dir, tmp, AT_EMPTY_PATH) == 0)
+			return fd;
+		/* Before Linux 6.10 that takes a capability. */
+		tmp[0] = '\0';
+		close(fd);
+	}
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
 static int
 files_write(struct files *f, char *path, const struct m_fw_op *op,
     struct m_fw_res *res, struct dbuf *text)
@@ -239,7 +283,6 @@ files_write(struct files *f, char *path, const struct m_fw_op *op,
 	struct stat	 st;
 	const char	*leaf;
 	char		 tmp[32];
-	uint64_t	 r;
 	mode_t		 mode = FILES_MODE;
 	bool		 exists = false;
 	int		 dir, fd = -1, saved;
@@ -267,16 +310,7 @@ files_write(struct files *f, char *path, const struct m_fw_op *op,
 		goto fail;
 	if (op->offset == 1 && files_compare(dir, leaf, op->data2) == -1)
 		goto fail;
-	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
-		goto fail;
-	snprintf(tmp, sizeof(tmp), ".%016" PRIx64 ".tmp", r);
-	if ((fd = files_openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL,
-	    0600)) == -1) {
-		tmp[0] = '\0';
-		goto fail;
-	}
-	if (files_write_all(fd, op->data.p, op->data.n) == -1 ||
-	    fchmod(fd, mode) == -1 || fdatasync(fd) == -1)
+	if ((fd = files_write_new(dir, op, mode, tmp, sizeof(tmp))) == -1)
 		goto fail;
 	/* A link or folder that took the name meanwhile is replaced as a name
 	 * or refused; rename() follows nothing. */

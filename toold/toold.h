@@ -27,6 +27,7 @@
 #include "toold/wpath.h"
 
 #define TOOLD_CALLS_MAX		64	/* in flight */
+#define TOOLD_ARGS_MAX		(64u << 20)	/* bytes of their arguments */
 #define TOOLD_JOBS_MAX		32	/* running and finished, kept */
 #define TOOLD_RUNNING_MAX	16
 #define TOOLD_FILEOPS_MAX	128	/* in flight */
@@ -48,6 +49,7 @@ struct call {
 	char			*id, *run_id, *session;
 	const struct tool	*tool;
 	json_t			*args;		/* checked */
+	size_t			 args_bytes;
 	struct dbuf		 notes;		/* lines above the result */
 	struct event		*timer;		/* the tool's limit_ms */
 	uint64_t		 start_ms;
@@ -73,7 +75,7 @@ struct toold {
 
 	struct link		*jailer, *files, *router, *agentd;
 	struct call_list	 calls;
-	size_t			 ncalls;
+	size_t			 ncalls, args_bytes;
 	LIST_HEAD(, job)	 jobs;
 	size_t			 njobs, nrunning;
 	uint32_t		 last_job;

@@ -11,7 +11,9 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sched.h>
 #include <stdatomic.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -423,6 +425,84 @@ test_sizes(void **state)
 	free(p);
 }
 
+/* In a child with a small file system of its own over the workspace. */
+static int
+small_disk(void)
+{
+	struct files	 f;
+	struct m_fw_op	 op;
+	char		 path[256], map[64], *p = calloc(1, 1 << 20);
+	uid_t		 uid = geteuid();
+	gid_t		 gid = getegid();
+	int		 fd;
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) == -1)
+		return 77;
+	if ((fd = open("/proc/self/setgroups", O_WRONLY)) != -1) {
+		if (write(fd, "deny", 4) != 4)
+			return 77;
+		close(fd);
+	}
+	snprintf(map, sizeof(map), "0 %u 1", (unsigned int)uid);
+	fd = open("/proc/self/uid_map", O_WRONLY);
+	if (fd == -1 || write(fd, map, strlen(map)) == -1)
+		return 77;
+	close(fd);
+	snprintf(map, sizeof(map), "0 %u 1", (unsigned int)gid);
+	fd = open("/proc/self/gid_map", O_WRONLY);
+	if (fd == -1 || write(fd, map, strlen(map)) == -1)
+		return 77;
+	close(fd);
+	if (mount("none", root, "tmpfs", 0, "size=256k") == -1)
+		return 77;
+	if (files_open(&f, root) == -1)
+		return 1;
+	files = f;
+	if (run(FILE_WRITE, "keep", "old") != 0)
+		return 2;
+	memset(&op, 0, sizeof(op));
+	op.verb = FILE_WRITE;
+	op.path = STR_LIT("keep");
+	op.data = (struct str){p, 1 << 20};
+	files_run(&files, &op, &res, &text, &data);
+	if (res.err != ENOSPC)
+		return 3;
+	if (run(FILE_READ, "keep", "") != 0 || !str_eqs(res.data, "old"))
+		return 4;
+	/* nothing half-written stays, and there is room again */
+	if (run(FILE_LIST, ".", "") != 0 || !str_eqs(res.data, "keep\n"))
+		return 5;
+	if (run(FILE_WRITE, "keep", "new") != 0)
+		return 6;
+	snprintf(path, sizeof(path), "%s", root);
+	if (mount("none", path, NULL, MS_REMOUNT | MS_RDONLY, NULL) == -1)
+		return 77;
+	if (run(FILE_WRITE, "keep", "newer") != EROFS &&
+	    res.err != EACCES)
+		return 7;
+	if (run(FILE_MKDIR, "d", "") != EROFS)
+		return 8;
+	if (run(FILE_READ, "keep", "") != 0 || !str_eqs(res.data, "new"))
+		return 9;
+	return 0;
+}
+
+static void
+test_R15_disk_full_and_read_only(void **state)
+{
+	pid_t	 pid;
+	int	 st;
+
+	(void)state;
+	if ((pid = fork()) == 0)
+		_exit(small_disk());
+	assert_int_equal(waitpid(pid, &st, 0), pid);
+	assert_true(WIFEXITED(st));
+	if (WEXITSTATUS(st) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(st), 0);
+}
+
 int
 main(void)
 {
@@ -436,6 +516,7 @@ main(void)
 		cmocka_unit_test(test_T29_links),
 		cmocka_unit_test(test_T29_race),
 		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_R15_disk_full_and_read_only),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
