@@ -205,6 +205,8 @@ void	 journal_drop_delivery(const char *id);
 int	 journal_flush(void);
 /* Is a turn with that dedupe key on its way in? */
 struct turn *journal_find_accepting(const char *dedupe_key);
+/* A turn of the session that is on its way in and not ended yet. */
+struct turn *journal_next_accepting(const struct session *);
 bool	 journal_busy(void);
 /* "" when all is well, else why new turns are refused. */
 const char *journal_trouble(void);

@@ -144,6 +144,17 @@ journal_find_accepting(const char *dedupe_key)
 	return NULL;
 }
 
+struct turn *
+journal_next_accepting(const struct session *s)
+{
+	struct turn	*t;
+
+	TAILQ_FOREACH(t, &accepts, journal)
+		if (t->session == s && t->run == NULL)
+			return t;
+	return NULL;
+}
+
 bool
 journal_busy(void)
 {

@@ -199,8 +199,9 @@ turn_message(struct link *l, struct msg *m)
 	t->corr = corr;
 	t->ack_due = true;
 	t->session = s;
-	journal_accept(t);
+	/* In this order: a stop ends what came before it, not itself. */
 	handle_command(t);
+	journal_accept(t);
 	return MSG_OK;
 }
 
@@ -284,6 +285,11 @@ turn_drop_queued(struct session *s, const char *stop_reason, json_t *run_ids)
 	struct turn	*t;
 	unsigned int	 n = 0;
 
+	while ((t = journal_next_accepting(s)) != NULL) {
+		json_array_append_new(run_ids, json_string(t->row.run_id));
+		run_drop(t, stop_reason);
+		n++;
+	}
 	while ((t = TAILQ_FIRST(&s->turns)) != NULL) {
 		turn_unqueue(t);
 		json_array_append_new(run_ids, json_string(t->row.run_id));

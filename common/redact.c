@@ -8,255 +8,361 @@
 #include "common/redact.h"
 #include "common/text.h"
 
-#define MASK_SHORT	18	/* below: nothing of it is shown */
+#define NAME_MAX_LEN	64
 
-static const struct {
-	const char	*prefix;
-	size_t		 least;		/* characters that must follow */
-} vendors[] = {
-	{ "sk-", 8 }, { "ghp_", 20 }, { "github_pat_", 20 }, { "xoxb-", 10 },
-	{ "xoxa-", 10 }, { "xoxp-", 10 }, { "xoxr-", 10 }, { "xoxs-", 10 },
-	{ "xapp-", 10 }, { "gsk_", 10 }, { "AIza", 20 }, { "pplx-", 10 },
-	{ "npm_", 10 },
-};
-static const char *const fields[] = { "apikey", "token", "secret", "password",
-	"passwd", "accesstoken", "refreshtoken" };
-static const char *const endings[] = { "KEY", "TOKEN", "SECRET", "PASSWORD",
-	"PASSWD" };
-static const char *const flags[] = { "--api-key", "--token", "--secret",
-	"--password", "--passwd" };
-
-static bool
-is_token(int c)
-{
-	return ascii_isalnum(c) || c == '_' || c == '-';
-}
+/* --- characters --------------------------------------------------------------- */
 
 static bool
 is_name(int c)
 {
-	return ascii_isalnum(c) || c == '_';
+	return ascii_isalnum(c) || c == '_' || c == '-' || c == '.';
+}
+
+/* What keys and tokens are made of. */
+static bool
+is_token(int c)
+{
+	return ascii_isalnum(c) || c == '_' || c == '-' || c == '.' ||
+	    c == '+' || c == '/' || c == '=' || c == '~';
+}
+
+static bool
+has(struct str s, size_t at, const char *word)
+{
+	size_t	 n = strlen(word);
+
+	return n <= s.n - at && ascii_ncasecmp(s.p + at, word, n) == 0;
+}
+
+static bool
+boundary(struct str s, size_t at)
+{
+	return at == 0 || (!ascii_isalnum((unsigned char)s.p[at - 1]) &&
+	    s.p[at - 1] != '_');
 }
 
 static size_t
-run_of(const char *p, size_t n, bool (*in)(int))
+run(struct str s, size_t at, bool (*is)(int))
 {
-	size_t	 i;
+	size_t	 n = 0;
 
-	for (i = 0; i < n && in((unsigned char)p[i]); i++)
-		;
-	return i;
+	while (at + n < s.n && is((unsigned char)s.p[at + n]))
+		n++;
+	return n;
 }
 
-static bool
-is_bearer(int c)
-{
-	return is_token(c) || strchr("._~+/=", c) != NULL;
-}
-
-static bool
-is_value(int c)
-{
-	return c > ' ' && strchr("\"'`,;<>{}[]()\\", c) == NULL;
-}
-
+/* Short ones go whole; of long ones the ends stay, to tell them apart. */
 static void
-mask(struct dbuf *out, const char *p, size_t n)
+put_mask(struct dbuf *b, struct str s)
 {
-	if (n < MASK_SHORT) {
-		dbuf_puts(out, "***");
+	size_t	 tail;
+
+	if (s.n < 18) {
+		dbuf_puts(b, "***");
 		return;
 	}
-	dbuf_put(out, p, utf8_cut(p, n, 6));
-	dbuf_puts(out, "…");
-	while (n >= 4 && ((unsigned char)p[n - 4] & 0xc0) == 0x80)
-		n--;
-	dbuf_put(out, p + n - 4, 4);
+	tail = s.n - 4;
+	while (tail < s.n && ((unsigned char)s.p[tail] & 0xc0) == 0x80)
+		tail++;
+	dbuf_put(b, s.p, utf8_cut(s.p, s.n, 6));
+	dbuf_puts(b, "\xe2\x80\xa6");
+	dbuf_put(b, s.p + tail, s.n - tail);
 }
 
-/* A key with a vendor's prefix at p: its length, 0 when there is none. */
-static size_t
-vendor_key(const char *p, size_t n)
-{
-	size_t	 i, len, rest;
+/* --- shapes: each returns the bytes it has dealt with, or 0 -------------------- */
 
-	for (i = 0; i < sizeof(vendors) / sizeof(vendors[0]); i++) {
-		len = strlen(vendors[i].prefix);
-		if (n < len || memcmp(p, vendors[i].prefix, len) != 0)
+static size_t
+pem(struct dbuf *b, struct str s, size_t at)
+{
+	const char	*p, *end;
+	size_t		 head;
+
+	if (s.p[at] != '-' || !has(s, at, "-----BEGIN "))
+		return 0;
+	p = memmem(s.p + at, s.n - at, "PRIVATE KEY-----", 16);
+	if (p == NULL || p - (s.p + at) > 48)
+		return 0;
+	head = (size_t)(p - s.p) + 16;
+	dbuf_put(b, s.p + at, head - at);
+	dbuf_puts(b, "\xe2\x80\xa6");
+	end = memmem(s.p + head, s.n - head, "-----END ", 9);
+	/* Without an end the key was cut: nothing of it may stay. */
+	return end == NULL ? s.n - at : (size_t)(end - s.p) - at;
+}
+
+static size_t
+prefixed(struct dbuf *b, struct str s, size_t at)
+{
+	static const struct {
+		const char	*prefix;
+		size_t		 min;	/* behind it */
+	} known[] = {
+		{ "sk-", 8 }, { "ghp_", 20 }, { "gho_", 20 }, { "ghs_", 20 },
+		{ "github_pat_", 20 }, { "xoxb-", 10 }, { "xoxa-", 10 },
+		{ "xoxp-", 10 }, { "xoxr-", 10 }, { "xoxs-", 10 },
+		{ "xapp-", 10 }, { "gsk_", 10 }, { "AIza", 20 },
+		{ "pplx-", 10 }, { "npm_", 10 }, { "xai-", 20 },
+		{ "eyJ", 40 }, { "AKIA", 16 }, { "hf_", 20 },
+	};
+	size_t	 i, n;
+
+	if (!boundary(s, at))
+		return 0;
+	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		n = strlen(known[i].prefix);
+		if (n > s.n - at || memcmp(s.p + at, known[i].prefix, n) != 0)
 			continue;
-		rest = run_of(p + len, n - len, is_token);
-		if (rest >= vendors[i].least)
-			return len + rest;
+		n += run(s, at + n, is_name);
+		if (n < strlen(known[i].prefix) + known[i].min)
+			continue;
+		put_mask(b, (struct str){ s.p + at, n });
+		return n;
 	}
 	return 0;
 }
 
-/* "123456:AA..." of a Telegram bot, also behind "bot" in a path. */
-static size_t
-bot_token(const char *p, size_t n)
+static bool
+is_digit(int c)
 {
-	size_t	 d = 0, rest;
+	return ascii_isdigit(c);
+}
 
-	while (d < n && ascii_isdigit((unsigned char)p[d]))
-		d++;
-	if (d < 6 || d >= n || p[d] != ':')
+static bool
+is_url_letter(int c)
+{
+	return ascii_isalnum(c) || c == '_' || c == '-';
+}
+
+/* 123456:AbC... of Telegram, also behind "bot" in an address. */
+static size_t
+bot_token(struct dbuf *b, struct str s, size_t at)
+{
+	size_t	 n, k;
+
+	if (!ascii_isdigit((unsigned char)s.p[at]) || (at > 0 &&
+	    ascii_isdigit((unsigned char)s.p[at - 1])) || (!boundary(s, at) &&
+	    !(at >= 3 && has(s, at - 3, "bot"))))
 		return 0;
-	rest = run_of(p + d + 1, n - d - 1, is_token);
-	return rest >= 20 ? d + 1 + rest : 0;
-}
-
-/* Does the name of n bytes before a '=' or ':' call for its value? */
-static bool
-secret_name(const char *p, size_t n, bool quoted)
-{
-	size_t	 i, len;
-
-	for (i = 0; quoted && i < sizeof(fields) / sizeof(fields[0]); i++)
-		if (strlen(fields[i]) == n &&
-		    ascii_ncasecmp(p, fields[i], n) == 0)
-			return true;
-	for (i = 0; i < n; i++)
-		if (p[i] >= 'a' && p[i] <= 'z')
-			return false;
-	for (i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-		len = strlen(endings[i]);
-		if (n >= len && memcmp(p + n - len, endings[i], len) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* At a name: how much stands before its secret value, and the value's length;
- * false when it is no such name. */
-static bool
-named_secret(const char *p, size_t n, size_t name, bool quoted, size_t *before,
-    size_t *value)
-{
-	size_t	 i = name;
-	char	 q = 0;
-
-	if (!secret_name(p, name, quoted))
-		return false;
-	if (quoted && i < n && (p[i] == '"' || p[i] == '\\'))
-		i += p[i] == '\\' ? 2 : 1;
-	while (i < n && p[i] == ' ')
-		i++;
-	if (i >= n || (p[i] != '=' && p[i] != ':'))
-		return false;
-	i++;
-	while (i < n && (p[i] == ' ' || p[i] == '\\'))
-		i++;
-	if (i < n && (p[i] == '"' || p[i] == '\''))
-		q = p[i++];
-	*before = i;
-	if (q != 0)
-		for (*value = 0; i + *value < n && p[i + *value] != q &&
-		    p[i + *value] != '\\' && p[i + *value] != '\n';
-		    (*value)++)
-			;
-	else
-		*value = run_of(p + i, n - i, is_value);
-	return *value > 0;
+	n = run(s, at, is_digit);
+	if (n < 6 || at + n >= s.n || s.p[at + n] != ':')
+		return 0;
+	k = run(s, at + n + 1, is_url_letter);
+	if (k < 20)
+		return 0;
+	put_mask(b, (struct str){ s.p + at, n + 1 + k });
+	return n + 1 + k;
 }
 
 static size_t
-flag_secret(const char *p, size_t n, size_t *value)
+bearer(struct dbuf *b, struct str s, size_t at)
 {
-	size_t	 i, len;
+	size_t	 n = 6, k;
 
-	for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
-		len = strlen(flags[i]);
-		if (n > len + 1 && memcmp(p, flags[i], len) == 0 &&
-		    (p[len] == ' ' || p[len] == '=')) {
-			*value = run_of(p + len + 1, n - len - 1, is_value);
-			if (*value > 0)
-				return len + 1;
+	if (!has(s, at, "bearer") || !boundary(s, at))
+		return 0;
+	while (at + n < s.n && s.p[at + n] == ' ')
+		n++;
+	k = run(s, at + n, is_token);
+	if (n == 6 || k < 18)
+		return 0;
+	dbuf_put(b, s.p + at, n);
+	put_mask(b, (struct str){ s.p + at + n, k });
+	return n + k;
+}
+
+/* "://user:password@" */
+static size_t
+userinfo(struct dbuf *b, struct str s, size_t at)
+{
+	size_t	 i, colon = 0;
+
+	if (s.p[at] != ':' || !has(s, at, "://"))
+		return 0;
+	for (i = at + 3; i < s.n && s.p[i] != '/' && s.p[i] != '"' &&
+	    s.p[i] != '\'' && !ascii_isspace((unsigned char)s.p[i]); i++) {
+		if (s.p[i] == ':' && colon == 0)
+			colon = i;
+		if (s.p[i] == '@' && colon > 0) {
+			dbuf_put(b, s.p + at, colon + 1 - at);
+			dbuf_puts(b, "***");
+			return i - at;
 		}
 	}
 	return 0;
 }
 
-/* A PEM private key: first and last line stay. */
-static size_t
-pem_key(const char *p, size_t n, struct dbuf *out)
+static bool
+ends(struct str s, const char *tail)
 {
-	const char	*head, *tail, *end;
+	size_t	 n = strlen(tail);
 
-	if (n < 30 || memcmp(p, "-----BEGIN ", 11) != 0 ||
-	    (head = memmem(p, n < 80 ? n : 80, "PRIVATE KEY-----", 16)) ==
-	    NULL)
+	return s.n >= n && ascii_ncasecmp(s.p + s.n - n, tail, n) == 0;
+}
+
+static bool
+secret_name(struct str name)
+{
+	static const char *const tails[] = { "token", "secret", "password",
+	    "passwd", "passphrase", "apikey", "api_key", "api-key",
+	    "access_key", "accesskey", "private_key", "privatekey" };
+	size_t	 i;
+
+	for (i = 0; i < sizeof(tails) / sizeof(tails[0]); i++)
+		if (ends(name, tails[i]))
+			return true;
+	return false;
+}
+
+static bool
+env_name(struct str name)
+{
+	static const char *const tails[] = { "KEY", "TOKEN", "SECRET",
+	    "PASSWORD", "PASSWD" };
+	size_t	 i;
+
+	for (i = 0; i < name.n; i++)
+		if (!(name.p[i] >= 'A' && name.p[i] <= 'Z') &&
+		    !ascii_isdigit((unsigned char)name.p[i]) &&
+		    name.p[i] != '_')
+			return false;
+	for (i = 0; i < sizeof(tails) / sizeof(tails[0]); i++)
+		if (ends(name, tails[i]))
+			return true;
+	return false;
+}
+
+static bool
+header_name(struct str name)
+{
+	static const char *const names[] = { "authorization",
+	    "proxy-authorization", "x-api-key", "x-goog-api-key", "api-key",
+	    "cookie", "set-cookie", "x-openclaw-token" };
+	size_t	 i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (str_ieqs(name, names[i]))
+			return true;
+	return false;
+}
+
+/* Where the value ends that begins at `at` behind that quote (0: none);
+ * escaped: the quote is written \". */
+static size_t
+value_end(struct str s, size_t at, char quote, bool escaped, bool header)
+{
+	for (; at < s.n; at++) {
+		if (escaped && s.p[at] == '\\' && at + 1 < s.n &&
+		    s.p[at + 1] == quote)
+			break;
+		if (escaped)
+			continue;
+		if (quote != 0 ? s.p[at] == quote && s.p[at - 1] != '\\' :
+		    s.p[at] == '\n' || s.p[at] == '\r')
+			break;
+		if (quote == 0 && !header && (ascii_isspace(
+		    (unsigned char)s.p[at]) || strchr(",;&\"'}])<>",
+		    s.p[at]) != NULL))
+			break;
+	}
+	return at;
+}
+
+/* NAME=value, name=value, "name": "value", Header: value, --name value */
+static size_t
+named(struct dbuf *b, struct str s, size_t at)
+{
+	struct str	 name;
+	size_t		 i, end;
+	bool		 flag, quoted, header = false, escaped = false;
+	char		 sep, quote = 0;
+
+	if (at > 0 && is_name((unsigned char)s.p[at - 1]))
 		return 0;
-	head += 16;
-	dbuf_put(out, p, (size_t)(head - p));
-	dbuf_puts(out, "…");
-	tail = memmem(head, n - (size_t)(head - p), "-----END ", 9);
-	if (tail == NULL)
-		return n;
-	end = memmem(tail + 9, n - (size_t)(tail + 9 - p), "-----", 5);
-	end = end != NULL ? end + 5 : p + n;
-	dbuf_put(out, tail, (size_t)(end - tail));
-	return (size_t)(end - p);
+	name = (struct str){ s.p + at, run(s, at, is_name) };
+	if (name.n < 3)
+		return 0;
+	if (name.n > NAME_MAX_LEN) {
+		/* Only its end tells what it names. */
+		name.p += name.n - NAME_MAX_LEN;
+		name.n = NAME_MAX_LEN;
+	}
+	i = (size_t)(name.p - s.p) + name.n;
+	flag = name.n > 2 && name.p[0] == '-' && name.p[1] == '-';
+	quoted = at > 0 && i < s.n && (s.p[i] == '"' || s.p[i] == '\'') &&
+	    s.p[at - 1] == s.p[i];
+	/* Inside a JSON text that was printed as a string: \"name\": */
+	if (!quoted && at > 1 && i + 1 < s.n && s.p[i] == '\\' &&
+	    s.p[i + 1] == '"' && s.p[at - 1] == '"') {
+		quoted = true;
+		i++;
+	}
+	i += quoted;
+	while (i < s.n && s.p[i] == ' ')
+		i++;
+	if (i >= s.n)
+		return 0;
+	sep = s.p[i];
+	if (sep == '=' || sep == ':') {
+		i++;
+		while (i < s.n && s.p[i] == ' ')
+			i++;
+	} else if (!flag || s.p[i - 1] != ' ')
+		return 0;
+	if (sep == ':' && !quoted && header_name(name))
+		header = true;
+	else if (sep == ':' && !quoted && !env_name(name))
+		return 0;
+	else if (!secret_name(name) && !env_name(name) && !header_name(name))
+		return 0;
+	if (i + 1 < s.n && s.p[i] == '\\' && s.p[i + 1] == '"') {
+		escaped = true;
+		i++;
+	}
+	if (i < s.n && (s.p[i] == '"' || s.p[i] == '\''))
+		quote = s.p[i++];
+	if (quoted && quote == 0)
+		return 0;	/* a number, null: no secret */
+	if (header && has(s, i, "bearer "))
+		i += 7;
+	else if (header && has(s, i, "basic "))
+		i += 6;
+	end = value_end(s, i, quote, escaped, header);
+	if (end == i)
+		return 0;
+	dbuf_put(b, s.p + at, i - at);
+	put_mask(b, (struct str){ s.p + i, end - i });
+	return end - at;
 }
 
 bool
 redact(const char *p, size_t n, struct dbuf *out)
 {
-	size_t	 i = 0, len, before, value, name;
-	bool	 hit = false, start, quoted;
+	struct str	 s = { p, n };
+	struct dbuf	 hold;
+	size_t		 i = 0, from = 0, len;
+	bool		 hit = false;
 
+	/* A shape writes its mask before the text in front of it has been
+	 * copied, so the mask goes aside first. */
+	dbuf_init_secret(&hold, out->max);
 	while (i < n) {
-		/* Only where a word begins; the rest goes through as it is. */
-		start = i == 0 || !is_token((unsigned char)p[i - 1]);
-		if (p[i] == '-' && (len = pem_key(p + i, n - i, out)) > 0) {
-			i += len;
-			hit = true;
+		if ((len = pem(&hold, s, i)) == 0 &&
+		    (len = named(&hold, s, i)) == 0 &&
+		    (len = bearer(&hold, s, i)) == 0 &&
+		    (len = prefixed(&hold, s, i)) == 0 &&
+		    (len = bot_token(&hold, s, i)) == 0 &&
+		    (len = userinfo(&hold, s, i)) == 0) {
+			i++;
 			continue;
 		}
-		if (start && p[i] == '-' &&
-		    (before = flag_secret(p + i, n - i, &value)) > 0) {
-			dbuf_put(out, p + i, before);
-			mask(out, p + i + before, value);
-			i += before + value;
-			hit = true;
-			continue;
-		}
-		if (start && ((len = vendor_key(p + i, n - i)) > 0 ||
-		    (len = bot_token(p + i, n - i)) > 0)) {
-			mask(out, p + i, len);
-			i += len;
-			hit = true;
-			continue;
-		}
-		if (n - i > 3 && memcmp(p + i, "bot", 3) == 0 &&
-		    (len = bot_token(p + i + 3, n - i - 3)) > 0) {
-			dbuf_puts(out, "bot");
-			mask(out, p + i + 3, len);
-			i += 3 + len;
-			hit = true;
-			continue;
-		}
-		if (start && n - i > 7 &&
-		    ascii_ncasecmp(p + i, "bearer ", 7) == 0 &&
-		    (len = run_of(p + i + 7, n - i - 7, is_bearer)) >= 18) {
-			dbuf_put(out, p + i, 7);
-			mask(out, p + i + 7, len);
-			i += 7 + len;
-			hit = true;
-			continue;
-		}
-		if (start && is_name((unsigned char)p[i])) {
-			name = run_of(p + i, n - i, is_name);
-			quoted = i > 0 && p[i - 1] == '"';
-			if (named_secret(p + i, n - i, name, quoted, &before,
-			    &value)) {
-				dbuf_put(out, p + i, before);
-				mask(out, p + i + before, value);
-				i += before + value;
-				hit = true;
-				continue;
-			}
-		}
-		dbuf_putc(out, p[i++]);
+		dbuf_put(out, p + from, i - from);
+		dbuf_put(out, dbuf_str(&hold), hold.n);
+		dbuf_reset(&hold);
+		i += len;
+		from = i;
+		hit = true;
 	}
+	dbuf_put(out, p + from, n - from);
+	dbuf_clear(&hold);
 	return hit;
 }

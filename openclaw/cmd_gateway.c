@@ -258,10 +258,11 @@ cmd_gateway_processes(struct args *a)
 		table_add(t, 3, "%lld", (long long)jnum(p, "uid", 0));
 		table_add(t, 4, "%lld", (long long)jnum(p, "pssKiB", 0));
 		table_add(t, 5, "%lld", (long long)jnum(p, "restarts", 0));
-		table_add(t, 6, "%zu of %zu", json_array_size(
-		    json_object_get(p, "sandbox")), json_array_size(
-		    json_object_get(p, "sandbox")) + json_array_size(
-		    json_object_get(p, "failed")));
+		if (json_array_size(json_object_get(p, "active")) > 0)
+			table_add(t, 6, "%zu of %zu", json_array_size(
+			    json_object_get(p, "active")), json_array_size(
+			    json_object_get(p, "active")) + json_array_size(
+			    json_object_get(p, "missing")));
 		table_add(t, 7, "%s", jtext(p, "detail", jtext(p, "lastExit",
 		    "")));
 		sum += jnum(p, "pssKiB", 0);
@@ -315,12 +316,28 @@ cmd_gateway_status(struct args *a)
 	return ok ? 0 : 1;
 }
 
+static void
+profile_line(const char *label, json_t *words)
+{
+	json_t	*v;
+	size_t	 i;
+
+	if (json_array_size(words) == 0)
+		return;
+	printf("  %-9s", label);
+	json_array_foreach(words, i, v) {
+		putchar(' ');
+		print_text(json_string_value(v));
+	}
+	putchar('\n');
+}
+
 int
 cmd_sandbox_profiles(struct args *a)
 {
-	json_t		*res, *p, *f;
+	json_t		*res, *p;
 	const char	*s;
-	size_t		 i, j;
+	size_t		 i;
 
 	if ((res = rpc_once(a, "sandbox.profiles", NULL)) == NULL)
 		return 1;
@@ -329,45 +346,30 @@ cmd_sandbox_profiles(struct args *a)
 		json_decref(res);
 		return 0;
 	}
+	printf("mode: %s\n", jtext(res, "mode", "?"));
 	json_array_foreach(json_object_get(res, "profiles"), i, p) {
 		print_text(jtext(p, "name", "?"));
-		printf("\n");
-		if ((s = jtext(p, "description", NULL)) != NULL) {
-			printf("  does       ");
+		if ((s = jtext(p, "purpose", NULL)) != NULL) {
+			printf(": ");
 			print_text(s);
-			printf("\n");
 		}
-		if ((s = jtext(p, "seccomp", NULL)) != NULL) {
-			printf("  seccomp    ");
+		printf("\n  uid %lld", (long long)jnum(p, "uid", 0));
+		if (jnum(p, "syscalls", 0) > 0)
+			printf(", %lld system calls (class %s)",
+			    (long long)jnum(p, "syscalls", 0), jtext(p,
+			    "class", "?"));
+		else if (jtext(p, "class", NULL) != NULL)
+			printf(", system calls by deny-list (class %s)",
+			    jtext(p, "class", "?"));
+		printf(", Landlock ABI %lld\n", (long long)jnum(p,
+		    "landlockAbi", 0));
+		profile_line("calls", json_object_get(p, "calls"));
+		profile_line("active", json_object_get(p, "active"));
+		profile_line("missing", json_object_get(p, "missing"));
+		if ((s = jtext(p, "detail", NULL)) != NULL && s[0] != '\0') {
+			printf("  note      ");
 			print_text(s);
-			printf("\n");
-		}
-		json_array_foreach(json_object_get(p, "processes"), j, f) {
-			size_t	 k;
-			json_t	*v;
-
-			printf("  process    ");
-			print_text(jtext(f, "name", "?"));
-			printf(", uid %lld, Landlock ABI %lld\n  has       ",
-			    (long long)jnum(f, "uid", 0),
-			    (long long)jnum(f, "landlockAbi", 0));
-			json_array_foreach(json_object_get(f, "sandbox"), k, v) {
-				putchar(' ');
-				print_text(json_string_value(v));
-			}
-			if (json_array_size(json_object_get(f, "failed")) > 0)
-				printf("\n  lacks     ");
-			json_array_foreach(json_object_get(f, "failed"), k, v) {
-				putchar(' ');
-				print_text(json_string_value(v));
-			}
-			printf("\n");
-			if ((s = jtext(f, "detail", NULL)) != NULL &&
-			    s[0] != '\0') {
-				printf("  because    ");
-				print_text(s);
-				printf("\n");
-			}
+			putchar('\n');
 		}
 	}
 	json_decref(res);

@@ -30,7 +30,7 @@ struct selftest_rpc {
 };
 
 static void
-selftest_end(struct selftest *s, uint32_t tried, uint32_t passed,
+selftest_end(struct selftest *s, uint32_t tried, uint32_t escaped,
     json_t *report, const char *why)
 {
 	selftest_cb	 cb = s->cb;
@@ -41,7 +41,7 @@ selftest_end(struct selftest *s, uint32_t tried, uint32_t passed,
 		event_free(s->timer);
 	free(s);
 	if (cb != NULL)
-		cb(arg, tried, passed, report, why);
+		cb(arg, tried, escaped, report, why);
 	json_decref(report);
 }
 
@@ -178,7 +178,7 @@ selftest_rpc_answer(struct toold *t, uint64_t corr, json_t *result,
 }
 
 static void
-selftest_rpc_cb(void *arg, uint32_t tried, uint32_t passed, json_t *report,
+selftest_rpc_cb(void *arg, uint32_t tried, uint32_t escaped, json_t *report,
     const char *why)
 {
 	struct selftest_rpc	*r = arg;
@@ -187,10 +187,10 @@ selftest_rpc_cb(void *arg, uint32_t tried, uint32_t passed, json_t *report,
 		selftest_rpc_answer(r->t, r->corr, NULL, "UNAVAILABLE", why);
 	else
 		selftest_rpc_answer(r->t, r->corr, json_pack(
-		    "{s:b, s:s, s:i, s:i, s:O}", "ok", tried > 0 &&
-		    passed == tried, "agentId", r->t->agent, "tried",
-		    (int)tried, "passed", (int)passed, "report", report),
-		    NULL, NULL);
+		    "{s:b, s:s, s:i, s:i, s:i, s:O}", "ok", tried > 0 &&
+		    escaped == 0, "agentId", r->t->agent, "tried",
+		    (int)tried, "passed", (int)(tried - escaped), "escaped",
+		    (int)escaped, "lines", report), NULL, NULL);
 	free(r);
 }
 

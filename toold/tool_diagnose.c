@@ -36,7 +36,7 @@ struct diag_state {
  * starts it again. */
 static struct {
 	uint64_t	 at_ms;
-	uint32_t	 tried, passed;
+	uint32_t	 tried, escaped;
 } diag_last_test;
 
 static void
@@ -113,24 +113,29 @@ diag_maybe_done(struct call *c)
 }
 
 static void
-diag_selftest_row(struct diag_state *s, uint32_t tried, uint32_t passed,
+diag_selftest_row(struct diag_state *s, uint32_t tried, uint32_t escaped,
     json_t *report, const char *when)
 {
 	char	 detail[128];
+	bool	 ok = tried > 0 && escaped == 0;
 
-	snprintf(detail, sizeof(detail), "%u of %u attempts to get out of the "
-	    "jail were stopped%s", passed, tried, when);
-	diag_row(s, "jail.selftest", passed == tried && tried > 0 ? "ok" :
-	    "fail", "Escape attempts from the jail", detail, json_pack(
-	    "{s:i, s:i, s:o}", "tried", (int)tried, "passed", (int)passed,
-	    "report", report == NULL ? json_array() : json_incref(report)),
-	    passed == tried && tried > 0 ? NULL : "Do not let this agent run "
+	if (tried == 0)
+		snprintf(detail, sizeof(detail), "the test could not run");
+	else
+		snprintf(detail, sizeof(detail), "%u of %u attempts to get out "
+		    "of the jail were stopped%s", tried - escaped, tried,
+		    when);
+	diag_row(s, "jail.selftest", ok ? "ok" : "fail",
+	    "Escape attempts from the jail", detail, json_pack(
+	    "{s:i, s:i, s:o}", "tried", (int)tried, "escaped", (int)escaped,
+	    "report", report == NULL || ok ? json_array() :
+	    json_incref(report)), ok ? NULL : "Do not let this agent run "
 	    "commands (tools.deny: [\"group:runtime\"]) until \"openclaw "
 	    "sandbox selftest\" passes; its lines name what failed.");
 }
 
 static void
-diag_selftest_cb(void *arg, uint32_t tried, uint32_t passed, json_t *report,
+diag_selftest_cb(void *arg, uint32_t tried, uint32_t escaped, json_t *report,
     const char *why)
 {
 	struct call		*c = arg;
@@ -146,8 +151,8 @@ diag_selftest_cb(void *arg, uint32_t tried, uint32_t passed, json_t *report,
 	else {
 		diag_last_test.at_ms = mono_ms();
 		diag_last_test.tried = tried;
-		diag_last_test.passed = passed;
-		diag_selftest_row(s, tried, passed, report, "");
+		diag_last_test.escaped = escaped;
+		diag_selftest_row(s, tried, escaped, report, "");
 	}
 	diag_maybe_done(c);
 }
@@ -163,7 +168,7 @@ diag_selftest(struct call *c, bool deep)
 	if (!deep && diag_last_test.at_ms != 0 && json_array_size(s->want) ==
 	    0 && mono_ms() - diag_last_test.at_ms < DIAG_FRESH_MS) {
 		diag_selftest_row(s, diag_last_test.tried,
-		    diag_last_test.passed, NULL, " (some minutes ago)");
+		    diag_last_test.escaped, NULL, " (some minutes ago)");
 		return;
 	}
 	s->test = selftest_start(c->t, diag_selftest_cb, c, &why);

@@ -207,8 +207,9 @@ bool	 tjob_ok(const struct job *);
 uint64_t tjob_runtime_ms(const struct job *);
 
 /* selftest.c: the jailer's probe, for diagnose and for the method
- * sandbox.selftest.  report is NULL when there is none, why says so. */
-typedef void (*selftest_cb)(void *arg, uint32_t tried, uint32_t passed,
+ * sandbox.selftest.  escaped: attempts that got out.  report is NULL when
+ * there is none, why says so. */
+typedef void (*selftest_cb)(void *arg, uint32_t tried, uint32_t escaped,
 	    json_t *report, const char *why);
 struct selftest *selftest_start(struct toold *, selftest_cb, void *arg,
 	    const char **why);

@@ -136,7 +136,10 @@ take_string(struct reader *r, size_t *n, bool regex)
 			return NULL;
 		}
 		*n = (size_t)(q - (r->p + 1));
-		s = strndup(r->p + 1, *n);
+		if ((s = malloc(*n + 1)) != NULL) {
+			memcpy(s, r->p + 1, *n);
+			s[*n] = '\0';
+		}
 		r->p = q + 1;
 		return s;
 	}

@@ -12,7 +12,9 @@
 
 #include "agentd/provider.h"
 
-#define PROVIDERS(ROW)			\
+#define PROVIDERS(ROW)				\
+	ROW(provider_anthropic_messages)	\
+	ROW(provider_openai_completions)	\
 	ROW(provider_builtin_assistant)		\
 	ROW(provider_builtin_echo)		\
 	ROW(provider_builtin_script)

@@ -3,8 +3,6 @@
  * Copyright (c) 2026 The gatewayd developers
  */
 
-/* The dated file: one line a write, so that a reader sees whole lines; a full
- * disk drops lines, counts them and says so when there is room again. */
 #include "common/compat.h"
 
 #include <sys/stat.h>
@@ -15,300 +13,394 @@
 #include <unistd.h>
 
 #include "common/json_write.h"
-#include "common/redact.h"
-#include "gatewayd/log/logd.h"
+#include "gatewayd/log/file.h"
 
-#define LINE_MAX_BYTES	(64u << 10)
+#define NAME_LEN	48
+#define RETRY_S		1	/* between attempts to open a file */
 
-static int	 dir_fd = -1, out_fd = -1;
-static char	 dir_path[4096], fixed_name[256], cur_name[256];
-static char	 host[65];
-static uint64_t	 drops, told;
-static off_t	 out_size;
-
-uint64_t
-file_drops(void)
+static time_t
+logfile_now(void)
 {
-	return drops;
+	return time(NULL);
 }
 
-static void
-file_today(char *name, size_t size)
-{
-	struct tm	 tm;
-	time_t		 t = time(NULL);
+struct logfile_sys logfile_sys = { write, logfile_now };
 
-	if (fixed_name[0] != '\0')
-		strlcpy(name, fixed_name, size);
-	else if (localtime_r(&t, &tm) == NULL ||
-	    strftime(name, size, "openclaw-%Y-%m-%d.log", &tm) == 0)
-		strlcpy(name, "openclaw.log", size);
-}
+struct logfile {
+	char		*dir;
+	char		*fixed;
+	int		 dir_fd;
+	int		 fd;
+	char		 name[256];	/* of the open file */
+	char		 day[11];	/* its date; "" for a fixed one */
+	uint64_t	 size;
+	bool		 torn;		/* the last line was cut */
+	uint64_t	 lost, untold;
+	int		 why;
+	time_t		 retry;
+};
 
+/* Is this "openclaw-YYYY-MM-DD.log", or its turned form with ".1"? */
 static bool
 is_dated(const char *name)
 {
-	size_t	 n = strlen(name);
+	static const char	 form[] = "openclaw-dddd-dd-dd";
+	size_t			 i;
 
-	return n >= 23 && strncmp(name, "openclaw-", 9) == 0 &&
-	    strstr(name, ".log") != NULL;
+	for (i = 0; form[i] != '\0'; i++)
+		if (form[i] == 'd' ? !ascii_isdigit((unsigned char)name[i]) :
+		    name[i] != form[i])
+			return false;
+	return strcmp(name + i, ".log") == 0 ||
+	    strcmp(name + i, ".1.log") == 0;
 }
 
 static void
-file_prune(void)
+today(char day[11])
 {
-	struct dirent	*d;
-	struct stat	 st;
-	DIR		*dir;
-	int		 fd = dup(dir_fd);
+	struct tm	 tm;
+	time_t		 now = logfile_sys.now();
 
-	if (fd == -1 || (dir = fdopendir(fd)) == NULL)
+	if (localtime_r(&now, &tm) == NULL ||
+	    strftime(day, 11, "%Y-%m-%d", &tm) != 10)
+		strlcpy(day, "0000-00-00", 11);
+}
+
+/* Removes dated files that nobody has written for LOGFILE_DAYS. */
+static void
+expire(struct logfile *lf)
+{
+	struct dirent	*de;
+	struct stat	 st;
+	DIR		*d;
+	int		 fd;
+	time_t		 now = logfile_sys.now();
+
+	fd = openat(lf->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd == -1)
 		return;
-	while ((d = readdir(dir)) != NULL)
-		if (is_dated(d->d_name) && fstatat(dir_fd, d->d_name, &st,
-		    AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-		    st.st_mtime + LOGD_KEEP_S < time(NULL))
-			unlinkat(dir_fd, d->d_name, 0);
-	closedir(dir);
+	if ((d = fdopendir(fd)) == NULL) {
+		close(fd);
+		return;
+	}
+	while ((de = readdir(d)) != NULL) {
+		if (!is_dated(de->d_name) || fstatat(lf->dir_fd, de->d_name,
+		    &st, AT_SYMLINK_NOFOLLOW) == -1 || !S_ISREG(st.st_mode))
+			continue;
+		if (st.st_mtime < now - LOGFILE_DAYS * 86400)
+			unlinkat(lf->dir_fd, de->d_name, 0);
+	}
+	closedir(d);
 }
 
-int
-file_init(const char *dir, const char *fixed)
-{
-	struct stat	 st;
-
-	strlcpy(dir_path, dir, sizeof(dir_path));
-	if (fixed != NULL)
-		strlcpy(fixed_name, fixed, sizeof(fixed_name));
-	dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir_fd == -1 || fstat(dir_fd, &st) == -1)
-		return -1;
-	if (gethostname(host, sizeof(host) - 1) == -1)
-		strlcpy(host, "localhost", sizeof(host));
-	file_prune();
-	return 0;
-}
-
-/* Opens today's file when the day or the size asks for it. */
 static int
-file_ready(void)
+open_name(struct logfile *lf, const char *name)
 {
 	struct stat	 st;
-	char		 name[256], old[300];
+	int		 fd;
 
-	file_today(name, sizeof(name));
-	if (out_fd != -1 && strcmp(name, cur_name) == 0 &&
-	    out_size < (off_t)LOGD_FILE_MAX)
-		return 0;
-	if (out_fd != -1) {
-		close(out_fd);
-		out_fd = -1;
-		if (strcmp(name, cur_name) == 0) {
-			snprintf(old, sizeof(old), "%s.1", name);
-			renameat(dir_fd, name, dir_fd, old);
-		}
-	}
-	out_fd = openat(dir_fd, name, O_WRONLY | O_APPEND | O_CREAT |
-	    O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (out_fd == -1)
+	fd = openat(lf->dir_fd, name, O_WRONLY | O_APPEND | O_CREAT |
+	    O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	if (fd == -1)
 		return -1;
-	strlcpy(cur_name, name, sizeof(cur_name));
-	out_size = fstat(out_fd, &st) == 0 ? st.st_size : 0;
+	/* Others may have put a pipe or a device there. */
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		errno = EINVAL;
+		return -1;
+	}
+	lf->fd = fd;
+	lf->size = (uint64_t)st.st_size;
+	lf->torn = false;
 	return 0;
 }
 
-static void
-file_put(const char *p, size_t n)
+/* The file for now is open: 0, or -1 with errno. */
+static int
+ready(struct logfile *lf)
 {
-	ssize_t	 w = -1;
+	char	 day[11] = "", old[sizeof(lf->name) + 8];
+	size_t	 n;
 
-	if (file_ready() == 0)
-		w = write(out_fd, p, n);
-	if (w == (ssize_t)n) {
-		out_size += w;
-		return;
+	if (lf->fixed == NULL)
+		today(day);
+	if (lf->fd != -1 && strcmp(day, lf->day) == 0 &&
+	    lf->size < LOGFILE_MAX)
+		return 0;
+	if (lf->fd == -1 && logfile_sys.now() < lf->retry) {
+		errno = lf->why != 0 ? lf->why : EIO;
+		return -1;
 	}
-	/* Half a line would spoil the next one too. */
-	if (w > 0 && ftruncate(out_fd, out_size) == -1)
-		(void)!write(out_fd, "\n", 1);
-	if (drops++ == told)
-		dprintf(STDERR_FILENO, "log: %s/%s: %s; lines are being "
-		    "lost\n", dir_path, cur_name, w == -1 ? strerror(errno) :
-		    "disk full");
+	if (lf->fd != -1) {
+		close(lf->fd);
+		lf->fd = -1;
+		if (strcmp(day, lf->day) == 0) {
+			/* Full: it turns, and the one before it goes. */
+			n = strlen(lf->name);
+			if (n > 4 && strcmp(lf->name + n - 4, ".log") == 0)
+				n -= 4;
+			snprintf(old, sizeof(old), "%.*s.1%s", (int)n,
+			    lf->name, lf->name + n);
+			renameat(lf->dir_fd, lf->name, lf->dir_fd, old);
+		} else
+			expire(lf);
+	}
+	strlcpy(lf->day, day, sizeof(lf->day));
+	if (lf->fixed != NULL)
+		strlcpy(lf->name, lf->fixed, sizeof(lf->name));
+	else
+		snprintf(lf->name, sizeof(lf->name), "openclaw-%s.log", day);
+	if (open_name(lf, lf->name) == -1) {
+		lf->retry = logfile_sys.now() + RETRY_S;
+		return -1;
+	}
+	return 0;
+}
+
+struct logfile *
+logfile_open(const char *dir, const char *file)
+{
+	struct logfile	*lf;
+
+	if ((lf = calloc(1, sizeof(*lf))) == NULL)
+		return NULL;
+	lf->fd = lf->dir_fd = -1;
+	lf->dir = strdup(dir);
+	lf->fixed = file != NULL ? strdup(file) : NULL;
+	if (lf->dir == NULL || (file != NULL && lf->fixed == NULL))
+		goto fail;
+	lf->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (lf->dir_fd == -1)
+		goto fail;
+	if (file == NULL)
+		expire(lf);
+	return lf;
+fail:
+	logfile_close(lf);
+	return NULL;
 }
 
 void
-file_write(const char *subsystem, enum log_level level, struct str text)
+logfile_close(struct logfile *lf)
 {
-	static const char *const names[LOG_LEVEL_MAX] = { "FATAL", "ERROR",
-		"WARN", "INFO", "DEBUG", "TRACE" };
-	struct dbuf	 line, clean, sub;
-	struct jw	 w;
-	char		 iso[25];
-	char		 note[64];
+	int	 saved = errno;
 
-	if (drops > told) {
-		told = drops;	/* before the call below comes back here */
-		snprintf(note, sizeof(note), "%llu lines were lost",
-		    (unsigned long long)drops);
-		file_write("log", LOG_LEVEL_WARN, str_of(note));
-		if (drops > told)
-			return;
-	}
-	dbuf_init(&clean, LINE_MAX_BYTES);
-	dbuf_init(&line, LINE_MAX_BYTES * 2);
-	dbuf_init(&sub, 1024);
-	redact(text.p, text.n, &clean);
-	dbuf_puts(&sub, "{\"subsystem\":");
-	json_quote(&sub, subsystem, strlen(subsystem));
-	dbuf_putc(&sub, '}');
-	iso_time(wall_ms(), iso);
-	jw_init(&w, &line);
-	jw_obj(&w);
-	jw_kstr(&w, "0", (struct str){ sub.p, sub.n });
-	jw_kstr(&w, "1", (struct str){ dbuf_str(&clean), clean.n });
-	jw_kobj(&w, "_meta");
-	jw_ks(&w, "runtime", "gatewayd");
-	jw_ks(&w, "hostname", host);
-	jw_ks(&w, "name", "openclaw");
-	jw_ks(&w, "date", iso);
-	jw_kint(&w, "logLevelId", 6 - (int)level);
-	jw_ks(&w, "logLevelName", names[level]);
-	jw_obj_end(&w);
-	jw_ks(&w, "time", iso);
-	jw_obj_end(&w);
-	dbuf_putc(&line, '\n');
-	if (!dbuf_err(&line) && !dbuf_err(&sub))
-		file_put(line.p, line.n);
-	else
-		drops++;
-	dbuf_clear(&clean);
-	dbuf_clear(&line);
-	dbuf_clear(&sub);
-}
-
-/* Today's file, or else the newest of its kind. */
-static int
-file_newest(char *name, size_t size)
-{
-	struct dirent	*d;
-	struct stat	 st;
-	DIR		*dir;
-	char		 best[256] = "";
-	int		 fd;
-
-	file_today(name, size);
-	fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd != -1 || errno != ENOENT || fixed_name[0] != '\0')
-		return fd;
-	if ((fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) ==
-	    -1 || (dir = fdopendir(fd)) == NULL)
-		return -1;
-	while ((d = readdir(dir)) != NULL)
-		/* Dates sort as text. */
-		if (is_dated(d->d_name) && strcmp(d->d_name, best) > 0 &&
-		    fstatat(dir_fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
-		    0 && S_ISREG(st.st_mode))
-			strlcpy(best, d->d_name, sizeof(best));
-	closedir(dir);
-	if (best[0] == '\0') {
-		errno = ENOENT;
-		return -1;
-	}
-	strlcpy(name, best, size);
-	return openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (lf == NULL)
+		return;
+	if (lf->fd != -1)
+		close(lf->fd);
+	if (lf->dir_fd != -1)
+		close(lf->dir_fd);
+	free(lf->dir);
+	free(lf->fixed);
+	free(lf);
+	errno = saved;
 }
 
 static void
-tail_lines(const char *p, size_t n, uint64_t limit, struct jw *w)
+lose(struct logfile *lf, int why)
 {
-	const char	*end = p + n, *at = end, *nl;
-	uint64_t	 lines = 0;
+	lf->lost++;
+	lf->untold++;
+	lf->why = why;
+}
 
-	/* Back from the end over at most `limit` line ends. */
-	if (n > 0 && end[-1] == '\n')
-		at = end - 1;
-	while (at > p && lines < limit) {
-		nl = memrchr(p, '\n', (size_t)(at - p));
-		lines++;
-		if (nl == NULL) {
-			at = p;
-			break;
-		}
-		at = nl;
+void
+logfile_write(struct logfile *lf, const char *p, size_t n)
+{
+	ssize_t	 w;
+
+	if (ready(lf) == -1) {
+		lose(lf, errno);
+		return;
 	}
-	if (at < end && *at == '\n' && lines == limit)
-		at++;
-	for (; at < end; at = nl + 1) {
-		nl = memchr(at, '\n', (size_t)(end - at));
-		if (nl == NULL)
-			nl = end;
-		if (nl > at)
-			jw_str(w, (struct str){ at, (size_t)(nl - at) });
-		if (nl == end)
-			break;
+	/* A reader must not take half a line and ours for one. */
+	if (lf->torn) {
+		if (logfile_sys.write(lf->fd, "\n", 1) != 1) {
+			lose(lf, errno);
+			return;
+		}
+		lf->torn = false;
+		lf->size++;
+	}
+	while ((w = logfile_sys.write(lf->fd, p, n)) == -1 && errno == EINTR)
+		;
+	if (w > 0)
+		lf->size += (uint64_t)w;
+	if (w == (ssize_t)n)
+		return;
+	lf->torn = w > 0;
+	lose(lf, w == -1 ? errno : ENOSPC);
+	/* A file system that came back read-only or went away: open anew. */
+	if (w == -1 && errno != ENOSPC && errno != EDQUOT) {
+		close(lf->fd);
+		lf->fd = -1;
+		lf->retry = logfile_sys.now() + RETRY_S;
+	}
+}
+
+uint64_t
+logfile_lost(const struct logfile *lf, int *why)
+{
+	*why = lf->why;
+	return lf->lost;
+}
+
+uint64_t
+logfile_untold(struct logfile *lf, int *why)
+{
+	uint64_t	 n = lf->untold;
+
+	*why = lf->why;
+	lf->untold = 0;
+	return n;
+}
+
+/* --- logs.tail -------------------------------------------------------------------- */
+
+/* Name of the file to read: today's, else the newest dated one. */
+static int
+tail_name(struct logfile *lf, char *name, size_t size)
+{
+	struct dirent	*de;
+	struct stat	 st;
+	DIR		*d;
+	char		 day[11];
+	int		 fd;
+
+	if (lf->fixed != NULL)
+		return strlcpy(name, lf->fixed, size) < size ? 0 : -1;
+	today(day);
+	snprintf(name, size, "openclaw-%s.log", day);
+	if (fstatat(lf->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	fd = openat(lf->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd == -1)
+		return -1;
+	if ((d = fdopendir(fd)) == NULL) {
+		close(fd);
+		return -1;
+	}
+	day[0] = '\0';
+	/* The date in the name orders them. */
+	while ((de = readdir(d)) != NULL) {
+		if (!is_dated(de->d_name) || strstr(de->d_name, ".1.") != NULL ||
+		    strncmp(de->d_name + 9, day, 10) <= 0)
+			continue;
+		memcpy(day, de->d_name + 9, 10);
+		day[10] = '\0';
+	}
+	closedir(d);
+	if (day[0] != '\0')
+		snprintf(name, size, "openclaw-%s.log", day);
+	return 0;
+}
+
+static void
+tail_lines(struct jw *w, const char *p, size_t n, size_t limit)
+{
+	size_t	 i, lines = 0, skip, end;
+
+	for (i = 0; i < n; i++)
+		lines += p[i] == '\n';
+	if (n > 0 && p[n - 1] != '\n')
+		lines++;
+	skip = lines > limit ? lines - limit : 0;
+	for (i = 0; i < n; i = end + 1) {
+		for (end = i; end < n && p[end] != '\n'; end++)
+			;
+		if (skip > 0)
+			skip--;
+		else
+			jw_str(w, (struct str){ p + i, end - i });
 	}
 }
 
 int
-file_tail(const struct tail_args *a, struct dbuf *out, char *why, size_t size)
+logfile_tail(struct logfile *lf, const struct logtail *t, struct dbuf *out)
 {
 	struct stat	 st;
 	struct jw	 w;
-	char		 name[256], path[4400], before;
-	char		*buf = NULL;
-	uint64_t	 from = 0, total = 0, n = 0;
+	char		 name[256], path[4096];
+	char		*text = NULL;
+	uint64_t	 size = 0, start = 0;
+	size_t		 n = 0, from = 0;
 	ssize_t		 r;
-	size_t		 skip = 0;
-	int		 fd;
-	bool		 truncated = false, reset = false;
+	bool		 reset = false, cut = false;
+	int		 fd, saved;
 
-	fd = file_newest(name, sizeof(name));
-	if (fd == -1 && errno != ENOENT) {
-		snprintf(why, size, "log read failed: %s", strerror(errno));
+	if (tail_name(lf, name, sizeof(name)) == -1)
 		return -1;
-	}
-	if (fd != -1 && fstat(fd, &st) == 0)
-		total = (uint64_t)st.st_size;
-	if (!a->cursor_given || a->cursor > total) {
-		reset = a->cursor_given;
-		from = total > a->max_bytes ? total - a->max_bytes : 0;
-		truncated = from > 0;
-	} else if (total - a->cursor > a->max_bytes) {
-		reset = truncated = true;
-		from = total - a->max_bytes;
-	} else
-		from = a->cursor;
-	if (total > from && (buf = malloc(total - from)) != NULL) {
-		r = pread(fd, buf, total - from, (off_t)from);
-		n = r > 0 ? (uint64_t)r : 0;
-		/* A read that starts inside a line drops its rest. */
-		if (from > 0 && n > 0 && pread(fd, &before, 1,
-		    (off_t)from - 1) == 1 && before != '\n') {
-			while (skip < n && buf[skip] != '\n')
-				skip++;
-			skip = skip < n ? skip + 1 : n;
+	fd = openat(lf->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
+	    O_CLOEXEC);
+	if (fd == -1 && errno != ENOENT)
+		return -1;
+	if (fd != -1) {
+		if (fstat(fd, &st) == -1)
+			goto fail;
+		if (!S_ISREG(st.st_mode)) {
+			errno = EINVAL;
+			goto fail;
 		}
+		size = (uint64_t)st.st_size;
+	}
+	start = size > t->max_bytes ? size - t->max_bytes : 0;
+	if (t->cursor == UINT64_MAX)
+		cut = start > 0;
+	else if (t->cursor > size) {
+		reset = true;
+		cut = start > 0;
+	} else if (size - t->cursor > t->max_bytes)
+		reset = cut = true;
+	else
+		start = t->cursor;
+	if (size > start) {
+		/* One byte more tells whether a line begins at start. */
+		from = start > 0;
+		if ((text = malloc((size_t)(size - start) + 1)) == NULL)
+			goto fail;
+		while (n < size - start + from) {
+			r = pread(fd, text + n, (size_t)(size - start) + from -
+			    n, (off_t)(start - from + n));
+			if (r == -1 && errno == EINTR)
+				continue;
+			if (r == -1)
+				goto fail;
+			if (r == 0)
+				break;
+			n += (size_t)r;
+		}
+		if (from > 0 && n > 0 && text[0] != '\n')
+			while (from < n && text[from - 1] != '\n')
+				from++;
+		if (from > n)
+			from = n;
 	}
 	if (fd != -1)
 		close(fd);
-	snprintf(path, sizeof(path), "%s/%s", dir_path, name);
+	snprintf(path, sizeof(path), "%s/%s", lf->dir, name);
 	jw_init(&w, out);
 	jw_obj(&w);
 	jw_ks(&w, "file", path);
-	jw_kuint(&w, "cursor", total);
-	jw_kuint(&w, "size", total);
+	jw_kuint(&w, "cursor", size);
+	jw_kuint(&w, "size", size);
 	jw_karr(&w, "lines");
-	if (n > skip)
-		tail_lines(buf + skip, n - skip, a->limit, &w);
+	tail_lines(&w, text != NULL ? text + from : "", n - from, t->limit);
 	jw_arr_end(&w);
-	jw_kbool(&w, "truncated", truncated);
+	jw_kbool(&w, "truncated", cut);
 	jw_kbool(&w, "reset", reset);
 	jw_obj_end(&w);
-	free(buf);
+	free(text);
 	if (dbuf_err(out)) {
-		snprintf(why, size, "log read failed: too large");
+		errno = EMSGSIZE;
 		return -1;
 	}
 	return 0;
+fail:
+	saved = errno;
+	free(text);
+	if (fd != -1)
+		close(fd);
+	errno = saved;
+	return -1;
 }

@@ -3,151 +3,150 @@
  * Copyright (c) 2026 The gatewayd developers
  */
 
-/* gatewayd-log: links, what workers print on standard error, rates. */
+/*
+ * gatewayd-log: writes what all others say into the log folder, and reads it
+ * back for logs.tail.  It sees that folder and nothing else.  Who speaks is
+ * known from the link, never from the text.  A line costs one write; nothing
+ * is ever sent back to a speaker, so a slow disk slows nobody.
+ */
+
 #include "common/compat.h"
 
+#include <sys/queue.h>
+
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "common/json_skim.h"
+#include "common/log.h"
 #include "common/worker.h"
-#include "gatewayd/log/logd.h"
+#include "gatewayd/log/file.h"
+#include "gatewayd/log/line.h"
 
-#define STDERR_LINE_MAX	4096
+#define RESULT_MAX	8388608	/* of RPC_RES */
+#define STDERR_LINE	1024
 
-struct source {
-	uint64_t	 second;	/* of the count below */
-	unsigned int	 lines;
+/* A worker's standard error: what libraries and sanitizers print. */
+struct pipe {
+	TAILQ_ENTRY(pipe)	 entry;
+	struct event		*ev;
+	int			 fd;
+	char			 name[192];
+	struct line_rate	 rate;
+	char			 buf[STDERR_LINE];
+	size_t			 n;
+};
+
+struct speaker {
+	struct line_rate	 rate;
+};
+
+static struct {
+	struct logfile	*file;
+	char		 dir[4096], name[256];
+	int		 level;		/* -1: silent */
+	char		 hostname[128];
+	TAILQ_HEAD(, pipe) pipes;
+	uint64_t	 lines, dropped;
+} lg = { .level = LOG_LEVEL_INFO };
+
+/* --- lines -------------------------------------------------------------------- */
+
+static void
+put_line(enum log_level level, const char *who, struct str text)
+{
+	static bool	 telling;
+	struct dbuf	 b;
+	char		 note[192];
+	uint64_t	 lost;
+	int		 why;
+
+	if (lg.file == NULL || (int)level > lg.level)
+		return;
+	dbuf_init(&b, 32 * LOG_TEXT_MAX);
+	line_format(&b, level, who, text, wall_ms(), lg.hostname);
+	if (!dbuf_err(&b))
+		logfile_write(lg.file, dbuf_str(&b), b.n);
+	dbuf_clear(&b);
+	lg.lines++;
+	/* There is room again: say once what is missing. */
+	if (!telling && logfile_lost(lg.file, &why) > 0 &&
+	    (lost = logfile_untold(lg.file, &why)) > 0) {
+		telling = true;
+		snprintf(note, sizeof(note), "%llu lines were lost: %s",
+		    (unsigned long long)lost, strerror(why));
+		put_line(LOG_LEVEL_WARN, "log", str_of(note));
+		telling = false;
+	}
+}
+
+static void
+put_limited(struct line_rate *r, enum log_level level, const char *who,
+    struct str text)
+{
+	char		 note[96];
 	uint64_t	 dropped;
-};
 
-/* What a library or a sanitizer of a worker printed. */
-struct printed {
-	struct event	*ev;
-	int		 fd;
-	char		 name[257];
-	struct dbuf	 buf;
-};
-
-static int
-logd_configure(const struct parcel *pc, bool reload, char *why, size_t size)
-{
-	const char	*level = parcel_get(pc, "level");
-	unsigned int	 i;
-
-	for (i = 0; level != NULL && i < LOG_LEVEL_MAX; i++)
-		if (strcmp(level, log_level_name(i)) == 0)
-			log_setlevel(i);
-	return 0;
-}
-
-/* The logger's own lines go where everybody's go. */
-static void
-logd_sink(enum log_level level, const char *text)
-{
-	file_write("log", level, str_of(text));
-}
-
-static int
-logd_setup(void)
-{
-	const char	*dir = parcel_get(worker_parcel(), "dir");
-
-	if (dir == NULL) {
-		errno = EINVAL;
-		return -1;
+	if (!line_allowed(r, mono_ms())) {
+		lg.dropped++;
+		return;
 	}
-	if (file_init(dir, parcel_get(worker_parcel(), "file")) == -1)
-		return -1;
-	log_setsink(logd_sink);
-	return 0;
-}
-
-/* More lines than a disk should take of one process: count and say so. */
-static bool
-logd_rate(struct source *s, const char *name)
-{
-	uint64_t	 now = mono_ms() / 1000;
-	char		 text[96];
-
-	if (s->second != now) {
-		if (s->dropped > 0) {
-			snprintf(text, sizeof(text), "%llu lines of one "
-			    "second left out", (unsigned long long)s->dropped);
-			file_write(name, LOG_LEVEL_WARN, str_of(text));
-		}
-		s->second = now;
-		s->lines = 0;
-		s->dropped = 0;
+	if ((dropped = r->dropped) > 0) {
+		r->dropped = 0;
+		snprintf(note, sizeof(note), "%llu lines came too fast and "
+		    "were dropped", (unsigned long long)dropped);
+		put_line(LOG_LEVEL_WARN, who, str_of(note));
 	}
-	if (s->lines >= LOGD_RATE) {
-		s->dropped++;
-		return false;
-	}
-	s->lines++;
-	return true;
+	put_line(level, who, text);
 }
 
 static void
-logd_peer(struct link *l)
+own_line(enum log_level level, const char *text)
 {
-	link_setdata(l, calloc(1, sizeof(struct source)));
+	put_line(level, "log", str_of(text));
+}
+
+/* --- standard error of others ---------------------------------------------------- */
+
+static void
+pipe_flush(struct pipe *p)
+{
+	if (p->n > 0)
+		put_limited(&p->rate, LOG_LEVEL_WARN, p->name,
+		    (struct str){ p->buf, p->n });
+	p->n = 0;
 }
 
 static void
-logd_peer_gone(struct link *l)
+pipe_cb(evutil_socket_t fd, short what, void *arg)
 {
-	free(link_data(l));
-	link_setdata(l, NULL);
-}
+	struct pipe	*p = arg;
+	char		 buf[4096];
+	ssize_t		 n, i;
 
-static void
-printed_flush(struct printed *p, bool all)
-{
-	char	*nl;
-	size_t	 n;
-
-	while ((nl = p->buf.n > 0 ? memchr(p->buf.p, '\n', p->buf.n) : NULL) !=
-	    NULL || (p->buf.n > 0 && all)) {
-		n = nl != NULL ? (size_t)(nl - p->buf.p) : p->buf.n;
-		if (n > 0)
-			file_write(p->name, LOG_LEVEL_WARN,
-			    (struct str){ p->buf.p, n });
-		dbuf_consume(&p->buf, n + (nl != NULL));
-	}
-}
-
-static void
-printed_read_cb(evutil_socket_t fd, short what, void *arg)
-{
-	struct printed	*p = arg;
-	char		 buf[STDERR_LINE_MAX];
-	ssize_t		 n;
-
-	n = read(fd, buf, sizeof(buf));
+	n = read(p->fd, buf, sizeof(buf));
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n <= 0) {
-		printed_flush(p, true);
-		event_free(p->ev);
-		close(p->fd);
-		dbuf_clear(&p->buf);
-		free(p);
+	for (i = 0; i < n; i++) {
+		if (buf[i] == '\n' || p->n == sizeof(p->buf))
+			pipe_flush(p);
+		if (buf[i] != '\n')
+			p->buf[p->n++] = buf[i];
+	}
+	if (n > 0)
 		return;
-	}
-	/* A line without an end is one line when it is long enough. */
-	if (dbuf_put(&p->buf, buf, (size_t)n) == -1) {
-		p->buf.err = false;
-		printed_flush(p, true);
-		dbuf_put(&p->buf, buf, (size_t)n);
-	}
-	printed_flush(p, false);
+	pipe_flush(p);
+	TAILQ_REMOVE(&lg.pipes, p, entry);
+	event_free(p->ev);
+	close(p->fd);
+	free(p);
 }
 
 static void
-logd_listener(enum listener_kind kind, int fd, const char *name)
+log_listener(enum listener_kind kind, int fd, const char *name)
 {
-	struct printed	*p;
+	struct pipe	*p;
 
 	if (kind != LISTENER_STDERR || (p = calloc(1, sizeof(*p))) == NULL) {
 		close(fd);
@@ -155,106 +154,213 @@ logd_listener(enum listener_kind kind, int fd, const char *name)
 	}
 	p->fd = fd;
 	strlcpy(p->name, name, sizeof(p->name));
-	dbuf_init(&p->buf, 2 * STDERR_LINE_MAX);
-	p->ev = event_new(worker_base(), fd, EV_READ | EV_PERSIST,
-	    printed_read_cb, p);
-	if (p->ev == NULL || event_add(p->ev, NULL) == -1) {
+	if (fd_nonblock(fd) == -1 || (p->ev = event_new(worker_base(), fd,
+	    EV_READ | EV_PERSIST, pipe_cb, p)) == NULL ||
+	    event_add(p->ev, NULL) == -1) {
+		if (p->ev != NULL)
+			event_free(p->ev);
 		close(fd);
 		free(p);
+		return;
 	}
+	TAILQ_INSERT_TAIL(&lg.pipes, p, entry);
 }
 
-static void
-logd_on_tail(struct link *l, const struct m_rpc_req *q, uint64_t corr)
-{
-	struct tail_args	 a = { false, 0, 500, 250000 };
-	struct m_rpc_res	 res;
-	struct skim_val		 root, v;
-	struct dbuf		 out;
-	int64_t			 num;
-	char			 why[256] = "";
+/* --- logs.tail --------------------------------------------------------------------- */
 
-	if (skim_text(q->params.p, q->params.n, &root) == SKIM_OK &&
-	    root.kind == SKIM_OBJECT) {
-		if (skim_get(&root, "cursor", &v) && skim_int(&v, &num) &&
-		    num >= 0) {
-			a.cursor_given = true;
-			a.cursor = (uint64_t)num;
-		}
-		if (skim_get(&root, "limit", &v) && skim_int(&v, &num) &&
-		    num >= 1 && num <= 5000)
-			a.limit = (uint64_t)num;
-		if (skim_get(&root, "maxBytes", &v) && skim_int(&v, &num) &&
-		    num >= 1 && num <= 1000000)
-			a.max_bytes = (uint64_t)num;
-	}
-	memset(&res, 0, sizeof(res));
-	dbuf_init(&out, 8u << 20);
-	if (file_tail(&a, &out, why, sizeof(why)) == 0) {
-		res.ok = 1;
-		res.result = (struct str){ out.p, out.n };
-	} else {
-		res.code = STR_LIT("UNAVAILABLE");
-		res.message = str_of(why);
-	}
-	send_rpc_res(l, &res, corr, MSG_F_REPLY);
-	dbuf_clear(&out);
+/* An optional integer of the parameters in its range. */
+static int
+param_int(const struct skim_val *o, const char *key, int64_t min, int64_t max,
+    int64_t *v)
+{
+	struct skim_val	 s;
+
+	if (!skim_get(o, key, &s))
+		return 0;
+	return skim_int(&s, v) && *v >= min && *v <= max ? 0 : -1;
 }
 
 static enum msg_err
-logd_message(struct link *l, struct msg *m)
+log_on_rpc(struct link *l, struct msg *m)
 {
-	struct m_log_line	 line;
-	struct m_rpc_req	 rpc;
+	struct m_rpc_req	 req;
 	struct m_rpc_res	 res;
-	struct source		*s = link_data(l);
+	struct skim_val		 params;
+	struct logtail		 t;
+	struct dbuf		 out;
+	enum msg_err		 err;
+	int64_t			 cursor = -1, limit = 500, bytes = 250000;
+	char			 why[256] = "";
+
+	if ((err = get_rpc_req(m, &req)) != MSG_OK)
+		return err;
+	memset(&res, 0, sizeof(res));
+	dbuf_init(&out, RESULT_MAX);
+	res.code = STR_LIT("INVALID_REQUEST");
+	if (!str_eqs(req.method, "logs.tail"))
+		snprintf(why, sizeof(why), "unknown method");
+	else if (req.params.n > 0 && (skim_text(req.params.p, req.params.n,
+	    &params) != SKIM_OK || params.kind != SKIM_OBJECT ||
+	    param_int(&params, "cursor", 0, INT64_MAX, &cursor) == -1 ||
+	    param_int(&params, "limit", 1, 5000, &limit) == -1 ||
+	    param_int(&params, "maxBytes", 1, 1000000, &bytes) == -1))
+		snprintf(why, sizeof(why), "invalid logs.tail params");
+	else {
+		t.cursor = cursor == -1 ? UINT64_MAX : (uint64_t)cursor;
+		t.limit = (size_t)limit;
+		t.max_bytes = (size_t)bytes;
+		if (logfile_tail(lg.file, &t, &out) == -1) {
+			res.code = STR_LIT("UNAVAILABLE");
+			snprintf(why, sizeof(why), "log read failed: %s",
+			    strerror(errno));
+		}
+	}
+	if (why[0] == '\0') {
+		res.ok = 1;
+		res.code = STR_LIT("");
+		res.result = (struct str){ dbuf_str(&out), out.n };
+	}
+	res.message = str_of(why);
+	if (send_rpc_res(l, &res, m->h.corr, MSG_F_REPLY) == -1)
+		log_warn("%s: answer to logs.tail", link_name(l));
+	dbuf_clear(&out);
+	return MSG_OK;
+}
+
+/* --- worker -------------------------------------------------------------------------- */
+
+static enum msg_err
+log_message(struct link *l, struct msg *m)
+{
+	struct m_log_line	 v;
+	struct speaker		*s = link_data(l);
 	enum msg_err		 err;
 
-	if (m->h.type == MSG_LOG_LINE) {
-		if ((err = get_log_line(m, &line)) != MSG_OK)
-			return err;
-		if (line.level <= log_getlevel() &&
-		    (s == NULL || logd_rate(s, link_name(l))))
-			file_write(link_name(l), line.level, line.text);
-		return MSG_OK;
-	}
-	if (m->h.type != MSG_RPC_REQ)
+	if (m->h.type == MSG_RPC_REQ)
+		return log_on_rpc(l, m);
+	if (m->h.type != MSG_LOG_LINE)
 		return MSG_DIRECTION;
-	if ((err = get_rpc_req(m, &rpc)) != MSG_OK)
+	if ((err = get_log_line(m, &v)) != MSG_OK)
 		return err;
-	if (str_eqs(rpc.method, "logs.tail")) {
-		logd_on_tail(l, &rpc, m->h.corr);
-		return MSG_OK;
-	}
-	memset(&res, 0, sizeof(res));
-	res.code = STR_LIT("INVALID_REQUEST");
-	res.message = STR_LIT("unknown method");
-	send_rpc_res(l, &res, m->h.corr, MSG_F_REPLY);
+	if (s != NULL)
+		put_limited(&s->rate, v.level, link_name(l), v.text);
 	return MSG_OK;
 }
 
 static void
-logd_stat(struct m_proc_stat_res *res, char *detail, size_t size)
+log_peer(struct link *l)
 {
-	res->drops = file_drops();
-	if (res->drops > 0)
-		snprintf(detail, size, "%llu lines lost",
-		    (unsigned long long)res->drops);
+	link_setdata(l, calloc(1, sizeof(struct speaker)));
 }
+
+static void
+log_peer_gone(struct link *l)
+{
+	free(link_data(l));
+	link_setdata(l, NULL);
+}
+
+static int
+log_configure(const struct parcel *p, bool reload, char *why, size_t size)
+{
+	const char	*dir, *file, *slash;
+
+	dir = parcel_get(p, "dir");
+	file = parcel_get(p, "file");
+	if (dir == NULL || dir[0] != '/' || strlen(dir) >= sizeof(lg.dir)) {
+		strlcpy(why, "dir: no absolute path", size);
+		return -1;
+	}
+	if (file != NULL && ((slash = strrchr(file, '/')) == NULL ||
+	    slash[1] == '\0' || strlen(slash + 1) >= sizeof(lg.name))) {
+		strlcpy(why, "file: no path of a file", size);
+		return -1;
+	}
+	if (reload && (strcmp(dir, lg.dir) != 0 || strcmp(file != NULL ?
+	    strrchr(file, '/') + 1 : "", lg.name) != 0)) {
+		strlcpy(why, "another folder or file needs a restart", size);
+		return -1;
+	}
+	if (!reload) {
+		strlcpy(lg.dir, dir, sizeof(lg.dir));
+		strlcpy(lg.name, file != NULL ? strrchr(file, '/') + 1 : "",
+		    sizeof(lg.name));
+	}
+	return 0;
+}
+
+static void
+log_commit(void)
+{
+	const char	*s = parcel_get(worker_parcel(), "level");
+	int		 i;
+
+	for (i = -1; i < LOG_LEVEL_MAX; i++)
+		if (s != NULL && strcmp(s, i == -1 ? "silent" :
+		    log_level_name((enum log_level)i)) == 0)
+			lg.level = i;
+}
+
+static int
+log_setup(void)
+{
+	log_commit();
+	lg.file = logfile_open(lg.dir, lg.name[0] != '\0' ? lg.name : NULL);
+	if (lg.file == NULL)
+		return -1;
+	log_setsink(own_line);
+	return 0;
+}
+
+static void
+log_stop(void)
+{
+	struct pipe	*p;
+
+	/* Last words of those that ended before us. */
+	TAILQ_FOREACH(p, &lg.pipes, entry)
+		pipe_flush(p);
+	log_setsink(NULL);
+	logfile_close(lg.file);
+	lg.file = NULL;
+}
+
+static void
+log_stat(struct m_proc_stat_res *res, char *detail, size_t size)
+{
+	uint64_t	 lost;
+	int		 why;
+
+	lost = logfile_lost(lg.file, &why);
+	res->drops = lost + lg.dropped;
+	if (lost > 0)
+		snprintf(detail, size, "%llu lines lost: %s",
+		    (unsigned long long)lost, strerror(why));
+	else
+		snprintf(detail, size, "%llu lines",
+		    (unsigned long long)lg.lines);
+}
+
+static const struct worker	 log_worker = {
+	.role = ROLE_LOG,
+	.configure = log_configure,
+	.commit = log_commit,
+	.setup = log_setup,
+	.listener = log_listener,
+	.peer = log_peer,
+	.peer_gone = log_peer_gone,
+	.message = log_message,
+	.stop = log_stop,
+	.stat = log_stat,
+};
 
 int
 main(int argc, char *argv[])
 {
-	static const struct worker	 w = {
-		.role = ROLE_LOG,
-		.configure = logd_configure,
-		.setup = logd_setup,
-		.listener = logd_listener,
-		.peer = logd_peer,
-		.peer_gone = logd_peer_gone,
-		.message = logd_message,
-		.stat = logd_stat,
-	};
-
-	return worker_main(argc, argv, &w);
+	TAILQ_INIT(&lg.pipes);
+	/* While the host's files can still be seen. */
+	tzset();
+	if (gethostname(lg.hostname, sizeof(lg.hostname) - 1) == -1)
+		strlcpy(lg.hostname, "localhost", sizeof(lg.hostname));
+	return worker_main(argc, argv, &log_worker);
 }

@@ -151,9 +151,12 @@ write_process(struct jw *w, const struct m_sup_proc *v)
 	jw_kuint(w, "uid", v->uid);
 	jw_kuint(w, "restarts", v->restarts);
 	jw_kuint(w, "startedAtMs", v->started_ms);
-	jw_kuint(w, "readyAfterMs", v->ready_ms);
+	jw_kuint(w, "readyAtMs", v->ready_ms);
 	jw_kuint(w, "pssKiB", v->pss_kib);
 	jw_kuint(w, "syscalls", v->syscalls);
+	jw_kuint(w, "landlockAbi", v->landlock_abi);
+	write_facts(w, "active", v->sandbox);
+	write_facts(w, "missing", v->failed);
 	jw_kstr_opt(w, "lastExit", v->last_exit);
 	jw_kstr_opt(w, "detail", v->detail);
 	jw_obj_end(w);
@@ -224,9 +227,11 @@ on_sup_res(struct link *l, struct msg *m)
 			dbuf_put(w->b, p->rows.p, p->rows.n);
 		dbuf_putc(w->b, ']');
 		w->comma = true;
-	} else
+		jw_kstr_opt(w, "mode", v.text);
+	} else {
 		jw_kbool(w, "ok", true);
-	jw_kstr_opt(w, "text", v.text);
+		jw_kstr_opt(w, "message", v.text);
+	}
 	jw_obj_end(w);
 	rt_answer_end(c);
 done:

@@ -188,10 +188,10 @@ def encode(desc, values):
     out, bodies = b"", []
     left = dict(values)
     # A body goes into a memfd when the datagram would not hold it.
+    size = {"U8": 1, "U16": 2, "U32": 4, "U64": 8}
     inline = HEADER.size + sum(
-        {"U8": 1, "U16": 2, "U32": 4, "U64": 8}.get(
-            f.kind, 6 + len(_bytes(values.get(f.name, b""))))
-        for f in desc.fields)
+        size[f.kind] if f.kind in size else
+        6 + len(_bytes(values.get(f.name, b""))) for f in desc.fields)
     for f in desc.fields:
         v = left.pop(f.name, 0 if f.kind[0] == "U" else b"")
         if f.kind[0] == "U":

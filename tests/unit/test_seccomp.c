@@ -1,0 +1,438 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * Runs the compiled filters, by an interpreter of the few instructions they
+ * use, against calls whose answer is known.
+ */
+#include "common/compat.h"
+
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#include "common/sandbox.h"
+#include "common/sandbox_profiles.h"
+#include "common/seccomp.h"
+
+#ifdef __x86_64__
+#define ARCH	AUDIT_ARCH_X86_64
+#else
+#define ARCH	AUDIT_ARCH_AARCH64
+#endif
+
+#define OKAY	SECCOMP_RET_ALLOW
+#define DIES	SECCOMP_RET_KILL_PROCESS
+#define ERRN(e)	(SECCOMP_RET_ERRNO | (e))
+
+/* The answer, or 0xdead0000 when the program is not well formed. */
+static uint32_t
+run(const struct seccomp_filter *f, const struct seccomp_data *d)
+{
+	const struct sock_filter *i;
+	uint32_t a = 0;
+	size_t pc;
+
+	for (pc = 0; pc < f->n; pc++) {
+		i = &f->insn[pc];
+		switch (i->code) {
+		case BPF_LD | BPF_W | BPF_ABS:
+			if (i->k % 4 != 0 || i->k > sizeof(*d) - 4)
+				return 0xdead0000;
+			memcpy(&a, (const char *)d + i->k, 4);
+			break;
+		case BPF_ALU | BPF_AND | BPF_K:
+			a &= i->k;
+			break;
+		case BPF_JMP | BPF_JA:
+			pc += i->k;
+			break;
+		case BPF_JMP | BPF_JEQ | BPF_K:
+			pc += a == i->k ? i->jt : i->jf;
+			break;
+		case BPF_JMP | BPF_JGE | BPF_K:
+			pc += a >= i->k ? i->jt : i->jf;
+			break;
+		case BPF_RET | BPF_K:
+			return i->k;
+		default:
+			return 0xdead0000;
+		}
+	}
+	return 0xdead0000;
+}
+
+static uint32_t
+ask(unsigned int id, int nr, uint64_t a0, uint64_t a1, uint64_t a2,
+    uint64_t a3, uint64_t a4)
+{
+	struct seccomp_data d;
+	struct seccomp_filter f;
+
+	assert_int_equal(seccomp_filter_get(id, &f), 0);
+	memset(&d, 0, sizeof(d));
+	d.nr = nr;
+	d.arch = ARCH;
+	d.args[0] = a0;
+	d.args[1] = a1;
+	d.args[2] = a2;
+	d.args[3] = a3;
+	d.args[4] = a4;
+	return run(&f, &d);
+}
+
+static void
+test_every_number_has_an_answer(void **state)
+{
+	struct seccomp_data d;
+	struct seccomp_filter f;
+	unsigned int id;
+	uint32_t r;
+	int nr;
+
+	(void)state;
+	for (id = 0; id < PROFILE_MAX; id++) {
+		assert_int_equal(seccomp_filter_get(id, &f), 0);
+		assert_true(f.n > 4 && f.n <= 4096);
+		for (nr = -1; nr < 1100; nr++) {
+			memset(&d, 0, sizeof(d));
+			d.nr = nr;
+			d.arch = ARCH;
+			r = run(&f, &d);
+			assert_int_not_equal(r, 0xdead0000);
+		}
+	}
+	errno = 0;
+	assert_int_equal(seccomp_filter_get(PROFILE_MAX, &f), -1);
+	assert_int_equal(errno, ENOENT);
+}
+
+static void
+test_foreign_abi_ends_the_process(void **state)
+{
+	struct seccomp_data d;
+	struct seccomp_filter f;
+	unsigned int id;
+
+	(void)state;
+	for (id = 0; id < PROFILE_MAX; id++) {
+		assert_int_equal(seccomp_filter_get(id, &f), 0);
+		memset(&d, 0, sizeof(d));
+		d.nr = SYS_read;
+		d.arch = AUDIT_ARCH_I386;
+		assert_int_equal(run(&f, &d), DIES);
+		d.arch = ARCH ^ 0x40;
+		assert_int_equal(run(&f, &d), DIES);
+#ifdef __x86_64__
+		d.arch = ARCH;
+		d.nr = 0x40000000 | SYS_read;
+		assert_int_equal(run(&f, &d), DIES);
+		d.nr = -1;
+		assert_int_equal(run(&f, &d), DIES);
+#endif
+	}
+}
+
+static void
+test_sizes_are_as_promised(void **state)
+{
+	const struct sandbox_profile *p;
+	struct seccomp_filter f;
+	unsigned int id;
+
+	(void)state;
+	for (id = 0; id < PROFILE_MAX; id++) {
+		p = sandbox_profile_get(id);
+		assert_non_null(p);
+		assert_int_equal(seccomp_filter_get(id, &f), 0);
+		if (p->miss == CALL_ALLOW) {
+			assert_int_equal(f.calls, 0);
+			continue;
+		}
+		assert_true(f.calls > 0);
+#ifndef GW_SANITIZED
+		assert_true(p->calls_max > 0);
+		if (f.calls > p->calls_max)
+			fail_msg("%s: %u calls, %u promised", p->name,
+			    f.calls, p->calls_max);
+#endif
+	}
+}
+
+/* What the tables say of plain rows is what the programs answer. */
+static void
+test_programs_say_what_the_tables_say(void **state)
+{
+	static const struct { const char *name; int nr; } known[] = {
+		{ "read", SYS_read }, { "recvmsg", SYS_recvmsg },
+		{ "openat", SYS_openat }, { "execve", SYS_execve },
+		{ "ptrace", SYS_ptrace }, { "fsync", SYS_fsync },
+		{ "accept4", SYS_accept4 }, { "connect", SYS_connect },
+		{ "unlinkat", SYS_unlinkat }, { "bpf", SYS_bpf },
+		{ "mount", SYS_mount }, { "wait4", SYS_wait4 },
+	};
+	const struct sandbox_profile *p;
+	const struct sandbox_call *c;
+	unsigned int id;
+	size_t i, k;
+	bool listed;
+	uint32_t r;
+
+	(void)state;
+	for (id = 0; id < PROFILE_MAX; id++) {
+		p = sandbox_profile_get(id);
+		for (k = 0; k < sizeof(known) / sizeof(known[0]); k++) {
+			listed = false;
+			for (i = 0; i < sandbox_ncalls; i++) {
+				c = &sandbox_calls[i];
+				if ((c->sets & p->sets) != 0 &&
+				    strcmp(c->name, known[k].name) == 0)
+					listed = true;
+			}
+			r = ask(id, known[k].nr, 0, 0, 0, 0, 0);
+			if (!listed && p->miss == CALL_ALLOW)
+				assert_int_equal(r, OKAY);
+#ifndef GW_SANITIZED
+			if (!listed && p->miss == CALL_KILL)
+				assert_int_equal(r, DIES);
+#endif
+			if (!listed && p->miss == CALL_ERRNO)
+				assert_int_equal(r, ERRN(p->miss_err));
+		}
+	}
+}
+
+static void
+test_workers(void **state)
+{
+	static const unsigned int strict[] = { ROLE_LOG, ROLE_CONFIG,
+	    ROLE_STORE, ROLE_ROUTER, ROLE_FRONT, ROLE_CHAN, ROLE_AGENT,
+	    ROLE_MODEL, ROLE_TOOL, ROLE_FILES, ROLE_FETCH };
+	static const int never[] = { SYS_execve, SYS_execveat, SYS_clone,
+	    SYS_clone3, SYS_socket, SYS_connect, SYS_bind, SYS_listen,
+	    SYS_ptrace, SYS_kill, SYS_mount, SYS_unshare, SYS_setns, SYS_bpf,
+	    SYS_io_uring_setup, SYS_keyctl, SYS_setuid, SYS_chroot,
+	    SYS_pidfd_getfd, SYS_process_vm_readv, SYS_open_by_handle_at,
+	    SYS_seccomp, SYS_userfaultfd, SYS_perf_event_open };
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < sizeof(strict) / sizeof(strict[0]); i++) {
+		for (k = 0; k < sizeof(never) / sizeof(never[0]); k++)
+			assert_int_equal(ask(strict[i], never[k], 0, 0, 0, 0,
+			    0), DIES);
+		assert_int_equal(ask(strict[i], SYS_recvmsg, 0, 0, 0, 0, 0),
+		    OKAY);
+		assert_int_equal(ask(strict[i], SYS_mmap, 0, 0,
+		    PROT_READ | PROT_WRITE, 0, 0), OKAY);
+		assert_int_equal(ask(strict[i], SYS_mmap, 0, 0,
+		    PROT_READ | PROT_EXEC, 0, 0), DIES);
+		assert_int_equal(ask(strict[i], SYS_mprotect, 0, 0,
+		    PROT_EXEC, 0, 0), DIES);
+		assert_int_equal(ask(strict[i], SYS_prlimit64, 0, 7, 0, 0, 0),
+		    OKAY);
+#ifndef GW_SANITIZED
+		assert_int_equal(ask(strict[i], SYS_prlimit64, 0, 7, 1, 0, 0),
+		    DIES);
+		/* only the upper half of the pointer is set */
+		assert_int_equal(ask(strict[i], SYS_prlimit64, 0, 7,
+		    1ull << 32, 0, 0), DIES);
+		assert_int_equal(ask(strict[i], SYS_tgkill, 1, 1, SIGKILL, 0,
+		    0), DIES);
+		assert_int_equal(ask(strict[i], SYS_fcntl, 0, F_SETOWN, 0, 0,
+		    0), DIES);
+#endif
+		assert_int_equal(ask(strict[i], SYS_tgkill, 1, 1, SIGABRT, 0,
+		    0), OKAY);
+		assert_int_equal(ask(strict[i], SYS_sendto, 0, 0, 0, 0, 0),
+		    OKAY);
+		assert_int_equal(ask(strict[i], SYS_sendto, 0, 0, 0, 0, 8),
+		    DIES);
+	}
+#ifndef GW_SANITIZED
+	assert_int_equal(ask(ROLE_ROUTER, SYS_openat, 0, 0, 0, 0, 0),
+	    ERRN(EACCES));
+	assert_int_equal(ask(ROLE_ROUTER, SYS_newfstatat, 3, 0, 0, 0x1000, 0),
+	    OKAY);
+	assert_int_equal(ask(ROLE_ROUTER, SYS_newfstatat, 3, 0, 0, 0, 0),
+	    ERRN(EBADF));
+#endif
+	assert_int_equal(ask(ROLE_STORE, SYS_openat, 0, 0, 0, 0, 0), OKAY);
+	assert_int_equal(ask(ROLE_STORE, SYS_newfstatat, 0, 0, 0, 0, 0), OKAY);
+	assert_int_equal(ask(ROLE_STORE, SYS_accept4, 0, 0, 0, 0, 0), DIES);
+	assert_int_equal(ask(ROLE_FRONT, SYS_unlinkat, 0, 0, 0, 0, 0), DIES);
+	assert_int_equal(ask(ROLE_FRONT, SYS_socketpair, AF_UNIX, 0, 0, 0, 0),
+	    OKAY);
+	assert_int_equal(ask(ROLE_FRONT, SYS_socketpair, AF_INET, 0, 0, 0, 0),
+	    DIES);
+}
+
+static void
+test_T48_connect_makes_internet_sockets_only(void **state)
+{
+	(void)state;
+	assert_int_equal(ask(ROLE_CONNECT, SYS_socket, AF_INET, 1, 0, 0, 0),
+	    OKAY);
+	assert_int_equal(ask(ROLE_CONNECT, SYS_socket, AF_INET6, 1, 0, 0, 0),
+	    OKAY);
+	assert_int_equal(ask(ROLE_CONNECT, SYS_socket, AF_UNIX, 1, 0, 0, 0),
+	    ERRN(EAFNOSUPPORT));
+	assert_int_equal(ask(ROLE_CONNECT, SYS_socket, AF_NETLINK, 1, 0, 0, 0),
+	    ERRN(EAFNOSUPPORT));
+	assert_int_equal(ask(ROLE_CONNECT, SYS_listen, 0, 0, 0, 0, 0), DIES);
+	assert_int_equal(ask(ROLE_CONNECT, SYS_bind, 0, 0, 0, 0, 0), DIES);
+	assert_int_equal(ask(ROLE_CONNECT, SYS_clone, SIGCHLD, 0, 0, 0, 0),
+	    DIES);
+}
+
+static void
+test_T36_jobs(void **state)
+{
+	static const int ends[] = { SYS_kexec_load, SYS_init_module,
+	    SYS_finit_module, SYS_delete_module, SYS_swapon, SYS_reboot,
+	    SYS_acct, SYS_bpf, SYS_pivot_root, SYS_open_by_handle_at };
+	static const int refused[] = { SYS_ptrace, SYS_mount, SYS_umount2,
+	    SYS_chroot, SYS_setns, SYS_unshare, SYS_keyctl, SYS_socket,
+	    SYS_connect, SYS_bind, SYS_listen, SYS_accept4,
+	    SYS_perf_event_open, SYS_clock_settime };
+	static const int unknown[] = { SYS_clone3, SYS_io_uring_setup,
+	    SYS_userfaultfd, SYS_openat2, SYS_open_tree, SYS_move_mount,
+	    SYS_fsopen, SYS_fsmount, SYS_mount_setattr, SYS_seccomp,
+	    SYS_process_vm_readv, SYS_pidfd_getfd, SYS_kcmp, SYS_memfd_secret,
+	    SYS_name_to_handle_at, SYS_syslog, SYS_quotactl, SYS_shmget,
+	    500, 999 };
+	static const int fine[] = { SYS_read, SYS_execve, SYS_wait4,
+	    SYS_openat, SYS_unlinkat, SYS_getdents64, SYS_futex, SYS_pipe2,
+	    SYS_statx, SYS_kill, SYS_mprotect };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		assert_int_equal(ask(PROFILE_JOB, ends[i], 0, 0, 0, 0, 0),
+		    DIES);
+	for (i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		assert_int_equal(ask(PROFILE_JOB, refused[i], 0, 0, 0, 0, 0),
+		    ERRN(EPERM));
+	for (i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
+		assert_int_equal(ask(PROFILE_JOB, unknown[i], 0, 0, 0, 0, 0),
+		    ERRN(ENOSYS));
+	for (i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
+		assert_int_equal(ask(PROFILE_JOB, fine[i], 0, 0, 0, 0, 0),
+		    OKAY);
+}
+
+static void
+test_T36_jobs_arguments(void **state)
+{
+	static const uint64_t ns[] = { CLONE_NEWNS, CLONE_NEWUSER,
+	    CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS,
+	    CLONE_NEWCGROUP, 0x80 };
+	unsigned int id;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(ask(PROFILE_JOB, SYS_clone, SIGCHLD, 0, 0, 0, 0),
+	    OKAY);
+	for (i = 0; i < sizeof(ns) / sizeof(ns[0]); i++)
+		assert_int_equal(ask(PROFILE_JOB, SYS_clone, ns[i] | SIGCHLD,
+		    0, 0, 0, 0), ERRN(EPERM));
+	/* The kernel reads 32 bits of the number; so must every filter. */
+	for (id = 0; id < PROFILE_MAX; id++) {
+#ifndef GW_SANITIZED
+		assert_int_not_equal(ask(id, SYS_ioctl, 0, TIOCSTI, 0, 0, 0),
+		    OKAY);
+#endif
+		if (sandbox_profile_get(id)->miss != CALL_KILL) {
+			assert_int_equal(ask(id, SYS_ioctl, 0,
+			    TIOCSTI | 1ull << 32, 0, 0, 0), ERRN(EPERM));
+			assert_int_equal(ask(id, SYS_ioctl, 0,
+			    TIOCLINUX | 7ull << 40, 0, 0, 0), ERRN(EPERM));
+			assert_int_equal(ask(id, SYS_ioctl, 0, TCGETS, 0, 0,
+			    0), OKAY);
+		}
+	}
+	assert_int_equal(ask(PROFILE_JOB, SYS_chmod, 0, 0755, 0, 0, 0), OKAY);
+	assert_int_equal(ask(PROFILE_JOB, SYS_chmod, 0, 04755, 0, 0, 0),
+	    ERRN(EPERM));
+	assert_int_equal(ask(PROFILE_JOB, SYS_fchmodat, 0, 0, 02755, 0, 0),
+	    ERRN(EPERM));
+	assert_int_equal(ask(PROFILE_JOB, SYS_openat, 0, 0, O_RDWR, 07777, 0),
+	    OKAY);
+	assert_int_equal(ask(PROFILE_JOB, SYS_openat, 0, 0, O_CREAT, 0644, 0),
+	    OKAY);
+	assert_int_equal(ask(PROFILE_JOB, SYS_openat, 0, 0, O_CREAT, 04644,
+	    0), ERRN(EPERM));
+	assert_int_equal(ask(PROFILE_JOB, SYS_openat, 0, 0, O_TMPFILE, 02644,
+	    0), ERRN(EPERM));
+	assert_int_equal(ask(PROFILE_JOB, SYS_socketpair, AF_UNIX,
+	    SOCK_STREAM | SOCK_CLOEXEC, 0, 0, 0), OKAY);
+	assert_int_equal(ask(PROFILE_JOB, SYS_socketpair, AF_UNIX, SOCK_DGRAM,
+	    0, 0, 0), ERRN(EPERM));
+	assert_int_equal(ask(PROFILE_JOB, SYS_prctl, PR_SET_NAME, 0, 0, 0, 0),
+	    OKAY);
+	assert_int_equal(ask(PROFILE_JOB, SYS_prctl, PR_SET_MM, 0, 0, 0, 0),
+	    ERRN(EINVAL));
+	assert_int_equal(ask(PROFILE_JOB, SYS_prctl, PR_SET_SECCOMP, 2, 0, 0,
+	    0), ERRN(EINVAL));
+	assert_int_equal(ask(PROFILE_JOB, SYS_personality, 0xffffffff, 0, 0,
+	    0, 0), OKAY);
+	assert_int_equal(ask(PROFILE_JOB, SYS_personality, 0x40000, 0, 0, 0,
+	    0), ERRN(EPERM));
+}
+
+/* What a job must be able to do, its ancestors' filters must not refuse. */
+static void
+test_ancestors_refuse_nothing_that_jobs_may(void **state)
+{
+	uint32_t job;
+	int nr;
+
+	(void)state;
+	for (nr = 0; nr < 500; nr++) {
+		job = ask(PROFILE_JOB, nr, 0, 0, 0, 0, 0);
+		if (job != OKAY)
+			continue;
+		assert_int_equal(ask(ROLE_PARENT, nr, 0, 0, 0, 0, 0), OKAY);
+		assert_int_equal(ask(ROLE_JAILER, nr, 0, 0, 0, 0, 0), OKAY);
+	}
+	/* and what the jailer needs for them */
+	assert_int_equal(ask(ROLE_JAILER, SYS_clone3, 0, 0, 0, 0, 0), OKAY);
+	assert_int_equal(ask(ROLE_JAILER, SYS_fsopen, 0, 0, 0, 0, 0), OKAY);
+	assert_int_equal(ask(ROLE_JAILER, SYS_move_mount, 0, 0, 0, 0, 0),
+	    OKAY);
+	assert_int_equal(ask(ROLE_JAILER, SYS_socket, 0, 0, 0, 0, 0),
+	    ERRN(EPERM));
+	assert_int_equal(ask(ROLE_PARENT, SYS_socket, 0, 0, 0, 0, 0), OKAY);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_number_has_an_answer),
+		cmocka_unit_test(test_foreign_abi_ends_the_process),
+		cmocka_unit_test(test_sizes_are_as_promised),
+		cmocka_unit_test(test_programs_say_what_the_tables_say),
+		cmocka_unit_test(test_workers),
+		cmocka_unit_test(test_T48_connect_makes_internet_sockets_only),
+		cmocka_unit_test(test_T36_jobs),
+		cmocka_unit_test(test_T36_jobs_arguments),
+		cmocka_unit_test(test_ancestors_refuse_nothing_that_jobs_may),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
