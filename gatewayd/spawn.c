@@ -9,7 +9,6 @@
  */
 #include "common/compat.h"
 
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -42,8 +41,6 @@ spawn_child(const char *path, char *const argv[], char *const envp[],
 {
 	int	 i;
 
-	/* We are not dumpable, and what is not cannot write its own maps. */
-	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	if (sandbox_child_prepare(sup.mode, uid, gid) == -1)
 		_exit(126);
 	for (i = 0; i < WORKER_FD_FIRST; i++)

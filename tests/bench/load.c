@@ -141,7 +141,8 @@ on_message(struct client *c, size_t index, struct str m)
 		char	 text[512];
 		int	 n;
 
-		if (memmem(m.p, m.n, "connect.challenge", 17) != NULL) {
+		if (m.n < 400 &&
+		    memmem(m.p, m.n, "connect.challenge", 17) != NULL) {
 			n = snprintf(text, sizeof(text), "{\"type\":\"req\","
 			    "\"id\":\"c\",\"method\":\"connect\",\"params\":{"
 			    "\"minProtocol\":3,\"maxProtocol\":3,\"client\":{"
