@@ -305,6 +305,26 @@ build_tools(const struct builder *b)
 	return out;
 }
 
+/* Models of the vendor from 4.6 on think adaptively, and from 4.7 on refuse a
+ * budget: claude-<name>-<major>[-<minor>][-<date>]. */
+static bool
+is_adaptive(const char *id)
+{
+	unsigned int	 v[2] = { 0, 0 };
+	size_t		 n, k = 0;
+
+	if (strncmp(id, "claude-", 7) != 0)
+		return false;
+	for (id += 7; *id != '\0' && k < 2; id += n + (id[n] == '-')) {
+		n = strcspn(id, "-");
+		if (n > 0 && n <= 2 && strspn(id, "0123456789") == n)
+			v[k++] = (unsigned int)strtoul(id, NULL, 10);
+		else if (k > 0)
+			break;
+	}
+	return v[0] > 4 || (v[0] == 4 && v[1] >= 6);
+}
+
 static void
 build_thinking(struct builder *b, json_t *body, uint64_t max_tokens)
 {
@@ -316,7 +336,8 @@ build_thinking(struct builder *b, json_t *body, uint64_t max_tokens)
 	uint64_t		 budget = budgets[level];
 
 	if (level > 0 && b->m->reasoning && strcmp(wire_compat_text(b->m,
-	    "thinking", "budget"), "adaptive") == 0) {
+	    "thinking", is_adaptive(b->m->id) ? "adaptive" : "budget"),
+	    "adaptive") == 0) {
 		put(body, "max_tokens", json_integer((json_int_t)max_tokens));
 		put(body, "thinking", json_pack("{s:s,s:s}", "type",
 		    "adaptive", "display", "summarized"));

@@ -499,6 +499,28 @@ test_anthropic_request(void **state)
 	    "tools"), 0), "cache_control"));
 	json_decref(j);
 	provider_request_clear(&rq);
+
+	/* Which kind of thinking a model takes is in its name. */
+	static const struct { const char *id, *type; } ids[] = {
+		{ "claude-3-7-sonnet-20250219", "enabled" },
+		{ "claude-opus-4-5", "enabled" },
+		{ "claude-sonnet-4-20250514", "enabled" },
+		{ "claude-opus-4-6", "adaptive" },
+		{ "claude-opus-4-7-20260401", "adaptive" },
+		{ "claude-opus-5", "adaptive" },
+		{ "claude-sonnet-5-5", "adaptive" }, { "m", "enabled" },
+	};
+	size_t	 i;
+
+	for (i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		model.id = ids[i].id;
+		j = build("anthropic-messages", "[{\"role\":\"user\","
+		    "\"content\":\"hi\"}]", &rq);
+		assert_string_equal(json_text(json_object_get(j, "thinking"),
+		    "type", ""), ids[i].type);
+		json_decref(j);
+		provider_request_clear(&rq);
+	}
 }
 
 static void
