@@ -24,6 +24,7 @@
 #define CF_POOL_MAX	(128u << 20)
 #define CF_PROBLEMS_MAX	200		/* told; more are only counted */
 #define CF_SECRETS_MAX	1024
+#define CF_HIDDEN_MAX	64
 #define CF_PATH_MAX	4096
 #define CF_REDACTED	"__OPENCLAW_REDACTED__"
 
@@ -71,6 +72,9 @@ struct cf {
 	struct cf_var	*dotenv, *vars;
 	struct str	 secrets[CF_SECRETS_MAX];
 	size_t		 nsecrets;
+	/* Values of the main text that a later equal key hides. */
+	struct { uint32_t off, len; } hidden[CF_HIDDEN_MAX];
+	size_t		 nhidden;	/* may be more than fit */
 	char		*dir;		/* of the main file */
 	char		*home;
 };

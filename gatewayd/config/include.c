@@ -249,6 +249,11 @@ on_dup(void *arg, const struct json5 *first, const struct json5 *second)
 	struct cf	*cf = arg;
 	char		 key[JSON5_KEY_MAX + 1];
 
+	/* What is hidden is in no tree, but still in the text. */
+	if (first->file == 0 && cf->nhidden++ < CF_HIDDEN_MAX) {
+		cf->hidden[cf->nhidden - 1].off = first->off;
+		cf->hidden[cf->nhidden - 1].len = first->len;
+	}
 	if (str_copy(first->key, key, sizeof(key)) == 0)
 		cf_warn(cf, first, key, "key stands twice; the one in line "
 		    "%u counts", (unsigned int)second->line);

@@ -113,7 +113,7 @@ static int
 parse_rest(struct str s, struct key_alt *a)
 {
 	struct key_node	*v;
-	char		 buf[64], *end;
+	char		 buf[64], *end, *dots;
 
 	if (s.n == 0)
 		return a->kind == KEY_ENUM || a->kind == KEY_OPTION ? -1 : 0;
@@ -130,10 +130,14 @@ parse_rest(struct str s, struct key_alt *a)
 			return 0;
 		if (buf[0] != ':')
 			return -1;
-		a->min = strtod(buf + 1, &end);
-		if (strncmp(end, "..", 2) != 0)
+		/* strtod() would take the first point of "0..5". */
+		if ((dots = strstr(buf, "..")) == NULL)
 			return -1;
-		a->max = strtod(end + 2, &end);
+		*dots = '\0';
+		a->min = strtod(buf + 1, &end);
+		if (*end != '\0')
+			return -1;
+		a->max = strtod(dots + 2, &end);
 		return *end == '\0' ? 0 : -1;
 	}
 	if (s.p[0] != ':')

@@ -178,29 +178,43 @@ struct spans {
 };
 
 static void
+span_add(struct spans *sp, uint32_t off, uint32_t len)
+{
+	struct span	*neu;
+
+	if (sp->n == sp->cap) {
+		neu = reallocarray(sp->v, sp->cap * 2 + 16, sizeof(*neu));
+		if (neu == NULL) {
+			sp->err = true;
+			return;
+		}
+		sp->v = neu;
+		sp->cap = sp->cap * 2 + 16;
+	}
+	sp->v[sp->n++] = (struct span){ off, len };
+}
+
+static int
+cmp_spans(const void *a, const void *b)
+{
+	const struct span	*x = a, *y = b;
+
+	return x->off < y->off ? -1 : x->off > y->off;
+}
+
+static void
 spans_of(struct cf *cf, const struct json5 *v, const struct key_node *node,
     bool secret, struct spans *sp)
 {
 	const struct key_node	*c;
 	const struct json5	*m;
-	struct span		*neu;
 
 	if (v->type < JSON5_ARRAY) {
 		if (v->type == JSON5_STRING ? v->s.n == 0 ||
 		    is_reference(v->s) || !(secret || holds_secret(cf, v->s)) :
 		    !(secret && v->type == JSON5_NUMBER))
 			return;
-		if (sp->n == sp->cap) {
-			neu = reallocarray(sp->v, sp->cap * 2 + 16,
-			    sizeof(*neu));
-			if (neu == NULL) {
-				sp->err = true;
-				return;
-			}
-			sp->v = neu;
-			sp->cap = sp->cap * 2 + 16;
-		}
-		sp->v[sp->n++] = (struct span){ v->off, v->len };
+		span_add(sp, v->off, v->len);
 		return;
 	}
 	for (m = v->child; m != NULL; m = m->next) {
@@ -240,8 +254,13 @@ cf_redact_raw(struct cf *cf, struct dbuf *out)
 	struct spans	 sp = { NULL, 0, 0, false };
 	size_t		 i, pos = 0;
 
+	if (cf->nhidden > CF_HIDDEN_MAX)
+		return -1;
 	spans_of(cf, cf->parsed, keys_root(), false, &sp);
-	/* The tree is in order of the text. */
+	for (i = 0; i < cf->nhidden; i++)
+		span_add(&sp, cf->hidden[i].off, cf->hidden[i].len);
+	if (sp.n > 0)
+		qsort(sp.v, sp.n, sizeof(*sp.v), cmp_spans);
 	for (i = 0; i < sp.n && !sp.err; i++) {
 		if (sp.v[i].off < pos || sp.v[i].len == 0 ||
 		    sp.v[i].len > cf->rawlen - sp.v[i].off)

@@ -11,12 +11,15 @@ Files that the configuration asks for are served from `files` (absolute path
 -> text, or an errno).
 """
 import errno
+import fcntl
 import json
 import os
 import pathlib
+import signal
 import socket
 import struct
-import subprocess
+import tempfile
+import time
 
 import gwproto
 
@@ -79,23 +82,61 @@ class Result:
         return out
 
 
+class Process:
+    def __init__(self, link_fd):
+        self.err = tempfile.TemporaryFile()
+        env = {k: v for k, v in os.environ.items()
+               if k.endswith("SAN_OPTIONS")}
+        null = os.open("/dev/null", os.O_RDWR)
+        high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 100)
+                for fd in (null, null, self.err.fileno(), link_fd)]
+        argv = [str(BIN / "gatewayd-config")]
+        self.status = None
+        self.pid = os.posix_spawn(
+            argv[0], argv, env, file_actions=[
+                (os.POSIX_SPAWN_DUP2, fd, i) for i, fd in enumerate(high)])
+        for fd in high + [null]:
+            os.close(fd)
+
+    def wait(self, timeout=10):
+        end = time.monotonic() + timeout
+        while self.status is None:
+            pid, st = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(st)
+            elif time.monotonic() > end:
+                self.kill()
+                raise AssertionError("gatewayd-config does not end")
+            else:
+                time.sleep(0.002)
+        return self.status
+
+    def kill(self):
+        if self.status is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self.status = os.waitstatus_to_exitcode(
+                os.waitpid(self.pid, 0)[1])
+
+    def stderr(self):
+        self.err.seek(0)
+        return self.err.read().decode(errors="replace")
+
+    def close(self):
+        self.kill()
+        self.err.close()
+
+
 def start():
     """(process, parent's end of its link), locked down, HELLO read."""
     a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    # A shell puts the link to 3; subprocess itself may be using that number.
-    p = subprocess.Popen(["/bin/sh", "-c", 'exec "$0" 3<&%d' % b.fileno(),
-                          str(BIN / "gatewayd-config")],
-                         pass_fds=(b.fileno(),), stdin=subprocess.DEVNULL,
-                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                         env={k: v for k, v in os.environ.items()
-                              if k.endswith("SAN_OPTIONS")})
+    p = Process(b.fileno())
     b.close()
     link = gwproto.Link(a)
     link.send("PROC_SANDBOX", spec=sandbox_spec())
     try:
         hello = link.expect("PROC_HELLO")
     except EOFError:
-        raise AssertionError(p.communicate()[1].decode()) from None
+        raise AssertionError(p.stderr()) from None
     assert hello.role == gwproto.role("CONFIG")
     return p, link
 
@@ -147,11 +188,8 @@ def run(config=None, env=None, files=None, flags=0, path=PATH, state=STATE,
                 m.close()
         assert link.recv(timeout) is None
         res.status = p.wait(timeout)
-        res.stderr = p.stderr.read().decode()
+        res.stderr = p.stderr()
     finally:
         link.close()
-        if p.poll() is None:
-            p.kill()
-            p.wait()
-        p.stderr.close()
+        p.close()
     return res
