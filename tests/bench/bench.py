@@ -80,6 +80,9 @@ try:
 except ImportError:
     running = None
 
+import jailing  # filters and jobs
+HARD += jailing.HARD
+
 
 def main():
     ap = argparse.ArgumentParser()
@@ -88,6 +91,7 @@ def main():
     args = ap.parse_args()
     if running:
         running.report = report
+    jailing.report = report
     for f in HARD + ([] if args.hard else SOFT):
         if not args.names or f.__name__ in args.names:
             f()
