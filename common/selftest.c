@@ -560,6 +560,7 @@ selftest_main(enum role role)
 		printf("Bail out! %s\n", strerrordesc_np(errno));
 		return 1;
 	}
+	memset(&spec, 0, sizeof(spec));
 	bad = tried = 0;
 	r = 1;
 	netns = -1;
@@ -622,6 +623,7 @@ selftest_main(enum role role)
 	r = bad == 0 ? 0 : 1;
 out:
 	fflush(stdout);
+	sandbox_spec_clear(&spec);
 	held_close();
 	if (netns != -1)
 		close(netns);
