@@ -682,7 +682,10 @@ OK(SET_SANITIZER, open),
 OK(SET_SANITIZER, readlink),
 OK(SET_SANITIZER, sigaltstack),
 OK(SET_SANITIZER, sched_getaffinity),
-OK(SET_SANITIZER, prctl),
+OK_IF(SET_SANITIZER, prctl, EQ(0, PR_SET_NAME)),
+OK_IF(SET_SANITIZER, prctl, EQ(0, PR_GET_NAME)),
+OK_IF(SET_SANITIZER, prctl, EQ(0, PR_GET_NO_NEW_PRIVS)), /* leak check */
+OK_IF(SET_SANITIZER, prctl, EQ(0, 0x53564d41)),	/* PR_SET_VMA: names */
 OK(SET_SANITIZER, uname),
 OK(SET_SANITIZER, getppid),
 OK(SET_SANITIZER, ioctl),
