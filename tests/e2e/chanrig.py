@@ -90,11 +90,11 @@ class Rig:
                 raise ConnectionRefusedError("refused by the test")
             s = socket.create_connection(("127.0.0.1", self.fake.port), 5)
         except OSError as e:
-            link.send("CN_ERR", corr=m.corr, flags=gwproto.F_REPLY, kind=1,
+            link.send("CN_ERR", corr=m.corr, header_flags=gwproto.F_REPLY, kind=1,
                       reason=str(e))
             return
         s.setblocking(False)
-        link.send("CN_FD", corr=m.corr, flags=gwproto.F_REPLY,
+        link.send("CN_FD", corr=m.corr, header_flags=gwproto.F_REPLY,
                   address="127.0.0.1", fds=[s.fileno()])
         s.close()
 

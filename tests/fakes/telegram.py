@@ -20,6 +20,7 @@ played on the next call of a method:
     hang        no answer at all, the connection stays (half-open)
     cut         half of the answer, then the end
     garbage     status 200 with a page of HTML
+    raw         status 200 with body=TEXT
     slow        seconds=S before the answer
     hold        waits for release(); effect=True: after doing it
     replay      getUpdates gives all updates there were, whatever the offset
@@ -324,6 +325,9 @@ class FakeTelegram:
         if kind == "garbage":
             return web.Response(text="<html>hello</html>",
                                 content_type="text/html")
+        if kind == "raw":
+            return web.Response(text=f["body"],
+                                content_type="application/json")
         if kind == "slow":
             await asyncio.sleep(f["seconds"])
         if kind == "replay":
