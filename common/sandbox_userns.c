@@ -36,6 +36,7 @@ static pid_t	 clone_raw(uint64_t);
 static int	 write_at(int, const char *, const char *, size_t);
 static size_t	 map_line(char *, unsigned long, unsigned long);
 static int	 wait_pid(pid_t);
+static bool	 users_mapped(void);
 
 uint64_t
 sandbox_clone_flags(enum role role, enum sandbox_mode mode)
@@ -321,6 +322,21 @@ sandbox_netns_new(void)
 	return fd;
 }
 
+/* Are there other users than this one?  Root of a container may be alone. */
+static bool
+users_mapped(void)
+{
+	unsigned long long in, n, out, sum;
+	FILE *f;
+
+	if ((f = fopen("/proc/self/uid_map", "re")) == NULL)
+		return true;
+	for (sum = 0; fscanf(f, "%llu %llu %llu", &in, &out, &n) == 3;)
+		sum += n;
+	fclose(f);
+	return sum >= 65535;
+}
+
 enum sandbox_mode
 sandbox_mode_probe(char *why, size_t size)
 {
@@ -340,7 +356,7 @@ sandbox_mode_probe(char *why, size_t size)
 	h.version = _LINUX_CAPABILITY_VERSION_3;
 	if (uid == 0 && syscall(SYS_capget, &h, d) == 0 &&
 	    (d[0].effective & (1u << CAP_SYS_ADMIN)) != 0 &&
-	    (d[0].effective & (1u << CAP_SETUID)) != 0)
+	    (d[0].effective & (1u << CAP_SETUID)) != 0 && users_mapped())
 		return SANDBOX_ROOT;
 	/* Nothing short of trying tells: sysctls, AppArmor and containers all
 	 * have their own way to refuse. */

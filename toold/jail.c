@@ -6,6 +6,7 @@
 /* The jailer's side of a job: making it, signalling it, collecting it. */
 #include "common/compat.h"
 
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -29,8 +30,17 @@ void
 jail_init(struct jail *j)
 {
 	memset(j, 0, sizeof(*j));
-	j->uid = getuid() == 0 ? 1 : getuid();
-	j->gid = getgid() == 0 ? 1 : getgid();
+	j->uid = getuid();
+	j->gid = getgid();
+	/* The call says nothing of failure; it is asked twice. */
+	if (j->uid == 0) {
+		(void)setfsuid(1);
+		j->uid = setfsuid(0) == 1 ? 1 : 0;
+	}
+	if (j->gid == 0) {
+		(void)setfsgid(1);
+		j->gid = setfsgid(0) == 1 ? 1 : 0;
+	}
 	j->tmp_bytes = 64u << 20;
 	j->cgroup_fd = -1;
 }

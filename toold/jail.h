@@ -66,7 +66,7 @@ struct jail_result {
 };
 
 /* Fills uid and gid from what this process is: the jailer is 0 in a
- * namespace of two, or it and its jobs are one user. */
+ * namespace of two and jobs are 1, or it and its jobs are one user. */
 void	 jail_init(struct jail *);
 /* Can jobs be made here?  NULL, or why not. */
 const char *jail_ready(void);

@@ -269,6 +269,13 @@ order_spawn(json_t *o)
 			    EV_READ | EV_PERSIST, out_cb, j);
 			event_add(j->ev[i], NULL);
 		}
+	/* a descriptor that no job may have */
+	text = json_string_value(json_object_get(o, "stdin_path"));
+	if (text != NULL) {
+		close(fds[0]);
+		if ((fds[0] = open(text, O_RDONLY | O_CLOEXEC)) == -1)
+			err(1, "%s", text);
+	}
 	j->start_us = now_us();
 	spawn_send(o, j->num, fds);
 }
