@@ -196,6 +196,7 @@ int	 journal_open(void);
 void	 journal_close(void);
 void	 journal_accept(struct turn *);
 void	 journal_start(struct turn *);
+int	 journal_began(struct turn *);
 void	 journal_end(struct run *);
 /* Its turn was refused. */
 void	 journal_forget(struct run *);
@@ -421,5 +422,7 @@ void	 view_flush(void);
 extern struct link *router, *tools;
 extern int state_fd, sessions_fd;	/* folders */
 extern bool draining;
+/* Opens (makes) what state_fd and sessions_fd are: 0, or -1 with errno. */
+int	 agent_open_folders(void);
 
 #endif

@@ -90,6 +90,34 @@ journal_start(struct turn *t)
 	schedule(0);
 }
 
+/* Before a run does what cannot be repeated: is it known to have begun?  A
+ * turn without that is simply run again after a crash. */
+int
+journal_began(struct turn *t)
+{
+	struct turn	*o;
+
+	if (!t->in_starts)
+		return 0;
+	if (db == NULL || sessdb_begin(db, false) == -1)
+		return -1;
+	/* With the session, or a new one would not find the transcript. */
+	TAILQ_FOREACH(o, &starts, journal)
+		if (sessdb_start_turn(db, &o->row) == -1 ||
+		    session_put(o->session) == -1)
+			goto fail;
+	if (sessdb_commit(db) == -1)
+		goto fail;
+	while ((o = TAILQ_FIRST(&starts)) != NULL) {
+		TAILQ_REMOVE(&starts, o, journal);
+		o->in_starts = false;
+	}
+	return 0;
+fail:
+	sessdb_rollback(db);
+	return -1;
+}
+
 void
 journal_end(struct run *run)
 {
@@ -305,14 +333,16 @@ db_open(void)
 	uint64_t	 now = mono_ms();
 
 	snprintf(path, sizeof(path), "%s/agent.sqlite", cfg->state_dir);
-	if ((db = sessdb_open(path, why, sizeof(why))) == NULL) {
+	snprintf(why, sizeof(why), "%s", cfg->state_dir);
+	if (agent_open_folders() == -1 ||
+	    (db = sessdb_open(path, why, sizeof(why))) == NULL) {
 		snprintf(trouble, sizeof(trouble), "the state folder cannot "
 		    "be written: %s", strerror(errno));
 		if (warned_ms == 0 || now - warned_ms > WARN_MS) {
 			int saved = errno;
 
 			warned_ms = now;
-			log_errorx("%s", why);
+			log_errorx("%s: %s", why, strerror(saved));
 			errno = saved;
 		}
 		return -1;

@@ -62,9 +62,11 @@ agent_commit(void)
 	turn_schedule();
 }
 
-static int
-open_folders(void)
+int
+agent_open_folders(void)
 {
+	if (sessions_fd != -1)
+		return 0;
 	if (mkdir(cfg->state_dir, 0700) == -1 && errno != EEXIST &&
 	    errno != EROFS)
 		return -1;
@@ -85,7 +87,7 @@ agent_setup(void)
 {
 	signal(SIGXFSZ, SIG_IGN);	/* a full quota is an errno */
 	tzset();
-	if (open_folders() == -1)
+	if (agent_open_folders() == -1)
 		log_warn("%s", cfg->state_dir);	/* turns are refused */
 	prompt_open();
 	return 0;

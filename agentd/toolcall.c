@@ -375,6 +375,11 @@ launch_one(struct run *run, struct toolcall *c)
 		finish_error(run, c, "Tool %s not found.", c->name);
 		return true;
 	}
+	if (journal_began(run->turn) == -1) {
+		finish_error(run, c, "Not run: the gateway cannot write its "
+		    "state at the moment.");
+		return true;
+	}
 	args = json_dumps(json_object_get(c->block, "arguments"),
 	    JSON_COMPACT);
 	if (args == NULL) {

@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The gatewayd developers
+"""R07, R08, R15: agentd is killed at every step, the disk is full or read-only.
+
+An accepted turn is answered exactly once, or its user is told once that it was
+interrupted; nothing that was accepted is lost.
+"""
+import json
+import os
+import random
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from agentproc import Agent, EVENT_CHAT, RUN, TURN, events, payload
+
+SCRIPT = r'''
+@on user~"hello"
+  text "Hi there."
+@on user~"slow"
+  text "one "
+  stall
+@on user~"tool"
+  call exec {"command":"df"} id=o1
+@on result exec
+  text "disk is fine"
+@on user~"long"
+  text "a b c d e f g h i j k l m n o p q r s t u v w x y z "
+  pause 20ms
+  text "a b c d e f g h i j k l m n o p q r s t u v w x y z "
+  pause 20ms
+  text "done"
+'''
+TOLD = "interrupted by a restart"
+
+
+@pytest.fixture
+def agent():
+    a = Agent(script=SCRIPT, agent={"maxConcurrent": 8})
+    a.start()
+    yield a
+    a.close()
+
+
+def drain(agent, seconds=0.5):
+    """What the router is told until it is quiet; deliveries are acked."""
+    got = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            m = agent.recv(max(0.01, end - time.monotonic()))
+        except TimeoutError:
+            break
+        if m.name == "AG_DELIVER":
+            agent.ack_delivery(m)
+            end = time.monotonic() + seconds
+        got.append(m)
+    return got
+
+
+def texts(got):
+    return [m.fields["text"].decode() for m in got if m.name == "AG_DELIVER"]
+
+
+def restart(agent):
+    agent.kill()
+    agent.start()
+
+
+def began(agent):
+    """Its turn is known to have begun (until then it is simply run again)."""
+    agent.ask("sessions.list")
+    time.sleep(0.1)
+
+
+def test_R07_killed_in_mid_answer(agent):
+    agent.channel_turn("slow", msg_id="1")
+    agent.until("AG_EVENT")
+    agent.channel_turn("hello", msg_id="2")
+    agent.until("AG_TURN_ACK")
+    began(agent)
+    restart(agent)
+    got = drain(agent)
+    out = texts(got)
+    assert len(out) == 2 and TOLD in out[0] and out[1] == "Hi there."
+    restart(agent)
+    assert texts(drain(agent)) == []
+    roles = [(x["message"]["role"], x["message"].get("stopReason"))
+             for x in agent.transcript() if x["type"] == "message"]
+    assert roles == [("user", None), ("assistant", "error"),
+                     ("user", None), ("assistant", "stop")]
+
+
+def test_R07_client_is_told_by_an_event(agent):
+    agent.turn("slow", run="r1")
+    agent.until("AG_EVENT")
+    began(agent)
+    restart(agent)
+    got = drain(agent)
+    chat = events(got, EVENT_CHAT)
+    assert [(e["runId"], e["state"]) for e in chat] == [("r1", "error")]
+    assert TOLD in chat[0]["errorMessage"]
+    end = [m for m in got if m.name == "AG_RUN_END"]
+    assert len(end) == 1 and end[0].fields["status"] == RUN["RUN_ERROR"]
+    restart(agent)
+    assert drain(agent, 0.3) == []
+    # The same request again is a duplicate with that outcome.
+    agent.turn("slow", run="r1")
+    ack = agent.expect("AG_TURN_ACK")
+    assert ack.fields["status"] == TURN["TURN_DUPLICATE"]
+    assert agent.expect("AG_RUN_END").fields["status"] == RUN["RUN_ERROR"]
+
+
+def test_R07_killed_during_a_tool_call(agent):
+    agent.channel_turn("tool", msg_id="1")
+    agent.tool_call()
+    restart(agent)
+    out = texts(drain(agent))
+    assert len(out) == 1 and TOLD in out[0]
+    msgs = [x["message"] for x in agent.transcript()
+            if x["type"] == "message"]
+    assert [m["role"] for m in msgs] == ["user", "assistant", "toolResult",
+                                         "assistant"]
+    assert msgs[2]["toolCallId"] == "o1" and msgs[2]["isError"]
+    agent.channel_turn("hello", msg_id="2")
+    assert texts(drain(agent)) == ["Hi there."]
+
+
+def test_R07_killed_after_a_tool_result(agent):
+    agent.channel_turn("tool", msg_id="1")
+    agent.tool_done(agent.tool_call(), "ok")
+    agent.until("AG_DELIVER")          # answered, not acknowledged
+    restart(agent)
+    assert texts(drain(agent)) == ["disk is fine"]
+
+
+def test_R07_killed_before_the_acknowledgement(agent):
+    """Not acknowledged: the other side offers it again, under the same key."""
+    for i in range(20):
+        agent.channel_turn("hello", msg_id=str(i))
+        agent.kill()
+        agent.start()
+        agent.channel_turn("hello", msg_id=str(i))
+        got = drain(agent, 0.3)
+        acks = [m for m in got if m.name == "AG_TURN_ACK"]
+        assert len(acks) == 1
+        out = texts(got)
+        assert len(out) == 1, (i, out)
+        assert out[0] == "Hi there." or TOLD in out[0]
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("GW_SEEDS", "4"))))
+def test_R07_R08_killed_at_random_points(agent, seed):
+    """Several turns in several sessions, killed again and again; whatever is
+    not acknowledged is offered again, as channeld does."""
+    rnd = random.Random(seed)
+    todo = {str(i): rnd.choice(["hello", "long", "tool", "hello"])
+            for i in range(24)}
+    waiting = dict(todo)
+    seen = {}
+    answers = {}
+    n_kills = 0
+    deadline = time.monotonic() + 60
+    idle = 0
+    while time.monotonic() < deadline and idle < 2:
+        for msg_id, text in list(waiting.items()):
+            run = agent.channel_turn(
+                text, msg_id=msg_id, chat="c" + msg_id,
+                session=f"agent:main:telegram:dm:{msg_id}")
+            seen[run] = msg_id
+        busy = False
+        stop_at = time.monotonic() + rnd.uniform(0.0, 0.25)
+        if n_kills >= 12:
+            stop_at = time.monotonic() + 0.6
+        while time.monotonic() < stop_at:
+            try:
+                m = agent.tool.recv(0.001)
+                if m.name == "TL_CALL":
+                    agent.tool_done(m, "ok")
+                continue
+            except TimeoutError:
+                pass
+            try:
+                m = agent.recv(0.005)
+            except TimeoutError:
+                continue
+            busy = busy or m.name != "AG_EVENT"
+            if m.name == "AG_TURN_ACK":
+                assert m.fields["status"] != TURN["TURN_REFUSED"], m.fields
+                waiting.pop(seen[m.fields["run_id"]], None)
+            elif m.name == "AG_DELIVER":
+                did = m.fields["delivery_id"]
+                answers.setdefault(m.fields["chat"], {})[did] = \
+                    m.fields["text"].decode()
+                if rnd.random() < 0.8:
+                    agent.ack_delivery(m)
+        if n_kills < 12:
+            n_kills += 1
+            restart(agent)
+        else:
+            idle = 0 if busy else idle + 1
+    for msg_id, text in todo.items():
+        got = answers.get("c" + msg_id, {})
+        assert len(got) == 1, (msg_id, text, got)
+        answer = next(iter(got.values()))
+        assert TOLD in answer or answer in (
+            "Hi there.", "disk is fine") or answer.endswith("done"), answer
+
+
+def test_queue_survives_an_orderly_restart(agent):
+    agent.channel_turn("slow", msg_id="1")
+    agent.until("AG_EVENT")
+    agent.channel_turn("hello", msg_id="2")
+    agent.until("AG_TURN_ACK")
+    agent.worker.ctl.send("PROC_DRAIN", deadline_ms=1500)
+    agent.worker.ctl.expect("PROC_DRAINED", timeout=5)
+    assert agent.worker.quit() == 0
+    agent.start()
+    assert texts(drain(agent)) == ["Hi there."]
+
+
+# --- R15 -------------------------------------------------------------------
+
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="mounts a tmpfs")
+
+
+def mount_ok():
+    return os.getuid() == 0 and subprocess.run(
+        ["unshare", "-m", "true"], capture_output=True).returncode == 0
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    if not mount_ok():
+        pytest.skip("no mounts here")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    r = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m,mode=755",
+                        "gw-test", str(disk)], capture_output=True)
+    if r.returncode != 0:
+        pytest.skip("no tmpfs here")
+    os.chmod(tmp_path, 0o755)
+    for p in list(tmp_path.parents)[:3]:
+        if p.stat().st_uid == os.getuid() and p != p.parent and \
+                str(p).startswith("/tmp/"):
+            os.chmod(p, 0o755)
+    a = Agent(script=SCRIPT, base=disk)
+    yield a, disk
+    a.close()
+    subprocess.run(["umount", "-l", str(disk)], check=False)
+
+
+@needs_root
+def test_R15_full_disk_refuses_new_turns_and_loses_nothing(small_disk):
+    a, disk = small_disk
+    a.start()
+    a.channel_turn("hello", msg_id="1")
+    assert texts(drain(a, 0.3)) == ["Hi there."]
+    a.turn("slow", session="s", run="held")
+    a.until("AG_EVENT")
+    fd = os.open(disk / "filler", os.O_WRONLY | os.O_CREAT)
+    try:
+        while True:
+            os.write(fd, b"x" * 4096)
+    except OSError:
+        os.close(fd)
+    # What sqlite and the file system still have in their pages may take a
+    # few; then it is refused, with a reason.
+    refused = None
+    for i in range(200):
+        a.channel_turn("hello " + "x" * 3000, msg_id=f"f{i}",
+                       chat=f"f{i}", session=f"agent:main:x{i}")
+        ack = [m for m in a.until("AG_TURN_ACK")][-1]
+        if ack.fields["status"] == TURN["TURN_REFUSED"]:
+            refused = ack
+            break
+    assert refused is not None
+    assert refused.fields["code"] == "UNAVAILABLE"
+    assert "No space left" in refused.fields["reason"]
+    a.channel_turn("hello", msg_id="again")
+    got = a.until("AG_TURN_ACK")
+    assert got[-1].fields["status"] == TURN["TURN_REFUSED"]
+    # Questions are still answered.
+    assert a.ask("sessions.list")["count"] >= 1
+    os.unlink(disk / "filler")
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        a.channel_turn("hello", msg_id="again")
+        got = a.until("AG_TURN_ACK")
+        if got[-1].fields["status"] != TURN["TURN_REFUSED"]:
+            break
+        time.sleep(0.2)
+    assert got[-1].fields["status"] == TURN["TURN_ACCEPTED"]
+    accepted = i
+    out = texts(drain(a, 1.5))
+    assert out.count("Hi there.") >= 1 + 0 * accepted
+    a.kill()
+    a.start()
+    a.channel_turn("hello", msg_id="1")     # known before the trouble
+    got = a.until("AG_TURN_ACK")
+    assert got[-1].fields["status"] == TURN["TURN_DUPLICATE"]
+
+
+@needs_root
+def test_R15_read_only_disk_is_said(small_disk):
+    a, disk = small_disk
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    a.start()
+    a.channel_turn("hello", msg_id="1")
+    ack = a.expect("AG_TURN_ACK")
+    assert ack.fields["status"] == TURN["TURN_REFUSED"]
+    assert ack.fields["code"] == "UNAVAILABLE"
+    assert "cannot be written: Read-only" in ack.fields["reason"]
+    assert a.ask("sessions.list")[0] == "UNAVAILABLE"
+
+
+def test_R15_state_that_cannot_be_written_heals():
+    a = Agent(script=SCRIPT)
+    try:
+        os.chmod(a.state, 0o555)
+        a.start()
+        a.channel_turn("hello", msg_id="1")
+        ack = a.expect("AG_TURN_ACK")
+        assert ack.fields["status"] == TURN["TURN_REFUSED"]
+        assert "cannot be written" in ack.fields["reason"]
+        os.chmod(a.state, 0o755)
+        deadline = time.monotonic() + 8
+        while time.monotonic() < deadline:
+            a.channel_turn("hello", msg_id="1")
+            ack = a.until("AG_TURN_ACK")[-1]
+            if ack.fields["status"] == TURN["TURN_ACCEPTED"]:
+                break
+            time.sleep(0.2)
+        assert texts(drain(a)) == ["Hi there."], a.worker.output()
+    finally:
+        a.close()
