@@ -137,14 +137,29 @@ conf_run(uint32_t flags, void (*done)(bool))
 }
 
 /* An include may not leave the folder that the configuration is in, neither
- * by name nor by link: root opens it for an unprivileged asker. */
+ * by name nor by link: root opens it for an unprivileged asker.  Of the state
+ * directory the asker may have what belongs to the configuration, and none of
+ * the conversations. */
 static int
 conf_open_include(const char *path)
 {
-	char	 dir[4096];
+	static const char *const	 of_state[] = { ".env", "gateway/tls/",
+		"credentials/" };
+	char				 dir[4096];
+	size_t				 i, n = strlen(sup.paths.state);
+	int				 fd;
 
 	strlcpy(dir, sup.paths.config, sizeof(dir));
-	return beneath_open_file(dirname(dir), path);
+	fd = beneath_open_file(dirname(dir), path);
+	if (fd != -1 || errno != EACCES ||
+	    strncmp(path, sup.paths.state, n) != 0 || path[n] != '/')
+		return fd;
+	for (i = 0; i < sizeof(of_state) / sizeof(of_state[0]); i++)
+		if (strncmp(path + n + 1, of_state[i], strlen(of_state[i])) ==
+		    0 && strstr(path, "/../") == NULL)
+			return beneath_open_file(sup.paths.state, path);
+	errno = EACCES;
+	return -1;
 }
 
 static enum msg_err
@@ -228,7 +243,7 @@ conf_gone(struct proc *p)
 			snprintf(problem, sizeof(problem), "the configuration "
 			    "reader %s", p->last_exit);
 	}
-	if (ok) {
+	if (ok && (sup.conf_flags & CF_CHECK_ONLY) == 0) {
 		fd = conf_take(ROLE_PARENT, "");
 		if (fd == -1 || (next = parcel_open(fd)) == NULL) {
 			ok = false;

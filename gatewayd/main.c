@@ -65,6 +65,7 @@ announce_cb(evutil_socket_t fd, short what, void *arg)
 	struct timeval		 tv = { 0, 5000 };
 	struct proc		*p;
 	size_t			 i;
+	bool			 ours;
 
 	if (announced || sup.stopping)
 		return;
@@ -78,10 +79,13 @@ announce_cb(evutil_socket_t fd, short what, void *arg)
 	announced = true;
 	log_info("ready, generation %u, %s mode", sup.generation,
 	    sandbox_mode_name(sup.mode));
-	/* The token goes to a person's terminal, never into a log. */
-	if (environ_token()[0] != '\0' && isatty(STDOUT_FILENO))
+	/* The token goes to a person's terminal, never into a log; and only
+	 * when the configuration does not name another. */
+	ours = environ_token()[0] != '\0' && parcel_get_bool(conf_index(),
+	    true, "auth.env_token");
+	if (ours && isatty(STDOUT_FILENO))
 		printf("open %s#token=%s\n", listen_url(), environ_token());
-	else if (environ_token()[0] != '\0')
+	else if (ours)
 		printf("open %s with the token in %s/gateway-token\n",
 		    listen_url(), sup.paths.state);
 	else
@@ -100,6 +104,12 @@ first_cb(bool ok)
 		log_errorx("the configuration cannot be used: %s",
 		    conf_problem());
 		sup.status = EXIT_CONFIG;
+		event_base_loopbreak(sup.base);
+		return;
+	}
+	if (sup.conf_flags & CF_CHECK_ONLY) {
+		printf("%s: the configuration can be used\n",
+		    sup.paths.config);
 		event_base_loopbreak(sup.base);
 		return;
 	}
@@ -218,7 +228,12 @@ main(int argc, char *argv[])
 	sup.argv = argv;
 	TAILQ_INIT(&sup.procs);
 	if (paths_resolve(&sup.paths, config, state, why,
-	    sizeof(why)) == -1 || places_make(why, sizeof(why)) == -1 ||
+	    sizeof(why)) == -1)
+		fatalx("%s", why);
+	/* A check makes nothing and may run beside a running gateway. */
+	if (sup.conf_flags & CF_CHECK_ONLY)
+		setenv("OPENCLAW_GATEWAY_TOKEN", "made at the start", 0);
+	else if (places_make(why, sizeof(why)) == -1 ||
 	    places_lock(why, sizeof(why)) == -1 ||
 	    environ_token_load(why, sizeof(why)) == -1)
 		fatalx("%s", why);

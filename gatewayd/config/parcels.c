@@ -611,6 +611,27 @@ build_index(struct build *b)
 	    a.token_from_env, "auth.env_token");
 }
 
+/* What agents can write must not be configuration (threat T21). */
+static void
+check_includes(struct build *b)
+{
+	struct json5	 place = { 0 };
+	size_t		 i, k, n;
+
+	for (i = 1; i < b->cf->nfiles; i++)
+		for (k = 0; k < b->nagents; k++) {
+			n = strlen(b->agents[k].workspace);
+			if (strncmp(b->cf->files[i], b->agents[k].workspace,
+			    n) != 0 || b->cf->files[i][n] != '/')
+				continue;
+			place.file = (uint16_t)i;
+			place.line = 1;
+			cf_error(b->cf, &place, "$include", "this file is in "
+			    "the workspace of agent \"%s\", who could change "
+			    "the configuration there", b->agents[k].id);
+		}
+}
+
 int
 cf_parcels(struct cf *cf)
 {
@@ -623,6 +644,7 @@ cf_parcels(struct cf *cf)
 	b.nagents = cf_agents(cf, b.agents);
 	b.nproviders = cf_providers(cf, b.providers);
 	b.naccounts = cf_accounts(cf, b.accounts);
+	check_includes(&b);
 	cf_collect_secrets(cf);
 	for (i = 0; i < b.nproviders; i++)
 		if (b.providers[i].secret != NULL &&

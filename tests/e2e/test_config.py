@@ -517,6 +517,14 @@ def test_T21_nothing_of_a_workspace_is_asked_for():
     assert r.ok and r.asked == ["/state/.env"]
 
 
+def test_T21_no_include_from_a_workspace():
+    r = gwconfig.run('{"$include": "/state/workspace/x", gateway: %s}' %
+                     json.dumps(LOCAL), files={"/state/workspace/x": "{}"})
+    assert not r.ok
+    assert (r.errors[0].file, r.errors[0].key) == ("/state/workspace/x",
+                                                   "$include")
+
+
 # --- older files ----------------------------------------------------------------------------------
 
 
@@ -735,3 +743,50 @@ def test_orderly_end_before_it_began():
     assert p.wait(10) == 0
     p.close()
     link.close()
+
+
+# --- under the real parent ---------------------------------------------------------------------------------
+
+
+def gatewayd(tmp_path, text, *args, env=None):
+    import subprocess
+    (tmp_path / "c").mkdir(exist_ok=True)
+    cfg = tmp_path / "c" / "openclaw.json"
+    cfg.write_text(text)
+    return subprocess.run(
+        [str(gwconfig.BIN / "gatewayd"), *args, "-t", "-s",
+         str(tmp_path / "state"), "-c", str(cfg)], env=env or {},
+        capture_output=True, text=True, timeout=30)
+
+
+def test_check_of_a_file(tmp_path):
+    p = gatewayd(tmp_path, "{gateway:{mode:'local'},gatway:1}", "-S")
+    assert p.returncode == 0, p.stderr
+    assert 'did you mean "gateway"' in p.stderr
+    assert "can be used" in p.stdout
+    # Nothing was made, no lock was taken.
+    assert not (tmp_path / "state").exists()
+    p = gatewayd(tmp_path, "{\n gateway: {mode: 'moon'},\n logging: 5}", "-S")
+    assert p.returncode == 78
+    assert "openclaw.json:2: gateway.mode: Invalid input" in p.stderr
+    assert "openclaw.json:3: logging: Invalid input" in p.stderr
+
+
+def test_R05_a_bad_file_does_not_start(tmp_path):
+    p = gatewayd(tmp_path, "{gateway:{mode:'local'}, x: [}")
+    assert p.returncode == 78 and "JSON5: invalid character '}'" in p.stderr
+
+
+def test_T21_includes_stay_in_their_folder(tmp_path):
+    (tmp_path / "outside").write_text("{a: 1}")
+    os.makedirs(tmp_path / "c", exist_ok=True)
+    os.symlink("../outside", tmp_path / "c" / "link")
+    os.mkfifo(tmp_path / "c" / "fifo")
+    for name in ["../outside", "link", str(tmp_path / "outside"),
+                 "/etc/passwd", "fifo", "/proc/self/environ"]:
+        p = gatewayd(tmp_path, '{"$include": "%s"}' % name, "-S")
+        assert p.returncode == 78, name
+        assert "Failed to read include file" in p.stderr, p.stderr
+    (tmp_path / "c" / "good").write_text("{gateway:{mode:'local'}}")
+    p = gatewayd(tmp_path, '{"$include": "good"}', "-S")
+    assert p.returncode == 0, p.stderr
