@@ -56,7 +56,7 @@ enum http_error {
 };
 const char *http_error_name(enum http_error);
 
-/* --- where descriptors come from ------------------------------------------ */
+/* --- where descriptors come from ----------------------------------------- */
 
 struct http_connector *http_connector_new(struct event_base *);
 /* After every client that uses it. */
@@ -71,7 +71,7 @@ enum msg_err http_connector_message(struct http_connector *, struct msg *);
 void	 http_connector_set_open(struct http_connector *,
 	    int (*open)(uint32_t dest, void *arg), void *arg);
 
-/* --- one destination -------------------------------------------------------*/
+/* --- one destination ----------------------------------------------------- */
 
 struct http_client_config {
 	const char	*host;		/* for Host, SNI and the certificate */
@@ -83,7 +83,7 @@ struct http_client_config {
 	const char	*proxy_auth;	/* value of Proxy-Authorization, NULL */
 	unsigned int	 max_conns;	/* at once; 0: 4 */
 	unsigned int	 max_idle;	/* kept for reuse; 0: 2 */
-	unsigned int	 max_waiting;	/* requests without a connection; 0: 64 */
+	unsigned int	 max_waiting;	/* not on a connection; 0: 64 */
 	uint32_t	 keep_ms;	/* idle connection; 0: 50 s */
 	uint32_t	 connect_ms;	/* up to TLS included; 0: 15 s */
 };
@@ -97,7 +97,7 @@ void	 http_client_free(struct http_client *);
 /* Closes connections that are only kept. */
 void	 http_client_drop_idle(struct http_client *);
 
-/* --- one request -----------------------------------------------------------*/
+/* --- one request --------------------------------------------------------- */
 
 struct http_request_ops {
 	/* Final status and headers (1xx are swallowed).  May be NULL. */

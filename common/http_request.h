@@ -18,7 +18,7 @@ struct event;
 struct http_request {
 	TAILQ_ENTRY(http_request) entry;	/* while waiting */
 	struct http_client	*client;
-	struct http_conn	*conn;		/* while it is sent and answered */
+	struct http_conn	*conn;		/* while on one */
 	const struct http_request_ops *ops;
 	void			*arg;
 	struct dbuf		 head;

@@ -40,7 +40,7 @@ struct sse {
 	void		*arg;
 };
 
-void	 sse_init(struct sse *, sse_event_cb *, void *arg);
+void	 sse_init(struct sse *, sse_event_cb *cb, void *arg);
 void	 sse_clear(struct sse *);
 /* 0, or -1 with errno: EMSGSIZE (a line or an event over its limit), ENOMEM,
  * ECANCELED.  Do not feed further after -1.  The callback may not clear it. */

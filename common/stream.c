@@ -50,7 +50,7 @@ struct stream {
 
 static void	 stream_run(struct stream *);
 
-/* --- plain ------------------------------------------------------------------*/
+/* --- plain --------------------------------------------------------------- */
 
 static enum stream_io
 plain_read(void *ctx, int fd, void *p, size_t size, size_t *n, char *reason,
@@ -103,7 +103,7 @@ static const struct stream_transport plain = {
 	.write = plain_write,
 };
 
-/* --- life -------------------------------------------------------------------*/
+/* --- life ---------------------------------------------------------------- */
 
 static void
 stream_event_cb(evutil_socket_t fd, short what, void *arg)
@@ -252,7 +252,7 @@ stream_release_fd(struct stream *s)
 	return fd;
 }
 
-/* --- work -------------------------------------------------------------------*/
+/* --- work ---------------------------------------------------------------- */
 
 static void
 stream_ended(struct stream *s, enum stream_io why)
@@ -344,8 +344,9 @@ write_some(struct stream *s)
 			return;
 		}
 		if (io != STREAM_IO_OK) {
-			/* What the peer sent before may still wait (an answer
-			 * such as 413 before a reset): reading tells the end. */
+			/* What the peer sent before may still wait (an
+			 * answer such as 413 before a reset): reading tells
+			 * the end. */
 			s->write_ended = true;
 			evbuffer_drain(s->out, evbuffer_get_length(s->out));
 			if (s->read_ended || io == STREAM_IO_FAILED)

@@ -220,7 +220,7 @@ tls_server_new(struct str cert, struct str key, char *why, size_t size)
 	return c;
 }
 
-/* --- transport ---------------------------------------------------------------*/
+/* --- transport ----------------------------------------------------------- */
 
 static enum stream_io
 tls_result(SSL *ssl, int r, const char *what, char *reason, size_t size)

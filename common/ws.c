@@ -346,7 +346,7 @@ enum ws_event
 ws_read_evbuffer(struct ws_reader *r, struct evbuffer *in, struct str *data)
 {
 	enum ws_event	 ev;
-	uint8_t		*p, none[1];
+	uint8_t		*p, none[1] = { 0 };
 	size_t		 n, want, used;
 
 	ws_reader_settle(r, in);

@@ -31,7 +31,7 @@ typedef void dial_cb(int fd, const char *address, enum cn_err,
  * before it has returned.  NULL: out of memory. */
 struct dial *dial_start(struct event_base *, const struct sockaddr_storage *,
 	    size_t n, uint16_t port, bool private, uint32_t timeout_ms,
-	    dial_cb *, void *arg);
+	    dial_cb *cb, void *arg);
 void	 dial_cancel(struct dial *);
 
 #endif

@@ -70,7 +70,7 @@ struct resolver {
 static void	 query_send(struct query *);
 static void	 resolve_candidate(struct resolve *);
 
-/* --- files --------------------------------------------------------------------*/
+/* --- files --------------------------------------------------------------- */
 
 /* A small file as text; the caller frees p.  Empty when it cannot be read. */
 static struct str
@@ -97,7 +97,7 @@ static void
 resolver_conf(struct resolver *rs)
 {
 	struct stat	st;
-	struct str	text = { "", 0 };
+	struct str	text = { NULL, 0 };
 	int		fd;
 
 	fd = open(rs->resolv_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -113,11 +113,10 @@ resolver_conf(struct resolver *rs)
 	}
 	resolv_conf_parse(&rs->conf, text.p == NULL ?
 	    (struct str){ "", 0 } : text);
+	free((void *)(uintptr_t)text.p);
 	rs->have_conf = fd != -1;
-	if (fd != -1) {
+	if (fd != -1)
 		close(fd);
-		free((void *)(uintptr_t)text.p);
-	}
 }
 
 static size_t
@@ -168,7 +167,7 @@ resolver_free(struct resolver *rs)
 	free(rs);
 }
 
-/* --- one resolve ----------------------------------------------------------------*/
+/* --- one resolve --------------------------------------------------------- */
 
 static void
 query_close(struct query *q)

@@ -36,7 +36,7 @@ struct resolver *resolver_new(struct event_base *, const char *resolv_path,
 	    const char *hosts_path, uint16_t dns_port);
 void	 resolver_free(struct resolver *);	/* after every resolve */
 struct resolve *resolve_start(struct resolver *, const char *name,
-	    resolve_cb *, void *arg);
+	    resolve_cb *cb, void *arg);
 void	 resolve_cancel(struct resolve *);
 
 #endif

@@ -173,16 +173,14 @@ conn_evict(void)
 	struct conn	*c;
 	uint64_t	 now = mono_ms();
 
-	TAILQ_FOREACH(c, &conns, entry) {
-		if (c->state == CONN_JUDGED || c->state == CONN_LEAVING)
-			continue;
-		/* The list is by age: the first that may go is the oldest. */
-		if (c->born_ms + EVICT_MS > now)
-			return false;
-		conn_free(c);
-		return true;
-	}
-	return false;
+	/* The list is by age: the first that may go is the oldest. */
+	for (c = TAILQ_FIRST(&conns); c != NULL; c = TAILQ_NEXT(c, entry))
+		if (c->state != CONN_JUDGED && c->state != CONN_LEAVING)
+			break;
+	if (c == NULL || c->born_ms + EVICT_MS > now)
+		return false;
+	conn_free(c);
+	return true;
 }
 
 void
@@ -213,7 +211,7 @@ conn_free_all(void)
 	}
 }
 
-/* --- what the stream says ---------------------------------------------------------*/
+/* --- what the stream says ------------------------------------------------ */
 
 static void
 conn_open_cb(struct stream *s, void *arg)

@@ -15,7 +15,7 @@
 #include "common/ws.h"
 #include "gatewayd/front/locality.h"
 
-/* --- configuration: conf.c -------------------------------------------------*/
+/* --- configuration: conf.c ----------------------------------------------- */
 
 struct front_conf {
 	struct origin_policy origin;
@@ -42,7 +42,7 @@ struct front_tls {
 };
 extern const struct front_tls	*front_tls;
 
-/* --- connections: conn.c ------------------------------------------------------*/
+/* --- connections: conn.c ------------------------------------------------- */
 
 enum conn_state {
 	CONN_TLS,		/* handshake */
@@ -86,7 +86,7 @@ void	 conn_each_judged(void (*fn)(struct conn *));
 /* Frees all of them (drain); WebSockets get a close 1012. */
 void	 conn_free_all(void);
 
-/* --- requests: http.c ------------------------------------------------------------*/
+/* --- requests: http.c ---------------------------------------------------- */
 
 /* A whole head is at the front of in; http_request() drains it. */
 void	 http_request(struct conn *, const struct http_head *, size_t head_n,
@@ -95,7 +95,7 @@ void	 http_refuse(struct conn *, unsigned int status, const char *text);
 /* Bytes that answer whoever is not even let in. */
 size_t	 http_busy(char *buf, size_t size, uint32_t retry_s);
 
-/* --- WebSocket up to the hand-over: upgrade.c ---------------------------------------*/
+/* --- WebSocket up to the hand-over: upgrade.c ---------------------------- */
 
 void	 upgrade_request(struct conn *, const struct http_head *);
 void	 upgrade_read(struct conn *, struct evbuffer *in);
@@ -106,20 +106,20 @@ enum msg_err upgrade_auth_res(struct msg *);
 /* Store or router went away while they were asked. */
 void	 upgrade_lost(struct conn *);
 
-/* --- links: main code in front.c -------------------------------------------------------*/
+/* --- links: main code in front.c ----------------------------------------- */
 
 extern struct link	*front_router, *front_store;
 /* front_tls is set before; the result of main(). */
 int	 front_main(int argc, char *argv[]);
 
-/* --- accepting: accept.c ------------------------------------------------------------------*/
+/* --- accepting: accept.c ------------------------------------------------- */
 
 void	 accept_listener(int fd, const char *name);
 void	 accept_stop(void);
 /* Descriptors ran short: wait a moment. */
 void	 accept_pause(void);
 
-/* --- TLS clients after the hand-over: relay.c -----------------------------------------------*/
+/* --- TLS clients after the hand-over: relay.c ---------------------------- */
 
 /* Takes the stream and what it has unread; the other end of the pair is
  * returned for the router, -1 with errno (then nothing was taken). */

@@ -129,7 +129,7 @@ upgrade_request(struct conn *c, const struct http_head *h)
 	stream_flush(c->s);
 }
 
-/* --- the connect frame ------------------------------------------------------------*/
+/* --- the connect frame --------------------------------------------------- */
 
 static void
 refuse(struct conn *c, struct str id, const char *code, const char *message,
@@ -236,7 +236,7 @@ upgrade_read(struct conn *c, struct evbuffer *in)
 	}
 }
 
-/* --- the verdict ---------------------------------------------------------------------*/
+/* --- the verdict --------------------------------------------------------- */
 
 enum msg_err
 upgrade_auth_res(struct msg *m)

@@ -28,7 +28,7 @@
 static struct event_base	*base;
 static char			 conf_path[64], hosts_path[64];
 
-/* --- policy --------------------------------------------------------------------*/
+/* --- policy -------------------------------------------------------------- */
 
 static const char *
 judge(const char *addr, bool private)
@@ -96,7 +96,7 @@ test_T48_strange_literals_are_names(void **state)
 		assert_int_equal(addr_parse(t[i], &ss), -1);
 }
 
-/* --- messages -------------------------------------------------------------------*/
+/* --- messages ------------------------------------------------------------ */
 
 static void
 test_query(void **state)
@@ -215,7 +215,7 @@ test_files(void **state)
 	assert_int_equal(ss[1].ss_family, AF_INET6);
 }
 
-/* --- resolver ---------------------------------------------------------------------*/
+/* --- resolver ------------------------------------------------------------ */
 
 static struct {
 	int		 udp, tcp, conn;
@@ -450,7 +450,7 @@ test_resolver(void **state)
 	resolver_free(rs);
 }
 
-/* --- broker -----------------------------------------------------------------------*/
+/* --- broker -------------------------------------------------------------- */
 
 static struct broker	*broker;
 static struct {

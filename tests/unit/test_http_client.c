@@ -31,7 +31,7 @@ static struct tls_config	*client_tls, *server_tls;
 static struct http_connector	*connector;
 static struct http_client	*client;
 
-/* --- the server ---------------------------------------------------------------*/
+/* --- the server ---------------------------------------------------------- */
 
 struct server {
 	struct stream	*s;
@@ -185,7 +185,7 @@ open_cb(uint32_t dest, void *arg)
 	return sp[0];
 }
 
-/* --- the asker ------------------------------------------------------------------*/
+/* --- the asker ----------------------------------------------------------- */
 
 struct ask {
 	struct http_request *rq;
@@ -349,7 +349,7 @@ teardown(void **state)
 	return 0;
 }
 
-/* --- tests --------------------------------------------------------------------*/
+/* --- tests --------------------------------------------------------------- */
 
 static void
 test_kinds_of_body(void **state)

@@ -80,8 +80,10 @@ test_request_refused(void **state)
 	} t[] = {
 		{ "\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n", HTTP_BAD_BYTE },
 		{ "GET / HTTP/1.1\nHost: x\n\n", HTTP_BAD_BYTE },
-		{ "GET / HTTP/1.1\r\nHost: x\r\nA: b\rc\r\n\r\n", HTTP_BAD_BYTE },
-		{ "GET / HTTP/1.1\r\nHost: x\r\nA: b\001\r\n\r\n", HTTP_BAD_BYTE },
+		{ "GET / HTTP/1.1\r\nHost: x\r\nA: b\rc\r\n\r\n",
+		    HTTP_BAD_BYTE },
+		{ "GET / HTTP/1.1\r\nHost: x\r\nA: b\001\r\n\r\n",
+		    HTTP_BAD_BYTE },
 		{ "\x16\x03\x01", HTTP_BAD_BYTE },
 		{ "GET  / HTTP/1.1\r\nHost: x\r\n\r\n", HTTP_BAD_TARGET },
 		{ "GET / HTTP/1.1 \r\nHost: x\r\n\r\n", HTTP_BAD_LINE },
@@ -146,7 +148,8 @@ test_T47_head_limits(void **state)
 	int	i;
 
 	(void)state;
-	n = (size_t)snprintf(buf, sizeof(buf), "GET / HTTP/1.1\r\nHost: x\r\nA: ");
+	n = (size_t)snprintf(buf, sizeof(buf),
+	    "GET / HTTP/1.1\r\nHost: x\r\nA: ");
 	memset(buf + n, 'a', sizeof(buf) - n);
 	assert_int_equal(http_request_parse(&h, buf, 16383, &scan, 16384), 0);
 	assert_int_equal(http_request_parse(&h, buf, 16384, &scan, 16384), -1);
@@ -154,7 +157,8 @@ test_T47_head_limits(void **state)
 
 	n = (size_t)snprintf(buf, sizeof(buf), "GET / HTTP/1.1\r\nHost: x\r\n");
 	for (i = 0; i < HTTP_HEADERS_MAX; i++)
-		n += (size_t)snprintf(buf + n, sizeof(buf) - n, "A%d: b\r\n", i);
+		n += (size_t)snprintf(buf + n, sizeof(buf) - n, "A%d: b\r\n",
+		    i);
 	(void)snprintf(buf + n, sizeof(buf) - n, "\r\n");
 	assert_int_equal(req(buf), -1);
 	assert_int_equal(h.bad, HTTP_BAD_TOO_LARGE);
@@ -162,7 +166,8 @@ test_T47_head_limits(void **state)
 	n = (size_t)snprintf(buf, sizeof(buf), "GET /");
 	memset(buf + n, 'a', HTTP_TARGET_MAX);
 	n += HTTP_TARGET_MAX;
-	(void)snprintf(buf + n, sizeof(buf) - n, " HTTP/1.1\r\nHost: x\r\n\r\n");
+	(void)snprintf(buf + n, sizeof(buf) - n,
+	    " HTTP/1.1\r\nHost: x\r\n\r\n");
 	assert_int_equal(req(buf), -1);
 	assert_int_equal(h.bad, HTTP_BAD_TARGET);
 }
@@ -178,7 +183,8 @@ test_response(void **state)
 	assert_int_equal(h.status, 200);
 	assert_int_equal(h.body, HTTP_BODY_CLOSE);
 	assert_false(h.keep_alive);
-	assert_true(res("HTTP/1.1 429 Too Many\r\nContent-Length: 0\r\n\r\n") > 0);
+	assert_true(res("HTTP/1.1 429 Too Many\r\n"
+	    "Content-Length: 0\r\n\r\n") > 0);
 	assert_int_equal(h.body, HTTP_BODY_NONE);
 	assert_true(h.keep_alive);
 	assert_true(res("HTTP/1.1 204 No Content\r\n\r\n") > 0);
@@ -187,7 +193,8 @@ test_response(void **state)
 	    "Connection: close\r\n\r\n") > 0);
 	assert_int_equal(h.body, HTTP_BODY_CHUNKED);
 	assert_false(h.keep_alive);
-	assert_true(http_response_parse(&h, s, strlen(s), &scan, 4096, true) > 0);
+	assert_true(http_response_parse(&h, s, strlen(s), &scan, 4096,
+	    true) > 0);
 	assert_int_equal(h.body, HTTP_BODY_NONE);
 	assert_int_equal(res("HTTP/1.1 99 x\r\n\r\n"), -1);
 	assert_int_equal(res("HTTP/1.1 600 x\r\n\r\n"), -1);

@@ -228,7 +228,7 @@ test_refused(void **state)
 		{ "\xa1\x80", 2, 1002 },
 		{ "\x83\x80", 2, 1002 },		/* opcodes */
 		{ "\x8b\x80", 2, 1002 },
-		{ "\x80\x80", 2, 1002 },		/* nothing to continue */
+		{ "\x80\x80", 2, 1002 },		/* no beginning */
 		{ "\x09\x80", 2, 1002 },		/* fragmented ping */
 		{ "\x89\xfe", 2, 1002 },		/* long ping */
 		{ "\x81\xfe\x00\x7d", 4, 1002 },	/* not the shortest */
