@@ -92,11 +92,39 @@ auth_shared(const struct m_auth_req *q, struct auth_verdict *v)
 	return false;
 }
 
+/* Pairing and the token, as one transaction: one wait for the disk. */
+static bool
+auth_device(const struct m_auth_req *q, const char *scopes, bool by_token,
+    uint64_t now, struct auth_verdict *v)
+{
+	bool	 ok;
+
+	if (db_run("BEGIN", "") == -1)
+		goto broken;
+	ok = device_pairing(q, scopes, now, v);
+	if (ok && device_token_issue(q, scopes, by_token ? q->token.p : NULL,
+	    now, v) == -1)
+		goto rollback;
+	if (!ok && v->verdict == VERDICT_UNAVAILABLE)
+		goto rollback;
+	if (db_run("COMMIT", "") == 0)
+		return ok;
+rollback:
+	db_run("ROLLBACK", "");
+broken:
+	v->verdict = VERDICT_UNAVAILABLE;
+	v->code = "UNAVAILABLE";
+	v->details[0] = '\0';
+	strlcpy(v->message, "the gateway's store cannot be written; see the "
+	    "log", sizeof(v->message));
+	return false;
+}
+
 void
 auth_check(const struct m_auth_req *q, uint64_t now, struct auth_verdict *v)
 {
 	const char	*error, *class;
-	struct str	 nobody = { "", 0 };
+	struct str	 shown;
 	char		 scopes[4097], text[256];
 	bool		 device = q->have_device, bypass, shared, by_token;
 	uint32_t	 wait;
@@ -127,7 +155,7 @@ auth_check(const struct m_auth_req *q, uint64_t now, struct auth_verdict *v)
 		return;
 	}
 	class = store_cfg.mode == AUTH_PASSWORD ? "password" : "token";
-	wait = lockout_check(q->local ? nobody : q->remote, class, now);
+	wait = lockout_check(q, class, now);
 	if (wait > 0) {
 		snprintf(text, sizeof(text), "unauthorized: too many failed "
 		    "authentication attempts (retry in %u s)", wait);
@@ -142,24 +170,22 @@ auth_check(const struct m_auth_req *q, uint64_t now, struct auth_verdict *v)
 		by_token = device && q->token.n > 0 &&
 		    device_token_ok(q, scopes, now);
 		if (!by_token) {
-			v->penalty_s = lockout_failed(q->local ? nobody :
-			    q->remote, class, now);
+			/* Showing nothing is no guess. */
+			shown = store_cfg.mode == AUTH_PASSWORD ?
+			    q->password : q->token;
+			if (shown.n > 0)
+				v->penalty_s = lockout_failed(q, class, now);
 			return;
 		}
-	}
-	lockout_passed(q->local ? nobody : q->remote, class);
-	if (device && !bypass && !device_pairing(q, scopes, now, v))
-		return;
+	} else
+		/* Not for a device's token: its holder could else guess the
+		 * shared secret for ever, nine tries and one success. */
+		lockout_passed(q, class);
+	v->device = device;
 	/* Without a shared secret there is no record that could grant. */
 	strlcpy(v->scopes, scopes, sizeof(v->scopes));
-	if (device && !bypass && device_token_issue(q, scopes, by_token ?
-	    q->token.p : NULL, now, v) == -1) {
-		v->verdict = VERDICT_UNAVAILABLE;
-		v->code = "UNAVAILABLE";
-		strlcpy(v->message, "the gateway's store cannot be written; "
-		    "see the log", sizeof(v->message));
+	if (device && !bypass && !auth_device(q, scopes, by_token, now, v))
 		return;
-	}
 	v->verdict = VERDICT_OK;
 	v->message[0] = '\0';
 }

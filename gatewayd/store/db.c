@@ -74,8 +74,8 @@ db_user_version(void)
 	return v;
 }
 
-int
-db_open(const char *dir)
+static int
+db_open_file(const char *dir)
 {
 	char	 path[4096];
 
@@ -116,6 +116,25 @@ db_open(const char *dir)
 	return -1;
 }
 
+int
+db_open(const char *dir)
+{
+	int	 saved;
+
+	if (db_open_file(dir) == 0)
+		return 0;
+	saved = errno;
+	db_close();
+	errno = saved;
+	return -1;
+}
+
+bool
+db_ready(void)
+{
+	return db != NULL;
+}
+
 void
 db_close(void)
 {
@@ -135,6 +154,8 @@ db_complain(const char *what)
 	uint64_t	 now = mono_ms();
 
 	failed = true;
+	if (db == NULL)
+		return;		/* said when it could not be opened */
 	/* A full disk fails often: once a minute is enough to know. */
 	if (last != 0 && now - last < 60000)
 		return;
@@ -151,6 +172,10 @@ db_bind(const char *sql, const char *fmt, va_list ap)
 	size_t			 i;
 	int			 at = 1;
 
+	if (db == NULL) {
+		db_complain("open");
+		return NULL;
+	}
 	for (i = 0; i < STATEMENTS_MAX && statements[i].sql != NULL; i++)
 		if (statements[i].sql == sql) {
 			st = statements[i].st;

@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "common/dbuf.h"
 #include "common/log.h"
 #include "gatewayd/store/store.h"
 
@@ -90,16 +91,51 @@ device_signed(const unsigned char raw[KEY_LEN], struct str signature,
 	return ok;
 }
 
+static void
+put_lower(struct dbuf *b, struct str s)
+{
+	size_t	 i;
+
+	s = str_trim(s);
+	for (i = 0; i < s.n; i++)
+		dbuf_putc(b, (char)ascii_tolower((unsigned char)s.p[i]));
+}
+
+/* What was signed: scopes as they were asked for, token as sent. */
+static bool
+device_text_signed(const struct m_auth_req *q,
+    const unsigned char raw[KEY_LEN], const char *scopes, int version)
+{
+	struct dbuf	 b;
+	bool		 ok;
+
+	dbuf_init_secret(&b, 16384);
+	dbuf_printf(&b, "v%d|%s|%s|%s|%s|%s|%llu|%s", version, q->device_id.p,
+	    q->client_id.p, q->client_mode.p, role_text(q), scopes,
+	    (unsigned long long)q->signed_at, q->token.p);
+	if (version >= 2)
+		dbuf_printf(&b, "|%s", q->challenge.p);
+	if (version >= 3) {
+		dbuf_putc(&b, '|');
+		put_lower(&b, q->platform);
+		dbuf_putc(&b, '|');
+		put_lower(&b, q->device_family);
+	}
+	ok = !dbuf_err(&b) && device_signed(raw, q->signature, b.p, b.n);
+	dbuf_clear(&b);
+	return ok;
+}
+
 const char *
 device_verify(const struct m_auth_req *q, const char *scopes, uint64_t now)
 {
 	unsigned char	 raw[KEY_LEN], digest[SHA256_DIGEST_LENGTH];
-	char		 id[65], text[12288];
+	char		 id[65];
 	struct str	 nonce = str_trim(q->nonce);
-	int		 n;
+	int		 v;
 
 	if (device_key(q->device_key, raw) == -1)
-		return "device public key invalid";
+		return "device identity mismatch";
 	SHA256(raw, sizeof(raw), digest);
 	hex_encode(digest, sizeof(digest), id);
 	if (!str_eqs(q->device_id, id))
@@ -110,19 +146,11 @@ device_verify(const struct m_auth_req *q, const char *scopes, uint64_t now)
 		return "device nonce required";
 	if (nonce.n > 0 && !str_eq(nonce, q->challenge))
 		return "device nonce mismatch";
-	/* What was signed: scopes as they were asked for, token as sent. */
-	n = snprintf(text, sizeof(text), "v%d|%s|%s|%s|%s|%s|%llu|%s%s%s",
-	    nonce.n > 0 ? 2 : 1, q->device_id.p, q->client_id.p,
-	    q->client_mode.p, role_text(q), scopes,
-	    (unsigned long long)q->signed_at, q->token.p,
-	    nonce.n > 0 ? "|" : "", nonce.n > 0 ? q->challenge.p : "");
-	if (n < 0 || (size_t)n >= sizeof(text) ||
-	    !device_signed(raw, q->signature, text, (size_t)n)) {
-		explicit_bzero(text, sizeof(text));
-		return "device signature invalid";
-	}
-	explicit_bzero(text, sizeof(text));
-	return NULL;
+	/* 1 without a nonce; 2, or what later clients sign, with one. */
+	for (v = nonce.n > 0 ? 2 : 1; v <= (nonce.n > 0 ? 3 : 1); v++)
+		if (device_text_signed(q, raw, scopes, v))
+			return NULL;
+	return "device signature invalid";
 }
 
 bool
@@ -177,6 +205,11 @@ device_approve(const struct m_auth_req *q, const char *roles,
 {
 	struct str	 remote = q->local ? (struct str){ "", 0 } : q->remote;
 
+	db_run("DELETE FROM device WHERE id IN (SELECT id FROM device ORDER BY "
+	    "approved_ms DESC LIMIT -1 OFFSET ?)", "i",
+	    (int64_t)DEVICES_MAX - 1);
+	db_run("DELETE FROM device_token WHERE device NOT IN (SELECT id FROM "
+	    "device) AND device <> ?", "s", &q->device_id);
 	return db_run("INSERT INTO device VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, "
 	    "?, ?) ON CONFLICT (id) DO UPDATE SET key = excluded.key, "
 	    "display_name = excluded.display_name, platform = "
@@ -195,57 +228,55 @@ device_pairing(const struct m_auth_req *q, const char *scopes, uint64_t now,
 {
 	sqlite3_stmt	*st;
 	char		 roles[64] = "", have[4097] = "", request[37] = "";
-	bool		 known = false, same = false, pending_loud = false;
+	bool		 known = false;
 
-	st = db_query("SELECT key, roles, scopes FROM device WHERE id = ?",
-	    "s", &q->device_id);
+	/* The id is the key's hash, so a record of that id has that key, in
+	 * whichever of its two forms it was sent. */
+	db_failed();
+	st = db_query("SELECT roles, scopes FROM device WHERE id = ?", "s",
+	    &q->device_id);
 	if (db_step(st)) {
 		known = true;
-		same = str_eq(db_text(st, 0), q->device_key);
-		str_copy(db_text(st, 1), roles, sizeof(roles));
-		str_copy(db_text(st, 2), have, sizeof(have));
+		str_copy(db_text(st, 0), roles, sizeof(roles));
+		str_copy(db_text(st, 1), have, sizeof(have));
 		while (db_step(st))
 			;
 	}
-	if (known && same && scopes_within(role_text(q), roles) &&
+	if (db_failed())
+		goto broken;
+	if (known && scopes_within(role_text(q), roles) &&
 	    scopes_within(scopes, have))
 		return true;
 	db_run("DELETE FROM device_pending WHERE ts < ?", "i",
 	    (int64_t)now - DEVICE_PENDING_TTL_MS);
-	st = db_query("SELECT request, silent FROM device_pending WHERE "
-	    "device = ?", "s", &q->device_id);
+	/* On the machine itself a device is let in, also when it knocked from
+	 * afar before: that request is answered with it. */
+	if (q->local) {
+		list_merge(roles, sizeof(roles), role_text(q));
+		list_merge(have, sizeof(have), scopes);
+		if (device_approve(q, roles, have, now) == -1 ||
+		    db_run("DELETE FROM device_pending WHERE device = ?", "s",
+		    &q->device_id) == -1)
+			goto broken;
+		log_info("device %.16s paired, %s", q->device_id.p, roles);
+		return true;
+	}
+	st = db_query("SELECT request FROM device_pending WHERE device = ?",
+	    "s", &q->device_id);
 	if (db_step(st)) {
 		str_copy(db_text(st, 0), request, sizeof(request));
-		pending_loud = sqlite3_column_int(st, 1) == 0;
 		while (db_step(st))
 			;
 	}
-	/* One that first knocked from afar waits for a person, from loopback
-	 * too; a new one on the machine itself is let in. */
-	if (q->local && !pending_loud) {
-		if (!same)
-			roles[0] = have[0] = '\0';
-		list_merge(roles, sizeof(roles), role_text(q));
-		list_merge(have, sizeof(have), scopes);
-		if (device_approve(q, roles, have, now) == 0) {
-			log_info("device %.16s paired, %s", q->device_id.p,
-			    roles);
-			return true;
-		}
-		v->verdict = VERDICT_UNAVAILABLE;
-		v->code = "UNAVAILABLE";
-		strlcpy(v->message, "the gateway's store cannot be written; "
-		    "see the log", sizeof(v->message));
-		return false;
-	}
 	if (request[0] == '\0') {
 		uuid_v4(request);
-		db_run("INSERT INTO device_pending VALUES (?, ?, ?, ?, ?, ?, "
+		if (db_run("INSERT INTO device_pending VALUES (?, ?, ?, ?, ?, ?, "
 		    "?, ?, ?, ?, 0, ?, ?)", "tssssssttsii", request,
 		    &q->device_id, &q->device_key, &q->display_name,
 		    &q->platform, &q->client_id, &q->client_mode,
 		    role_text(q), scopes, &q->remote, (int64_t)known,
-		    (int64_t)now);
+		    (int64_t)now) == -1)
+			goto broken;
 		log_info("device %.16s asks to be paired", q->device_id.p);
 	}
 	v->verdict = VERDICT_REFUSED;
@@ -253,6 +284,9 @@ device_pairing(const struct m_auth_req *q, const char *scopes, uint64_t now,
 	strlcpy(v->message, "pairing required", sizeof(v->message));
 	snprintf(v->details, sizeof(v->details), "{\"requestId\":\"%s\"}",
 	    request);
+	return false;
+broken:
+	v->verdict = VERDICT_UNAVAILABLE;
 	return false;
 }
 

@@ -6,9 +6,11 @@
 /*
  * Guessing is made slow: ten failures of one address in a minute shut it out
  * for five.  Counted per credential class, so that a client with a stale device
- * token does not lock the password.  Loopback is exempt (its users have easier
- * ways, and one broken script must not lock the owner out).  Only lock-outs
- * are written to disk: a flood of guesses must not become a flood of writes.
+ * token does not lock the password.  A local client is exempt (the machine's
+ * users have easier ways, and one broken script must not lock the owner out);
+ * one that only looks local because an unknown proxy stands between is not:
+ * those share one entry.  Only lock-outs are written to disk: a flood of
+ * guesses must not become a flood of writes.
  */
 #include "common/compat.h"
 
@@ -25,13 +27,14 @@ static struct tracked	*tracked;
 static size_t		 ntracked;
 
 static bool
-lockout_key(struct str address, const char *class, char key[96])
+lockout_key(const struct m_auth_req *q, const char *class, char key[96])
 {
 	char	 addr[64];
 
-	if (address.n == 0 || str_copy(address, addr, sizeof(addr)) == -1 ||
-	    strncmp(addr, "127.", 4) == 0 || strcmp(addr, "::1") == 0)
+	if (q->local)
 		return false;
+	if (q->remote.n == 0 || str_copy(q->remote, addr, sizeof(addr)) == -1)
+		strlcpy(addr, "proxied", sizeof(addr));
 	snprintf(key, 96, "%s/%s", class, addr);
 	return true;
 }
@@ -76,12 +79,12 @@ lockout_find(const char *key, bool make, uint64_t now)
 }
 
 uint32_t
-lockout_check(struct str address, const char *class, uint64_t now)
+lockout_check(const struct m_auth_req *q, const char *class, uint64_t now)
 {
 	struct tracked	*t;
 	char		 key[96];
 
-	if (!lockout_key(address, class, key) ||
+	if (!lockout_key(q, class, key) ||
 	    (t = lockout_find(key, false, now)) == NULL ||
 	    t->until_ms <= now)
 		return 0;
@@ -89,12 +92,12 @@ lockout_check(struct str address, const char *class, uint64_t now)
 }
 
 uint32_t
-lockout_failed(struct str address, const char *class, uint64_t now)
+lockout_failed(const struct m_auth_req *q, const char *class, uint64_t now)
 {
 	struct tracked	*t;
 	char		 key[96];
 
-	if (!lockout_key(address, class, key) ||
+	if (!lockout_key(q, class, key) ||
 	    (t = lockout_find(key, true, now)) == NULL)
 		return 0;
 	if (now - t->first_ms > LOCK_WINDOW_MS) {
@@ -112,16 +115,24 @@ lockout_failed(struct str address, const char *class, uint64_t now)
 }
 
 void
-lockout_passed(struct str address, const char *class)
+lockout_passed(const struct m_auth_req *q, const char *class)
 {
 	char	 key[96];
 	size_t	 i;
 
-	if (!lockout_key(address, class, key))
+	if (!lockout_key(q, class, key))
 		return;
 	for (i = 0; i < ntracked; i++)
 		if (strcmp(tracked[i].key, key) == 0) {
 			tracked[i] = tracked[--ntracked];
 			return;
 		}
+}
+
+void
+lockout_forget(void)
+{
+	free(tracked);
+	tracked = NULL;
+	ntracked = 0;
 }

@@ -12,7 +12,10 @@
 #include "common/worker.h"
 #include "gatewayd/store/store.h"
 
+#define REOPEN_S	10
+
 static struct link		*router;
+static struct event		*reopen_ev;
 static struct store_config	 next_cfg;
 static bool			 reloading;
 
@@ -52,17 +55,42 @@ store_commit(void)
 	reloading = false;
 }
 
+static void
+store_reopen_cb(evutil_socket_t fd, short what, void *arg)
+{
+	const char	*dir = parcel_get(worker_parcel(), "state.dir");
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	if (dir == NULL || db_open(dir) == -1)
+		return;
+	log_info("store: the database is open now");
+	event_del(reopen_ev);
+}
+
 static int
 store_setup(void)
 {
 	const char	*dir = parcel_get(worker_parcel(), "state.dir");
+	struct timeval	 tv = { REOPEN_S, 0 };
 
 	if (dir == NULL) {
 		log_errorx("no state directory in the parcel");
 		errno = EINVAL;
 		return -1;
 	}
-	return db_open(dir);
+	if ((reopen_ev = event_new(worker_base(), -1, EV_PERSIST,
+	    store_reopen_cb, NULL)) == NULL)
+		return -1;
+	/* Without its file the store goes on with what needs none: the shared
+	 * secret still opens the door, so that the owner can look. */
+	if (db_open(dir) == -1) {
+		log_errorx("store: no database; devices and pairing are not "
+		    "available");
+		event_add(reopen_ev, &tv);
+	}
+	return 0;
 }
 
 static void
@@ -122,7 +150,7 @@ store_ticket(const struct m_auth_req *q, const struct auth_verdict *v,
 	t.instance_id = q->instance_id;
 	t.role = q->role;
 	t.scopes = str_of(v->scopes);
-	t.device_id = q->have_device ? q->device_id : STR_LIT("");
+	t.device_id = v->device ? q->device_id : STR_LIT("");
 	t.device_token = str_of(v->token);
 	t.issued_at = v->issued_at;
 	t.remote = q->remote;

@@ -96,10 +96,13 @@ pairing_sync(struct link *router, struct str channel, struct str account)
 {
 	sqlite3_stmt	*st;
 
-	pairing_tell(router, ALLOW_RESET, channel, account,
-	    (struct str){ "", 0 });
+	/* What cannot be read is not empty: the channel keeps what it has. */
 	st = db_query("SELECT sender FROM allow WHERE channel = ? AND "
 	    "account = ?", "ss", &channel, &account);
+	if (st == NULL)
+		return;
+	pairing_tell(router, ALLOW_RESET, channel, account,
+	    (struct str){ "", 0 });
 	while (db_step(st))
 		pairing_tell(router, ALLOW_ADD, channel, account,
 		    db_text(st, 0));
@@ -137,6 +140,7 @@ pairing_list(struct link *router, struct str params, uint64_t corr,
 	if (channel[0] != '\0')
 		jw_ks(&w, "channel", channel);
 	jw_karr(&w, "requests");
+	db_failed();
 	st = db_query("SELECT channel, account, sender, code, created_ms, "
 	    "seen_ms, name, username FROM pairing WHERE created_ms >= ?1 AND "
 	    "(?2 = '' OR channel = ?2) AND (?3 = '' OR account = ?3) ORDER BY "
@@ -160,7 +164,10 @@ pairing_list(struct link *router, struct str params, uint64_t corr,
 	}
 	jw_arr_end(&w);
 	jw_obj_end(&w);
-	if (dbuf_err(&b))
+	if (db_failed())
+		store_refuse(router, corr, "UNAVAILABLE", "the gateway's store "
+		    "cannot be read; see the log");
+	else if (dbuf_err(&b))
 		store_refuse(router, corr, "UNAVAILABLE", "out of memory");
 	else
 		store_answer(router, corr, (struct str){ b.p, b.n });

@@ -24,6 +24,7 @@
 #define PAIR_WRONG_MAX		5	/* codes per hour and channel */
 #define DEVICE_PENDING_TTL_MS	300000
 #define DEVICE_TOKENS_MAX	4	/* live ones of a device and role */
+#define DEVICES_MAX		2000	/* the oldest approval gives way */
 #define LOCK_FAILURES		10	/* in LOCK_WINDOW_MS ... */
 #define LOCK_WINDOW_MS		60000
 #define LOCK_TIME_MS		300000	/* ... shut out for so long */
@@ -46,6 +47,7 @@ struct auth_verdict {
 	char		 details[256];	/* JSON, "" for none */
 	uint32_t	 penalty_s;
 	char		 scopes[4097];	/* granted, joined by commas */
+	bool		 device;	/* proved, and not to be ignored */
 	char		 token[TOKEN_HEX + 1];	/* device token to hand out */
 	uint64_t	 issued_at;
 };
@@ -53,6 +55,7 @@ struct auth_verdict {
 /* db.c: one SQLite file, WAL, synchronous FULL.  0, or -1 with errno. */
 int	 db_open(const char *dir);
 void	 db_close(void);
+bool	 db_ready(void);
 /* A prepared statement with its values bound by fmt: s struct str *, t char *,
  * i int64_t, n NULL.  NULL after a logged error. */
 sqlite3_stmt *db_query(const char *sql, const char *fmt, ...);
@@ -85,11 +88,13 @@ int	 device_token_issue(const struct m_auth_req *, const char *scopes,
 bool	 scopes_within(const char *want, const char *have);
 
 /* lockout.c: failures per address and credential class; survives restarts. */
-/* Seconds that this address is still shut out, 0 when it is not. */
-uint32_t lockout_check(struct str address, const char *class, uint64_t now_ms);
-uint32_t lockout_failed(struct str address, const char *class,
+/* Seconds that this client's address is still shut out, 0 when it is not. */
+uint32_t lockout_check(const struct m_auth_req *, const char *class,
 	    uint64_t now_ms);
-void	 lockout_passed(struct str address, const char *class);
+uint32_t lockout_failed(const struct m_auth_req *, const char *class,
+	    uint64_t now_ms);
+void	 lockout_passed(const struct m_auth_req *, const char *class);
+void	 lockout_forget(void);	/* what a restart does to memory; for tests */
 
 /* pairing.c: strangers on chat channels. */
 void	 pairing_request(struct link *router, const struct m_st_pair *,
