@@ -13,7 +13,7 @@
 It keeps the real server's promises that matter: an update is delivered again
 until a higher offset is asked for, getUpdates blocks, a second poller ends the
 first one with 409, texts in HTML are parsed and refused as there.  Faults are
-played on the next call of a method:
+played on the next call of a method (with text=T: the next with that text):
 
     status      an error of that status; effect=True: after doing it
     drop        the connection ends without an answer; effect=True: after
@@ -239,10 +239,11 @@ class FakeTelegram:
         if self.loop is not None and self.news is not None:
             self.loop.call_soon_threadsafe(self.news.set)
 
-    def _fault(self, method):
+    def _fault(self, method, params):
         with self.lock:
             for f in self.faults:
-                if f["method"] in (method, "*"):
+                if f["method"] in (method, "*") and \
+                        f.get("text") in (None, params.get("text")):
                     f["times"] -= 1
                     if f["times"] <= 0:
                         self.faults.remove(f)
@@ -282,7 +283,7 @@ class FakeTelegram:
         if name is None:
             return self._reply(self._error(404, "Not Found: method not "
                                            "found"))
-        f = self._fault(name)
+        f = self._fault(name, p)
         kind = f["kind"] if f else None
         if kind == "hold" and not f.get("effect"):
             await self._hold()
