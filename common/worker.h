@@ -57,7 +57,7 @@ struct worker {
 	void	(*stop)(void);			/* last words; no loop after */
 	/* One line for `gateway processes`; "" by default. */
 	void	(*stat)(struct m_proc_stat_res *, char *detail, size_t size);
-	/* SUP_ messages from the parent (router only). */
+	/* Further messages from the parent (router: SUP_, log: its lines). */
 	enum msg_err (*control)(struct link *, struct msg *);
 };
 

@@ -170,4 +170,9 @@ void	 shutdown_start(bool reexec);
 void	 shutdown_gone(void);		/* some process ended */
 void	 shutdown_drained(struct proc *);
 
+/* --- lines.c -------------------------------------------------------------- */
+void	 lines_init(void);
+/* p is RUNNING: tells it how much to say, and the logger what was said. */
+void	 lines_ready(struct proc *);
+
 #endif

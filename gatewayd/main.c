@@ -171,6 +171,8 @@ main(int argc, char *argv[])
 	int		 opt;
 
 	log_init("gatewayd");
+	TAILQ_INIT(&sup.procs);
+	lines_init();
 	while ((opt = getopt(argc, argv, "ab:c:Dl:p:Ss:tu:UVv")) != -1) {
 		switch (opt) {
 		case 'a':
@@ -226,7 +228,6 @@ main(int argc, char *argv[])
 	umask(077);
 	environ_restore();
 	sup.argv = argv;
-	TAILQ_INIT(&sup.procs);
 	if (paths_resolve(&sup.paths, config, state, why,
 	    sizeof(why)) == -1)
 		fatalx("%s", why);

@@ -333,6 +333,7 @@ proc_on_ready(struct proc *p, struct msg *m)
 	if (!p->stopping) {
 		evtimer_del(p->timer);
 		proc_setstate(p, PROC_ST_RUNNING, "");
+		lines_ready(p);
 	}
 	return MSG_OK;
 }

@@ -341,6 +341,9 @@ reload_finish(void)
 		else
 			proc_stop(p, false);
 	}
+	TAILQ_FOREACH(p, &sup.procs, entry)
+		if (p->state == PROC_ST_RUNNING)
+			lines_ready(p);
 	snprintf(text, sizeof(text), "generation %u: %u changed, %u started, "
 	    "%u removed", sup.generation, changed, started, removed);
 	reload_say(SUP_OK, text);

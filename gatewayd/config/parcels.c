@@ -26,7 +26,8 @@
  * jailer	workspace tmp_bytes	files	workspace
  * parent	listen.N.{kind,host,port,path,optional,tls}
  *		proc.N.{role,instance,hash} proc.N.mount.M.{path,mode}
- *		proc.N.model.M state.dir auth.mode auth.env_token
+ *		proc.N.model.M state.dir run.dir log.level auth.mode
+ *		auth.env_token
  *
  * A mount's mode is "own", "rw" or "ro", then ",opt" (may be missing), ",idmap"
  * (its owner appears as the role's user), ",make" (made when missing, for the
@@ -603,6 +604,8 @@ build_index(struct build *b)
 	parcel_puts(b->index, "control_ro", "listen.%zu.kind", n);
 	parcel_puts(b->index, path, "listen.%zu.path", n);
 	parcel_puts(b->index, cf->state_dir, "state.dir");
+	parcel_puts(b->index, json5_text(cf->root, "logging.level", "info"),
+	    "log.level");
 	parcel_puts(b->index, run, "run.dir");
 	cf_auth(cf, &a);
 	parcel_puts(b->index, a.mode, "auth.mode");

@@ -62,7 +62,9 @@ put_line(enum log_level level, const char *who, struct str text)
 	uint64_t	 lost;
 	int		 why;
 
-	if (lg.file == NULL || (int)level > lg.level)
+	/* More than the file's level, when an operator asked for it. */
+	if (lg.file == NULL || ((int)level > lg.level &&
+	    (lg.level < LOG_LEVEL_INFO || level > log_getlevel())))
 		return;
 	dbuf_init(&b, 32 * LOG_TEXT_MAX);
 	line_format(&b, level, who, text, wall_ms(), lg.hostname);
@@ -247,6 +249,21 @@ log_message(struct link *l, struct msg *m)
 	return MSG_OK;
 }
 
+/* The supervisor's own lines. */
+static enum msg_err
+log_control(struct link *l, struct msg *m)
+{
+	struct m_log_line	 v;
+	enum msg_err		 err;
+
+	if (m->h.type != MSG_LOG_LINE)
+		return MSG_DIRECTION;
+	if ((err = get_log_line(m, &v)) != MSG_OK)
+		return err;
+	put_line(v.level, "gatewayd", v.text);
+	return MSG_OK;
+}
+
 static void
 log_peer(struct link *l)
 {
@@ -352,6 +369,7 @@ static const struct worker	 log_worker = {
 	.message = log_message,
 	.stop = log_stop,
 	.stat = log_stat,
+	.control = log_control,
 };
 
 int
