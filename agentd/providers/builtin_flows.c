@@ -582,21 +582,32 @@ flow_append(struct dialog *d)
 	dbuf_clear(&b);
 }
 
-/* The lines around the one place, with - and +. */
+/* The lines around the one place, with - and +, as a quotation. */
 static void
-preview_diff(struct dbuf *out, struct str all, struct str a, struct str b)
+say_diff(struct dialog *d, enum breply r, const char *name, struct str all,
+    struct str a, struct str b)
 {
 	const char	*at = memmem(all.p, all.n, a.p, a.n), *from, *to;
+	struct dbuf	 diff, q;
 
-	if (at == NULL)
+	if (at == NULL) {
+		dialog_say(d, r, name, NULL, NULL, NULL);
 		return;
+	}
 	for (from = at; from > all.p && from[-1] != '\n'; from--)
 		;
 	for (to = at + a.n; to < all.p + all.n && *to != '\n'; to++)
 		;
-	dbuf_printf(out, "- %.*s\n+ %.*s%.*s%.*s\n", (int)(to - from), from,
-	    (int)(at - from), from, (int)b.n, b.p,
+	dbuf_init(&diff, PROVIDER_BODY_MAX);
+	dbuf_init(&q, 65536);
+	dbuf_printf(&diff, "- %.*s\n+ %.*s%.*s%.*s\n", (int)(to - from),
+	    from, (int)(at - from), from, (int)b.n, b.p,
 	    (int)(to - (at + a.n)), at + a.n);
+	dialog_quote(d, (struct str){ dbuf_str(&diff), diff.n }, QUOTE_LINES,
+	    &q);
+	dialog_say(d, r, name, dbuf_str(&q), NULL, NULL);
+	dbuf_clear(&q);
+	dbuf_clear(&diff);
 }
 
 static void
@@ -604,7 +615,7 @@ flow_replace(struct dialog *d)
 {
 	struct str	 p = slot_path(d, 0), a, b, all;
 	struct bresult	*r;
-	struct dbuf	 nb, ab, diff, q;
+	struct dbuf	 nb, ab;
 	const char	*name;
 	char		 count[24];
 	size_t		 n;
@@ -627,7 +638,10 @@ flow_replace(struct dialog *d)
 		if (r->is_error)
 			end_failed(d, r);
 		else {
-			dialog_say(d, R_REPLACED, name, NULL, NULL, NULL);
+			r = dialog_result(d, "read", 0);
+			all = r == NULL ? (struct str){ "", 0 } :
+			    (struct str){ dbuf_str(&r->text), r->text.n };
+			say_diff(d, R_REPLACED, name, all, a, b);
 			dialog_done(d);
 		}
 	} else if ((r = dialog_result(d, "read", 0)) == NULL) {
@@ -647,15 +661,7 @@ flow_replace(struct dialog *d)
 			dbuf_clear(&ab);
 			dialog_done(d);
 		} else {
-			dbuf_init(&diff, PROVIDER_BODY_MAX);
-			dbuf_init(&q, 65536);
-			preview_diff(&diff, all, a, b);
-			dialog_quote(d, (struct str){ dbuf_str(&diff),
-			    diff.n }, QUOTE_LINES, &q);
-			dialog_say(d, R_REPLACE_DIFF, name, dbuf_str(&q),
-			    NULL, NULL);
-			dbuf_clear(&q);
-			dbuf_clear(&diff);
+			say_diff(d, R_REPLACE_DIFF, name, all, a, b);
 			dialog_call(d, "edit", json_pack("{s:s,s:s%,s:s%}",
 			    "path", name, "oldText", a.p, a.n, "newText",
 			    b.p, b.n), NULL);
