@@ -279,6 +279,10 @@ request_resolved_cb(const struct sockaddr_storage *addrs, size_t n,
 	uint64_t	 now = mono_ms();
 
 	rq->resolve = NULL;
+	if (n == 0 && strcmp(reason, RESOLVE_NO_SERVER) == 0)
+		rq->b->stats.unanswered++;
+	else
+		rq->b->stats.unanswered = 0;
 	if (n == 0) {
 		request_fail(rq, CN_ERR_DNS, reason);
 		return;
@@ -301,8 +305,10 @@ request_limit_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (rq->dial == NULL)
-		request_fail(rq, CN_ERR_TIMEOUT, "no address in time");
+	if (rq->dial != NULL)
+		return;
+	rq->b->stats.unanswered++;
+	request_fail(rq, CN_ERR_TIMEOUT, "no address in time");
 }
 
 /* May this worker make one more request now? */

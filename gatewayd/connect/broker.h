@@ -28,6 +28,8 @@ void	 broker_forget(struct broker *, struct link *);
 struct broker_stats {
 	uint64_t	opened, failed, refused;
 	unsigned int	pending;
+	/* Names in a row that no server answered for. */
+	unsigned int	unanswered;
 };
 const struct broker_stats *broker_stats(const struct broker *);
 

@@ -16,7 +16,11 @@
 #include "common/worker.h"
 #include "gatewayd/connect/broker.h"
 
+#define UNANSWERED_MAX	5
+#define FRESH_MS	300000	/* not again before */
+
 static struct broker	*broker;
+static uint64_t		 started_ms;
 
 static int
 connect_configure(const struct parcel *p, bool reload, char *why, size_t size)
@@ -55,12 +59,38 @@ connect_peer_gone(struct link *l)
 	broker_forget(broker, l);
 }
 
+/*
+ * resolv.conf is in our root as the file that it was when we started; whoever
+ * renames a new one into its place (DHCP, VPN) is not seen from here.  When
+ * nobody answers any more, a new process looks again.  Sockets that were
+ * handed over do not notice.
+ */
+static void
+look_again(void)
+{
+	const struct broker_stats	*st = broker_stats(broker);
+
+	if (st->unanswered < UNANSWERED_MAX || st->pending > 0 ||
+	    mono_ms() - started_ms < FRESH_MS)
+		return;
+	log_info("connect: no name server answers: starting again to read "
+	    "resolv.conf anew");
+	worker_exit(1);
+}
+
 static enum msg_err
 connect_message(struct link *l, struct msg *m)
 {
 	if (m->h.type != MSG_CN_OPEN)
 		return MSG_DIRECTION;
+	look_again();
 	return broker_open(broker, l, m);
+}
+
+static void
+connect_start(void)
+{
+	started_ms = mono_ms();
 }
 
 static void
@@ -81,6 +111,7 @@ static const struct worker connect_worker = {
 	.commit = connect_commit,
 	.peer_gone = connect_peer_gone,
 	.message = connect_message,
+	.start = connect_start,
 	.stat = connect_stat,
 };
 

@@ -236,7 +236,7 @@ result_reason(enum dns_result a, enum dns_result b)
 		return "no such host";
 	if (a == DNS_NODATA || b == DNS_NODATA)
 		return "host has no address";
-	return "name servers do not answer";
+	return RESOLVE_NO_SERVER;
 }
 
 static void

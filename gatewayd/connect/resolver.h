@@ -22,6 +22,8 @@
 
 #define RESOLVE_MAX	(2 * DNS_ADDRS_MAX)
 
+#define RESOLVE_NO_SERVER	"name servers do not answer"
+
 struct event_base;
 struct resolver;
 struct resolve;
