@@ -105,6 +105,7 @@ struct session {
 	size_t			 nturns;
 	struct run		*run;
 	unsigned int		 pins;		/* turns in the journal */
+	uint64_t		 used_ms;
 };
 
 /* NULL with errno when it cannot be read. */
@@ -417,8 +418,9 @@ void	 view_changed(void);		/* sessions.json is due */
 void	 view_import(void);		/* once, from an older installation */
 void	 view_flush(void);
 
-/* --- main.c -------------------------------------------------------------- */
+/* --- agent.c -------------------------------------------------------------- */
 
+extern const struct worker agent_worker;
 extern struct link *router, *tools;
 extern int state_fd, sessions_fd;	/* folders */
 extern bool draining;

@@ -387,6 +387,7 @@ prune_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
+	session_shrink();
 	if (db == NULL || sessdb_begin(db, false) == -1)
 		return;
 	if (sessdb_prune(db, now - RESULT_KEEP_MS, now - TURN_KEEP_MS,

@@ -17,8 +17,9 @@
 #include "common/log.h"
 
 #define SESSION_BUCKETS		256
-#define SESSION_CACHE		48	/* idle ones; each has a descriptor */
-#define SESSION_CACHE_BYTES	(32u << 20)
+#define SESSION_CACHE		32	/* idle ones; each has a descriptor */
+#define SESSION_CACHE_BYTES	(4u << 20)	/* as text; ten times as trees */
+#define SESSION_CACHE_MS	(5ull * 60 * 1000)
 
 LIST_HEAD(bucket, session);
 static struct bucket		 buckets[SESSION_BUCKETS];
@@ -40,6 +41,7 @@ session_find(const char *key)
 		if (strcmp(s->key, key) == 0) {
 			TAILQ_REMOVE(&lru, s, lru);
 			TAILQ_INSERT_TAIL(&lru, s, lru);
+			s->used_ms = mono_ms();
 			return s;
 		}
 	return NULL;
@@ -80,6 +82,7 @@ session_get(const char *key)
 	}
 	LIST_INSERT_HEAD(bucket_of(key), s, hash);
 	TAILQ_INSERT_TAIL(&lru, s, lru);
+	s->used_ms = mono_ms();
 	ncached++;
 	return s;
 }
@@ -382,6 +385,7 @@ void
 session_shrink(void)
 {
 	struct session	*s, *next;
+	uint64_t	 now = mono_ms();
 	size_t		 bytes = 0, idle = 0;
 
 	/* Newest first: those within the limits stay. */
@@ -392,7 +396,8 @@ session_shrink(void)
 		    !TAILQ_EMPTY(&s->turns) ||
 		    json_array_size(s->unsaved) > 0)
 			continue;
-		if (++idle > SESSION_CACHE || bytes > SESSION_CACHE_BYTES) {
+		if (++idle > SESSION_CACHE || bytes > SESSION_CACHE_BYTES ||
+		    now - s->used_ms > SESSION_CACHE_MS) {
 			bytes -= s->history_bytes;
 			session_free(s);
 		}
