@@ -14,7 +14,8 @@
  *		allowedOrigin.N auth.mode limit.handshake_ms
  *		limit.preauth_bytes limit.connections limit.payload
  * router	agent.N.{id,name,default} channel.N.{kind,account,label}
- *		binding.N.{agent,channel,account,peerKind,peerId} session.mainKey
+ *		binding.N.{agent,channel,account,peerKind,peerId}
+ *		identityLink.N.{name,peer} session.mainKey
  *		session.scope session.dmScope paths.config paths.state
  *		gateway.port default.model default.provider
  *		default.contextTokens json.config json.models json.agents
@@ -505,6 +506,26 @@ put_bindings(struct build *b, struct parcel_writer *pw)
 	}
 }
 
+/* One person's peers, flattened; the order of the file is the order of
+ * precedence. */
+static void
+put_identities(struct build *b, struct parcel_writer *pw)
+{
+	const struct json5	*m = json5_path(b->cf->root,
+				    "session.identityLinks"), *id;
+	size_t			 n = 0;
+
+	for (m = m != NULL && m->type == JSON5_OBJECT ? m->child : NULL;
+	    m != NULL; m = m->next)
+		for (id = m->child; id != NULL; id = id->next) {
+			if (id->type != JSON5_STRING)
+				continue;
+			parcel_put(pw, m->key, "identityLink.%zu.name", n);
+			parcel_put(pw, id->s, "identityLink.%zu.peer", n);
+			n++;
+		}
+}
+
 static void
 build_router(struct build *b)
 {
@@ -532,6 +553,7 @@ build_router(struct build *b)
 		    i);
 	}
 	put_bindings(b, pw);
+	put_identities(b, pw);
 	parcel_puts(pw, "main", "session.mainKey");
 	parcel_puts(pw, json5_text(cf->root, "session.scope", "per-sender"),
 	    "session.scope");

@@ -446,6 +446,16 @@ def test_telegram_accounts():
     assert rt["channel.0.kind"] == "telegram"
 
 
+def test_identity_links():
+    r = run({"session": {"identityLinks": {
+        "alice": ["telegram:123", "+155"], "bob": ["9"]}}})
+    assert r.ok, r.errors
+    rt = r.parcels["router", ""]
+    assert [(rt[f"identityLink.{i}.name"], rt[f"identityLink.{i}.peer"])
+            for i in range(3)] == [("alice", "telegram:123"),
+                                   ("alice", "+155"), ("bob", "9")]
+
+
 def test_telegram_by_environment_only():
     tok = "123456:" + "B" * 30
     r = run({}, env={"TELEGRAM_BOT_TOKEN": tok})
