@@ -303,6 +303,8 @@ class Gateway:
 
     def kill(self, name, sig=signal.SIGKILL):
         pid = self.processes()[name]["pid"]
+        if pid <= 1:        # it is down; kill(0) would be for ourselves
+            raise ProcessLookupError(f"{name} is not running")
         os.kill(pid, sig)
         return pid
 
