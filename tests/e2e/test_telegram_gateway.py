@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The gatewayd developers
+"""Telegram through a whole gateway: strangers, approval, answers, and any
+process killed at any moment of the way."""
+import json
+import os
+import random
+import subprocess
+import time
+
+import pytest
+from gateway import BIN, Gateway, modes
+from telegram import FakeTelegram
+
+TOKEN = "123456:TEST-canary_in_the_token"
+
+
+@pytest.fixture
+def fake():
+    f = FakeTelegram(TOKEN).start()
+    yield f
+    f.stop()
+
+
+@pytest.fixture
+def make(fake):
+    made = []
+
+    def start(mode=None, model=None, **telegram):
+        cfg = {"channels": {"telegram": dict(
+            {"botToken": TOKEN, "apiRoot": fake.url}, **telegram)}}
+        if model:
+            cfg["agents"] = {"defaults": {"model": {"primary": model}}}
+        gw = Gateway(mode=mode or modes()[0], config=cfg)
+        made.append(gw)
+        gw.start()
+        return gw
+
+    yield start
+    for gw in made:
+        try:
+            assert TOKEN.split(":")[1] not in gw.output() + gw.logs()
+        finally:
+            gw.close()
+
+
+def openclaw(gw, *args):
+    return subprocess.run(
+        [str(BIN / "openclaw"), *args], capture_output=True, text=True,
+        timeout=30, env={"PATH": "/usr/bin:/bin", "HOME": str(gw.dir),
+                         "OPENCLAW_STATE_DIR": str(gw.state),
+                         "OPENCLAW_CONFIG_PATH": str(gw.config_path),
+                         "OPENCLAW_GATEWAY_PORT": str(gw.port),
+                         "OPENCLAW_GATEWAY_TOKEN": gw.token})
+
+
+@pytest.mark.parametrize("mode", modes())
+def test_pairing_and_answer(make, fake, mode):
+    gw = make(mode)
+    fake.message(42, "hello")
+    fake.wait(lambda: fake.sent, what="notice")
+    notice = fake.texts()[0]
+    assert "Your Telegram user id: 42" in notice
+    code = notice.split("Pairing code: ")[1].split("\n")[0]
+    r = openclaw(gw, "pairing", "list", "telegram", "--json")
+    assert r.returncode == 0, r.stderr + r.stdout
+    rows = json.loads(r.stdout)["requests"]
+    assert [(q["id"], q["code"]) for q in rows] == [("42", code)]
+    r = openclaw(gw, "pairing", "approve", "telegram", "WRONG234")
+    assert r.returncode != 0
+    r = openclaw(gw, "pairing", "approve", "telegram", code.lower())
+    assert r.returncode == 0, r.stderr + r.stdout
+    fake.message(42, "what time is it?")
+    fake.wait(lambda: len(fake.sent) >= 2 and "configured" not in
+              fake.texts()[-1], what="answer", timeout=40)
+    assert fake.sent[-1]["chat_id"] == 42
+    # what was said before the approval is not answered now
+    time.sleep(0.5)
+    assert len(fake.sent) == 2
+
+
+def test_channels_status(make, fake):
+    gw = make(dmPolicy="open", allowFrom=["*"])
+    fake.message(7, "hello")
+    fake.wait(lambda: fake.sent, what="answer")
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        a = gw.call("channels.status")["channelAccounts"]["telegram"][0]
+        if a.get("lastOutboundAt") and a.get("lastInboundAt"):
+            break
+        time.sleep(0.1)
+    assert a["connected"] and a["running"] and a["lastOutboundAt"]
+    assert a["mode"] == "polling" and a["dmPolicy"] == "open"
+
+
+KILLED = ["channeld/telegram:default", "router", "agentd/main", "connect",
+          "store", "log", "toold/main"]
+
+
+@pytest.mark.parametrize("name", KILLED)
+def test_R07_kill_during_turns(make, fake, name):
+    """A process dies while messages are on their way: each is answered once,
+    or its sender is told once that the turn was interrupted, or the answer
+    is reported as unknown."""
+    gw = make(model="builtin/echo", dmPolicy="open", allowFrom=["*"])
+    rnd = random.Random(name)
+    fake.message(7, "warm")
+    fake.wait(lambda: fake.sent, what="first answer", timeout=40)
+    n = 12
+    for i in range(n):
+        fake.message(7 + i % 3, f"msg{i:02d}end")
+        time.sleep(rnd.random() * 0.05)
+        if i % 4 == 1:
+            try:
+                gw.kill(name)
+            except Exception:       # it may be down already
+                pass
+    marks = [f"msg{i:02d}end" for i in range(n)]
+
+    def settled():
+        said = "\n".join(fake.texts())
+        told = said.lower().count("interrupted")
+        missing = [m for m in marks if m not in said]
+        unknown = gw.logs().count("may or may not")
+        return len(missing) <= told + unknown and not fake.updates
+
+    fake.wait(settled, timeout=90, what=f"answers after {name} was killed")
+    time.sleep(1)
+    said = fake.texts()
+    for m in marks:
+        assert sum(t.count(m) for t in said) <= 1, (m, said)
