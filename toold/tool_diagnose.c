@@ -381,8 +381,8 @@ diag_local(struct call *c)
 	    "security", toolpolicy_security_name(t->policy.security), "ask",
 	    toolpolicy_ask_name(t->policy.ask), "timeoutSec",
 	    (int)t->policy.timeout_s), NULL);
-	snprintf(detail, sizeof(detail), "%zu running (at most %u), %zu kept "
-	    "in all (at most %u)", t->nrunning, TOOLD_RUNNING_MAX, t->njobs,
+	snprintf(detail, sizeof(detail), "%zu running (at most %d), %zu kept "
+	    "in all (at most %d)", t->nrunning, TOOLD_RUNNING_MAX, t->njobs,
 	    TOOLD_JOBS_MAX);
 	diag_row(s, "exec.jobs", t->nrunning >= TOOLD_RUNNING_MAX ? "warn" :
 	    "ok", "Commands", detail, json_pack("{s:i, s:i}", "running",
