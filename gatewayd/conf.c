@@ -12,10 +12,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <unistd.h>
 
-#include "common/beneath.h"
 #include "common/log.h"
 #include "gatewayd/gatewayd.h"
 
@@ -136,32 +134,6 @@ conf_run(uint32_t flags, void (*done)(bool))
 	return 0;
 }
 
-/* An include may not leave the folder that the configuration is in, neither
- * by name nor by link: root opens it for an unprivileged asker.  Of the state
- * directory the asker may have what belongs to the configuration, and none of
- * the conversations. */
-static int
-conf_open_include(const char *path)
-{
-	static const char *const	 of_state[] = { ".env", "gateway/tls/",
-		"credentials/" };
-	char				 dir[4096];
-	size_t				 i, n = strlen(sup.paths.state);
-	int				 fd;
-
-	strlcpy(dir, sup.paths.config, sizeof(dir));
-	fd = beneath_open_file(dirname(dir), path);
-	if (fd != -1 || errno != EACCES ||
-	    strncmp(path, sup.paths.state, n) != 0 || path[n] != '/')
-		return fd;
-	for (i = 0; i < sizeof(of_state) / sizeof(of_state[0]); i++)
-		if (strncmp(path + n + 1, of_state[i], strlen(of_state[i])) ==
-		    0 && strstr(path, "/../") == NULL)
-			return beneath_open_file(sup.paths.state, path);
-	errno = EACCES;
-	return -1;
-}
-
 static enum msg_err
 conf_on_problem(struct msg *m)
 {
@@ -201,7 +173,7 @@ conf_message(struct proc *p, struct msg *m)
 			return err;
 		memset(&file, 0, sizeof(file));
 		file.path = req.path;
-		fd = conf_open_include(req.path.p);
+		fd = places_open_config(&sup.paths, req.path.p);
 		file.err = fd == -1 ? (uint32_t)errno : 0;
 		link_send_fds(p->ctl, MSG_CF_FILE, &file, m->h.corr,
 		    MSG_F_REPLY, &fd, fd != -1 ? 1 : 0);

@@ -18,7 +18,9 @@
 #include "common/backoff.h"
 #include "common/link.h"
 #include "common/parcel.h"
+#include "common/log.h"
 #include "common/paths.h"
+#include "common/places.h"
 #include "common/sandbox.h"
 #include "common/worker.h"
 
@@ -96,11 +98,6 @@ int	 places_make(char *why, size_t);
 /* Holds the instance lock for as long as this process lives; 0, or -1 with
  * why naming the process that holds it. */
 int	 places_lock(char *why, size_t);
-/* Is this a path that a worker may ever be given? */
-bool	 places_mountable(const char *path);
-/* May its owner be changed?  Only below the state directory, and the log folder
- * of the service. */
-bool	 places_ours(const char *path);
 
 /* environ.c: the environment as a parcel for gatewayd-config, then wiped. */
 int	 environ_seal(void);		/* new fd each time, or -1 */
@@ -171,7 +168,8 @@ void	 shutdown_gone(void);		/* some process ended */
 void	 shutdown_drained(struct proc *);
 
 /* --- lines.c -------------------------------------------------------------- */
-void	 lines_init(void);
+/* To the logger; -1 when there is none. */
+int	 lines_send(enum log_level, const char *text);
 /* p is RUNNING: tells it how much to say, and the logger what was said. */
 void	 lines_ready(struct proc *);
 

@@ -14,7 +14,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "common/log.h"
+#include "common/log_early.h"
 #include "gatewayd/gatewayd.h"
 
 #define EXIT_CONFIG	78	/* EX_CONFIG of sysexits.h */
@@ -170,9 +170,8 @@ main(int argc, char *argv[])
 	bool		 user = false, weak = false;
 	int		 opt;
 
-	log_init("gatewayd");
 	TAILQ_INIT(&sup.procs);
-	lines_init();
+	log_early_init("gatewayd", lines_send);
 	while ((opt = getopt(argc, argv, "ab:c:Dl:p:Ss:tu:UVv")) != -1) {
 		switch (opt) {
 		case 'a':

@@ -3,8 +3,8 @@
  * Copyright (c) 2026 The gatewayd developers
  */
 
-/* What the supervisor may give away of the file system, and the lock that makes
- * this the only gateway of its state directory. */
+/* The folders of the gateway, and the lock that makes
+ * it the only one of its state directory. */
 #include "common/compat.h"
 
 #include <sys/file.h>
@@ -32,42 +32,6 @@ places_make(char *why, size_t size)
 		return -1;
 	}
 	return 0;
-}
-
-bool
-places_mountable(const char *path)
-{
-	static const char *const whole[] = {	/* not even inside them */
-		"/proc", "/sys", "/dev", "/boot", NULL
-	};
-	static const char *const top[] = {	/* not these themselves */
-		"", "/", "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib64",
-		"/var", "/var/lib", "/home", "/root", "/run", "/tmp", NULL
-	};
-	size_t	 i, n;
-
-	if (path[0] != '/' || strstr(path, "/../") != NULL)
-		return false;
-	for (i = 0; whole[i] != NULL; i++) {
-		n = strlen(whole[i]);
-		if (strncmp(path, whole[i], n) == 0 &&
-		    (path[n] == '/' || path[n] == '\0'))
-			return false;
-	}
-	for (i = 0; top[i] != NULL; i++)
-		if (strcmp(path, top[i]) == 0)
-			return false;
-	return true;
-}
-
-bool
-places_ours(const char *path)
-{
-	size_t	 n = strlen(sup.paths.state);
-
-	return (strncmp(path, sup.paths.state, n) == 0 && path[n] == '/') ||
-	    (strcmp(sup.paths.state, PATHS_SERVICE_STATE) == 0 &&
-	    strcmp(path, "/var/log/openclaw") == 0);
 }
 
 int

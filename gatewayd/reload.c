@@ -39,20 +39,13 @@ reload_mounts(const struct parcel *ix, size_t i, struct proc_mount *mounts,
 	    *n)) != NULL; (*n)++) {
 		mode = parcel_get(ix, "proc.%zu.mount.%zu.mode", i, *n);
 		if (*n == PROC_MOUNTS_MAX || mode == NULL ||
-		    !places_mountable(path) || (strncmp(mode, "own", 3) == 0 &&
-		    !places_ours(path))) {
+		    !places_mountable(path) || !places_mode(mode,
+		    &mounts[*n].flags, &mounts[*n].own, &mounts[*n].make) ||
+		    (mounts[*n].own && !places_ours(&sup.paths, path))) {
 			snprintf(why, size, "%s: no process may be given "
 			    "this path", path);
 			return -1;
 		}
-		mounts[*n].own = strncmp(mode, "own", 3) == 0;
-		mounts[*n].flags = strncmp(mode, "ro", 2) == 0 ? MNT_RO :
-		    MNT_RW;
-		mounts[*n].make = strstr(mode, ",make") != NULL;
-		if (strstr(mode, ",opt") != NULL)
-			mounts[*n].flags |= MNT_OPT;
-		if (strstr(mode, ",idmap") != NULL)
-			mounts[*n].flags |= MNT_IDMAP;
 		if ((mounts[*n].path = strdup(path)) == NULL) {
 			snprintf(why, size, "out of memory");
 			return -1;
