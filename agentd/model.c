@@ -345,6 +345,7 @@ choose(struct run *run)
 	o->now_ms = wall_ms();
 	o->time_zone = c->time_zone;
 	o->workspace = c->workspace;
+	o->configured = c->nproviders > 0;
 }
 
 static void
