@@ -48,7 +48,7 @@ struct body_map {
 	size_t		 n;
 };
 
-static LIST_HEAD(, call)	 calls = LIST_HEAD_INITIALIZER(calls);
+static LIST_HEAD(call_list, call) calls = LIST_HEAD_INITIALIZER(calls);
 static const struct modeld_config *config;
 static struct http_client	*client;
 static struct modeld_stats	 stats;

@@ -377,7 +377,7 @@ token_add(struct token *t, size_t *n, const char *s, size_t len, bool cjk)
 static void
 tokenise_cjk(const char *run, size_t len, struct token *t, size_t *n)
 {
-	size_t		 end[CJK_WORD], k, best, at = 0;
+	size_t		 end[CJK_WORD] = { 0 }, k, best, at = 0;
 	struct str	 rest;
 
 	while (at < len) {
