@@ -30,3 +30,10 @@ PROGS += gatewayd-front-tls
 gatewayd-front-tls_MAIN := gatewayd/front/main_tls.c
 gatewayd-front-tls_LIBS := gatewayd common proto
 gatewayd-front-tls_PKGS := libevent_core openssl
+
+# The list of keys in the manual comes from the table that checks them.
+.PHONY: man-keys
+man-keys: $(B)/bin/gatewayd-config
+	@{ sed '/BEGIN KEYS/q' man/openclaw.json.5; $< -K; \
+	    sed -n '/END KEYS/,$$p' man/openclaw.json.5; } >$(B)/openclaw.json.5
+	@mv $(B)/openclaw.json.5 man/openclaw.json.5

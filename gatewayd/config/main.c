@@ -12,6 +12,8 @@
  * anywhere else.
  *
  * The loop is synchronous: one datagram, one answer, no event library.
+ *
+ * -K prints the list of keys for openclaw.json(5).
  */
 
 #include "common/compat.h"
@@ -30,6 +32,7 @@
 #include "common/selftest.h"
 #include "common/worker.h"
 #include "gatewayd/config/config.h"
+#include "gatewayd/config/manual.h"
 
 static uint32_t	 out_seq, in_seq;
 
@@ -305,6 +308,7 @@ main(int argc, char *argv[])
 	struct m_cf_start	 start;
 	struct m_cf_done	 done;
 	struct msg		 m;
+	struct dbuf		 keys;
 	enum msg_err		 err;
 	char			*text = NULL, *path, *state;
 	size_t			 n = 0;
@@ -315,6 +319,13 @@ main(int argc, char *argv[])
 		printf("gatewayd-config %s (message protocol %d)\n",
 		    GW_VERSION, MSG_PROTOCOL);
 		return 0;
+	}
+	if (argc > 1 && strcmp(argv[1], "-K") == 0) {
+		dbuf_init(&keys, 1u << 20);
+		if (cf_manual(&keys) == -1 ||
+		    fwrite(keys.p, 1, keys.n, stdout) != keys.n)
+			return 1;
+		return fflush(stdout) == 0 ? 0 : 1;
 	}
 	if (argc > 1 && strcmp(argv[1], "-T") == 0)
 		return selftest_main(ROLE_CONFIG);

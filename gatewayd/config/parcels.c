@@ -113,6 +113,16 @@ add_mount(struct build *b, const char *path, const char *mode)
 	    b->nmounts++);
 }
 
+/* Other authorities than the system's, for those who speak TLS. */
+static void
+add_ca(struct build *b)
+{
+	const char	*ca = cf_env(b->cf, "SSL_CERT_FILE");
+
+	if (ca != NULL && ca[0] == '/')
+		add_mount(b, ca, "ro,opt");
+}
+
 static const char *
 state_path(struct build *b, const char *name, const char *more)
 {
@@ -691,6 +701,7 @@ cf_parcels(struct cf *cf)
 			continue;
 		cf_provider_parcel(cf, &b.providers[i], pw);
 		add_proc(&b, ROLE_MODEL, b.providers[i].instance, pw);
+		add_ca(&b);
 	}
 	for (i = 0; i < b.naccounts; i++) {
 		if ((pw = parcel_new(&b)) == NULL)
@@ -698,6 +709,7 @@ cf_parcels(struct cf *cf)
 		cf_account_parcel(cf, &b.accounts[i], pw);
 		add_proc(&b, ROLE_CHAN, b.accounts[i].instance, pw);
 		add_mount(&b, b.accounts[i].dir, "own");
+		add_ca(&b);
 	}
 	for (i = 0; i < b.nagents; i++) {
 		build_agent(&b, &b.agents[i]);

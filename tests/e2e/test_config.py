@@ -800,3 +800,26 @@ def test_T21_includes_stay_in_their_folder(tmp_path):
     (tmp_path / "c" / "good").write_text("{gateway:{mode:'local'}}")
     p = gatewayd(tmp_path, '{"$include": "good"}', "-S")
     assert p.returncode == 0, p.stderr
+
+
+# --- the manual ------------------------------------------------------------------------------------------------
+
+
+def test_manual_has_the_table():
+    import subprocess
+    keys = subprocess.run([str(gwconfig.BIN / "gatewayd-config"), "-K"],
+                          capture_output=True, text=True, timeout=20).stdout
+    man = (gwconfig.ROOT / "man/openclaw.json.5").read_text()
+    body = man.split("BEGIN KEYS: gatewayd-config -K\n")[1]
+    assert body.split('.\\" END KEYS')[0] == keys, "run `make man-keys`"
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_manual_examples_are_valid(n):
+    man = (gwconfig.ROOT / "man/openclaw.json.5").read_text()
+    text = man.split(".Sh EXAMPLES")[1].split(".Bd -literal -offset indent\n")
+    text = text[n + 1].split(".Ed")[0]
+    r = gwconfig.run(text, env={"TELEGRAM_BOT_TOKEN": "123456:" + "A" * 30,
+                                "ANTHROPIC_API_KEY": "sk-ant-x",
+                                "OPENCLAW_GATEWAY_TOKEN": "t" * 20})
+    assert r.ok and not r.warnings, (r.errors, r.warnings)
