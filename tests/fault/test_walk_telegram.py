@@ -128,3 +128,29 @@ def test_R07_R08_R14_kill_each_role(make_house, step):
             bad.append(f"{role}: answered and told: {got}")
     assert not bad, "\n".join(bad)
     assert f.texts(50) == ["done quick warm"] and len(f.texts(60)) == 1
+
+
+@pytest.mark.parametrize("kind,effect", [("hang", False), ("drop", True),
+                                         ("drop", False)])
+def test_R07_R08_reply_of_unknown_fate(make_house, kind, effect):
+    """The request was written and no answer came: sent again it could be
+    there twice, so its chat is told once that it may be missing."""
+    h = make_house()
+    f = h.fake
+    f.fault("sendMessage", kind, effect=effect)
+    f.message(7, "quick one")
+    f.wait(lambda: any(c[1] == "sendMessage" for c in f.calls), what="reply")
+    if kind == "hang":
+        os.kill(h.pids()[CHAN], signal.SIGKILL)
+    f.wait(lambda: any(UNSURE in t for t in f.texts(7)), what="notice")
+    f.message(7, "quick two")
+    f.wait(lambda: "done quick two" in f.texts(7), what="next answer")
+    os.kill(h.pids()[AGENT], signal.SIGKILL)
+    h.settled()
+    f.message(7, "quick three")
+    f.wait(lambda: "done quick three" in f.texts(7), what="third answer")
+    time.sleep(0.3)
+    got = f.texts(7)
+    assert len([t for t in got if UNSURE in t]) == 1, got
+    assert len(got) == 3 + effect, got
+    assert got.count("done quick one") == effect, got
