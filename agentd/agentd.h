@@ -202,7 +202,9 @@ void	 journal_end(struct run *);
 /* Its turn was refused. */
 void	 journal_forget(struct run *);
 void	 journal_session(struct session *);
-void	 journal_drop_delivery(const char *id);
+/* notice: what its chat is told in its place, or NULL; its id is ignored. */
+void	 journal_drop_delivery(const char *id,
+	    const struct sessdb_delivery *notice);
 /* Everything now, without the event loop; 0 or -1. */
 int	 journal_flush(void);
 /* Is a turn with that dedupe key on its way in? */

@@ -27,6 +27,9 @@
 struct drop {
 	STAILQ_ENTRY(drop)	 entry;
 	char			 id[129];
+	char			*texts[5];	/* of the notice: channel, */
+	struct sessdb_delivery	 notice;	/* account, ...; id "": none */
+	char			 notice_id[sizeof("unsure-") + 128];
 };
 
 struct sessdb	*db;
@@ -42,6 +45,7 @@ static char			 trouble[256];
 static uint64_t			 warned_ms;
 static bool			 flushing;
 
+static void	 drop_free(struct drop *);
 static void	 flush_cb(evutil_socket_t, short, void *);
 static void	 prune_cb(evutil_socket_t, short, void *);
 static int	 write_all(bool *began);
@@ -150,15 +154,38 @@ journal_session(struct session *s)
 }
 
 void
-journal_drop_delivery(const char *id)
+journal_drop_delivery(const char *id, const struct sessdb_delivery *notice)
 {
 	struct drop	*d = calloc(1, sizeof(*d));
 
 	if (d == NULL)
 		return;		/* it will be offered again after a restart */
 	strlcpy(d->id, id, sizeof(d->id));
+	if (notice != NULL) {
+		d->notice = *notice;
+		d->notice.channel = d->texts[0] = xstrdup(notice->channel);
+		d->notice.account = d->texts[1] = xstrdup(notice->account);
+		d->notice.chat = d->texts[2] = xstrdup(notice->chat);
+		d->notice.thread = d->texts[3] = xstrdup(notice->thread);
+		d->notice.text = d->texts[4] = xstrdup(notice->text);
+		d->notice.reply_to = "";
+		/* Of the delivery's id: however often its end is told, there
+		 * is one notice. */
+		snprintf(d->notice_id, sizeof(d->notice_id), "unsure-%s", id);
+		d->notice.id = d->notice_id;
+	}
 	STAILQ_INSERT_TAIL(&drops, d, entry);
 	schedule(0);
+}
+
+static void
+drop_free(struct drop *d)
+{
+	size_t	 i;
+
+	for (i = 0; i < sizeof(d->texts) / sizeof(d->texts[0]); i++)
+		free(d->texts[i]);
+	free(d);
 }
 
 struct turn *
@@ -236,7 +263,9 @@ journal_flush(void)
 		}
 		while ((d = STAILQ_FIRST(&drops)) != NULL) {
 			STAILQ_REMOVE_HEAD(&drops, entry);
-			free(d);
+			if (d->notice_id[0] != '\0')
+				outbox_add(&d->notice);
+			drop_free(d);
 		}
 	} else {
 		if (db != NULL && began)
@@ -321,7 +350,9 @@ write_all(bool *began)
 		if (session_put(s) == -1)
 			return -1;
 	STAILQ_FOREACH(d, &drops, entry)
-		if (sessdb_drop_delivery(db, d->id) == -1)
+		if (sessdb_drop_delivery(db, d->id) == -1 ||
+		    (d->notice_id[0] != '\0' &&
+		    sessdb_put_delivery(db, &d->notice) == -1))
 			return -1;
 	return sessdb_commit(db);
 }

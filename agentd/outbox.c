@@ -86,12 +86,15 @@ enum msg_err
 outbox_ack(struct link *l, struct msg *m)
 {
 	struct m_ag_deliver_ack	 a;
+	struct sessdb_delivery	 notice;
 	struct timeval		 tv;
+	bool			 unsure = false;
 	struct dest		*d;
 	struct item		*it;
 	enum msg_err		 err;
 
 	(void)l;
+	memset(&notice, 0, sizeof(notice));
 	if ((err = get_ag_deliver_ack(m, &a)) != MSG_OK)
 		return err;
 	LIST_FOREACH(d, &dests, entry) {
@@ -118,11 +121,21 @@ outbox_ack(struct link *l, struct msg *m)
 	case DELIVERY_UNKNOWN:
 		log_warnx("delivery %s to %s: it is not known whether it "
 		    "arrived: %s", it->id, it->channel, a.reason.p);
+		unsure = strncmp(it->id, "unsure-", 7) != 0;
 		break;
 	case DELIVERY_SENT:
 		break;
 	}
-	journal_drop_delivery(it->id);
+	/* Sending it again could double it; silence could lose it. */
+	notice.channel = it->channel;
+	notice.account = it->account;
+	notice.chat = it->chat;
+	notice.thread = it->thread;
+	notice.format = FORMAT_PLAIN;
+	notice.text = "\xe2\x9a\xa0\xef\xb8\x8f My last message may not have "
+	    "reached you. If it is missing, please ask me again.";
+	notice.created_at = wall_ms();
+	journal_drop_delivery(it->id, unsure ? &notice : NULL);
 	TAILQ_REMOVE(&d->items, it, entry);
 	item_free(it);
 	d->in_flight = false;
