@@ -42,6 +42,7 @@ struct client {
 	unsigned int		 flying;
 };
 
+#define TURNS_EACH	20	/* turns of one session */
 #define RING	65536		/* sent times of latency mode, by number */
 
 static struct client	*clients;
@@ -107,10 +108,13 @@ request(struct client *c, size_t index)
 	else
 		n = snprintf(text, sizeof(text), "{\"type\":\"req\",\"id\":"
 		    "\"%llu\",\"method\":\"agent\",\"params\":{\"message\":"
-		    "\"hello\",\"sessionKey\":\"bench-%zu\","
+		    "\"hello\",\"sessionKey\":\"bench-%zu-%llu\","
 		    "\"idempotencyKey\":\"b%d-%llu\"}}",
 		    (unsigned long long)sent, mode == MODE_LATENCY ?
-		    (size_t)(sent % 256) : index, (int)getpid(),
+		    (size_t)(sent % 256) : index, (unsigned long long)
+		    /* A conversation of some length, not one without end: the
+		     * model is told all of it each time. */
+		    (sent / (nclients * TURNS_EACH)), (int)getpid(),
 		    (unsigned long long)sent);
 	if (mode == MODE_LATENCY)
 		ring[sent % RING] = now_us();
