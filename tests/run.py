@@ -79,6 +79,24 @@ def unit(t, args):
             t.add(False, name, "ran no test")
 
 
+def messages_seeds(folder):
+    """Dictionary and seeds of fuzz_messages, made from the message table: every
+    type with its smallest content."""
+    sys.path.insert(0, str(ROOT / "tests/e2e"))
+    import gwproto
+    words = []
+    for name, desc in gwproto.BY_NAME.items():
+        words.append('"%s"' % "".join(f"\\x{b:02x}" for b in desc.num.to_bytes(2, "little")))
+        fields = {f.name: f.lo if f.kind[0] == "U" else b"x" * f.lo for f in desc.fields}
+        payload, bodies = gwproto.encode(desc, fields)
+        assert not bodies
+        head = gwproto.HEADER.pack(gwproto.HEADER.size + len(payload), desc.num, 1, 0, 0, 0, 0, 1, 0)
+        pathlib.Path(folder, name).write_bytes(head + payload)
+    path = pathlib.Path(folder).parent / "messages.dict"
+    path.write_text("\n".join(words) + "\n")
+    return path
+
+
 def fuzz(t, args):
     targets = programs("build/fuzz/tests/fuzz_*")
     # A checkout with targets and none built is a broken build, not a pass.
@@ -97,11 +115,13 @@ def fuzz(t, args):
             if corpus.is_dir():
                 cmd.append(str(corpus))
             dic = ROOT / "tests/fuzz" / (name[len("fuzz_"):] + ".dict")
+            if name == "fuzz_messages":
+                dic = messages_seeds(tmp + "/new")
             if dic.is_file():
                 cmd.append(f"-dict={dic}")
             r = run(cmd, timeout=args.fuzz_seconds + 120, env=dict(
                 os.environ, ASAN_OPTIONS="detect_leaks=1"))
-            found = [f for f in os.listdir(tmp) if f != "new"]
+            found = [f for f in os.listdir(tmp) if f not in ("new", "messages.dict")]
             text = r.stdout[-3000:]
             for f in found:
                 data = pathlib.Path(tmp, f).read_bytes()
