@@ -45,7 +45,9 @@ struct allow_op_item {
 	char		 sender[EVENT_ID_MAX + 1];
 };
 
-static TAILQ_HEAD(, flight)	 flights = TAILQ_HEAD_INITIALIZER(flights);
+static struct {
+	TAILQ_HEAD(flight_list, flight)	 list;
+}				 flights;
 static size_t			 nflights;
 static struct link		*router;
 static struct event		*pump_ev, *tick_ev, *sweep_ev;
@@ -70,6 +72,7 @@ chan_in_init(void)
 {
 	struct timeval	 tv = { 1, 0 };
 
+	TAILQ_INIT(&flights.list);
 	pump_ev = evtimer_new(worker_base(), pump_cb, NULL);
 	tick_ev = event_new(worker_base(), -1, EV_PERSIST, tick_cb, NULL);
 	sweep_ev = evtimer_new(worker_base(), sweep_cb, NULL);
@@ -85,7 +88,7 @@ flight_by_chat(const char *chat)
 {
 	struct flight	*f;
 
-	TAILQ_FOREACH(f, &flights, entry)
+	TAILQ_FOREACH(f, &flights.list, entry)
 		if (strcmp(f->chat, chat) == 0)
 			return f;
 	return NULL;
@@ -94,7 +97,7 @@ flight_by_chat(const char *chat)
 static void
 flight_free(struct flight *f)
 {
-	TAILQ_REMOVE(&flights, f, entry);
+	TAILQ_REMOVE(&flights.list, f, entry);
 	nflights--;
 	free(f);
 }
@@ -183,7 +186,7 @@ chan_in_paired(const struct m_ch_pair_res *m)
 {
 	struct flight	*f;
 
-	TAILQ_FOREACH(f, &flights, entry)
+	TAILQ_FOREACH(f, &flights.list, entry)
 		if (f->wait == WAIT_PAIR && str_eqs(m->sender, f->sender))
 			break;
 	if (f == NULL)
@@ -278,7 +281,7 @@ row_send(const struct chan_row *r, struct flight *f)
 		(void)strlcpy(f->chat, r->chat, sizeof(f->chat));
 		(void)strlcpy(f->sender, ev.sender, sizeof(f->sender));
 		f->backoff = (struct chan_backoff){ 1000, 60000, 200, 0 };
-		TAILQ_INSERT_TAIL(&flights, f, entry);
+		TAILQ_INSERT_TAIL(&flights.list, f, entry);
 		nflights++;
 	}
 	f->wait = v == GATE_PAIR ? WAIT_PAIR : WAIT_ROUTER;
@@ -351,7 +354,7 @@ tick_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	for (f = TAILQ_FIRST(&flights); f != NULL && ready(); f = next) {
+	for (f = TAILQ_FIRST(&flights.list); f != NULL && ready(); f = next) {
 		next = TAILQ_NEXT(f, entry);
 		if (now < f->due_ms)
 			continue;
@@ -374,7 +377,7 @@ tick_cb(evutil_socket_t fd, short what, void *arg)
 void
 chan_in_router(struct link *l)
 {
-	struct flight	*f;
+	struct flight	*f, *next;
 
 	router = l;
 	if (l != NULL) {
@@ -382,8 +385,10 @@ chan_in_router(struct link *l)
 		return;
 	}
 	/* What it had not answered is unfinished in the journal. */
-	while ((f = TAILQ_FIRST(&flights)) != NULL)
+	for (f = TAILQ_FIRST(&flights.list); f != NULL; f = next) {
+		next = TAILQ_NEXT(f, entry);
 		flight_free(f);
+	}
 }
 
 void
@@ -392,7 +397,7 @@ chan_in_ack(const struct m_ch_inbound_ack *m)
 	struct flight	*f;
 	uint32_t	 wait;
 
-	TAILQ_FOREACH(f, &flights, entry)
+	TAILQ_FOREACH(f, &flights.list, entry)
 		if (f->wait != WAIT_PAIR && str_eqs(m->event_id, f->id))
 			break;
 	if (f == NULL)

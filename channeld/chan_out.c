@@ -46,10 +46,12 @@ struct delivery {
 struct lane {
 	LIST_ENTRY(lane)	 entry;
 	char			 chat[129];
-	TAILQ_HEAD(, delivery)	 deliveries;
+	TAILQ_HEAD(delivery_list, delivery)	 deliveries;
 };
 
-static LIST_HEAD(, lane)	 lanes = LIST_HEAD_INITIALIZER(lanes);
+static struct {
+	LIST_HEAD(lane_list, lane)	 list;
+}				 lanes;
 static unsigned int		 ndeliveries, nflying;
 static struct link		*router;
 static struct event		*timer;
@@ -61,6 +63,7 @@ static void	 timer_cb(evutil_socket_t, short, void *);
 void
 chan_out_init(void)
 {
+	LIST_INIT(&lanes.list);
 	if ((timer = evtimer_new(worker_base(), timer_cb, NULL)) == NULL)
 		fatalx("out of memory");
 }
@@ -90,14 +93,14 @@ lane_get(const char *chat)
 {
 	struct lane	*l;
 
-	LIST_FOREACH(l, &lanes, entry)
+	LIST_FOREACH(l, &lanes.list, entry)
 		if (strcmp(l->chat, chat) == 0)
 			return l;
 	if ((l = calloc(1, sizeof(*l))) == NULL)
 		return NULL;
 	(void)strlcpy(l->chat, chat, sizeof(l->chat));
 	TAILQ_INIT(&l->deliveries);
-	LIST_INSERT_HEAD(&lanes, l, entry);
+	LIST_INSERT_HEAD(&lanes.list, l, entry);
 	return l;
 }
 
@@ -107,7 +110,7 @@ delivery_find(const char *id)
 	struct lane	*l;
 	struct delivery	*d;
 
-	LIST_FOREACH(l, &lanes, entry)
+	LIST_FOREACH(l, &lanes.list, entry)
 		TAILQ_FOREACH(d, &l->deliveries, entry)
 			if (strcmp(d->id, id) == 0)
 				return d;
@@ -186,7 +189,7 @@ chan_out_router(struct link *l)
 	router = l;
 	if (l != NULL)
 		return;
-	LIST_FOREACH(ln, &lanes, entry)
+	LIST_FOREACH(ln, &lanes.list, entry)
 		TAILQ_FOREACH(d, &ln->deliveries, entry)
 			d->corr = 0;
 }
@@ -574,7 +577,7 @@ pump(void)
 
 	if (!loaded || chan_state_disk_bad())
 		return;
-	for (l = LIST_FIRST(&lanes); l != NULL; l = next) {
+	for (l = LIST_FIRST(&lanes.list); l != NULL; l = next) {
 		next = LIST_NEXT(l, entry);
 		if (!lane_pump(l, now, &at))
 			return;

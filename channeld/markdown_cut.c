@@ -170,7 +170,7 @@ find_cut(const struct markdown_doc *doc, const struct markdown_limit *lim,
 {
 	struct walk	 w = { .doc = doc, .lim = lim };
 	size_t		 at[RANK_MAX] = { 0 }, fill[RANK_MAX] = { 0 };
-	size_t		 pos, n, u;
+	size_t		 pos, n = 1, u;
 	uint32_t	 cp = 0, before = 0;
 	enum rank	 r;
 

@@ -27,7 +27,7 @@ typedef void telegram_done_cb(const struct telegram_result *, void *arg);
 /* Takes the body's memory.  done is called once, never from here; after
  * telegram_cancel not at all.  NULL: out of memory. */
 struct telegram_call *telegram_call(const char *method, struct dbuf *body,
-	    uint32_t timeout_ms, size_t max_answer, telegram_done_cb *,
+	    uint32_t timeout_ms, size_t max_answer, telegram_done_cb *done,
 	    void *arg);
 void	 telegram_cancel(struct telegram_call *);
 const struct telegram_self *telegram_self(void);
