@@ -155,6 +155,7 @@ struct turn {
 	bool			 ack_due;
 	bool			 queued;
 	bool			 in_starts;
+	size_t			 held;		/* bytes of its texts */
 };
 enum msg_err turn_message(struct link *, struct msg *);
 void	 turn_free(struct turn *);

@@ -17,10 +17,10 @@
 #include "common/log.h"
 
 #define QUEUE_MAX	100		/* waiting turns of one session */
-#define QUEUE_BYTES	(64u << 20)	/* of all */
+#define QUEUE_BYTES	(64u << 20)	/* of all turns that are not done */
 
 static struct session_list	 ready = TAILQ_HEAD_INITIALIZER(ready);
-static size_t			 nqueued, queued_bytes;
+static size_t			 nqueued, held_bytes;
 static int64_t			 last_id = -1;
 
 static struct turn *turn_new(const struct sessdb_turn *);
@@ -157,7 +157,8 @@ turn_message(struct link *l, struct msg *m)
 		json_decref(options);
 		return MSG_OK;
 	}
-	if (s->nturns >= QUEUE_MAX || in.text.n > QUEUE_BYTES - queued_bytes) {
+	/* pins: those that are on their way into the queue. */
+	if (s->nturns + s->pins >= QUEUE_MAX || held_bytes > QUEUE_BYTES) {
 		ack(l, corr, in.run_id.p, TURN_REFUSED, 0, "UNAVAILABLE",
 		    "too many messages are waiting");
 		json_decref(options);
@@ -249,6 +250,7 @@ turn_free(struct turn *t)
 
 	if (t->queued)
 		turn_unqueue(t);
+	held_bytes -= t->held;
 	for (i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
 		free((char *)owned[i]);
 	json_decref(t->options);
@@ -489,6 +491,8 @@ turn_new(const struct sessdb_turn *row)
 		turn_free(t);
 		return NULL;
 	}
+	t->held = strlen(t->row.text) + strlen(t->row.options);
+	held_bytes += t->held;
 	return t;
 }
 
@@ -499,7 +503,6 @@ turn_enqueue(struct turn *t)
 	t->session->nturns++;
 	t->queued = true;
 	nqueued++;
-	queued_bytes += strlen(t->row.text);
 	turn_session_idle(t->session);
 	state_changed();
 }
@@ -511,7 +514,6 @@ turn_unqueue(struct turn *t)
 	t->session->nturns--;
 	t->queued = false;
 	nqueued--;
-	queued_bytes -= strlen(t->row.text);
 }
 
 static void

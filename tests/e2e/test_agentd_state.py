@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The gatewayd developers
+"""What agentd finds on disk and in its configuration: imports, damage, reset
+policy, reload, limits."""
+import json
+import os
+import sqlite3
+import time
+
+import gwproto
+from agentproc import Agent, EVENT_AGENT, RUN, TURN, events
+from workerproc import worker_uid
+
+SCRIPT = r'''
+@on user~"hello"
+  text "Hi there."
+@on user~"slow"
+  text "one "
+  stall
+@on user~"tool"
+  call exec {"command":"df"} id=o1
+@on result exec
+  text "ok"
+'''
+SID = "5d0c2a52-6a0f-4f0e-9d1c-0a2b3c4d5e6f"
+
+
+def give(path, text):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    for p in (path.parent, path):
+        if os.getuid() == 0:
+            os.chown(p, worker_uid(), worker_uid())
+
+
+def test_an_older_store_is_taken_over():
+    a = Agent(script=SCRIPT)
+    d = a.state / "sessions"
+    give(d / "sessions.json", json.dumps({"agent:main:main": {
+        "sessionId": SID, "updatedAt": int(time.time() * 1000),
+        "label": "Mine", "future": {"kept": [1]}}, "bad": 7}))
+    give(d / f"{SID}.jsonl", '{"type":"session","version":2,"id":"%s"}\n'
+         '{"type":"message","id":"00000001","parentId":null,"message":'
+         '{"role":"user","content":[{"type":"text","text":"old"}]}}\n'
+         '{"type":"message","id":"00000002","parentId":"00000001","message":'
+         '{"role":"assistant","content":[{"type":"text","text":"answer"}],'
+         '"stopReason":"stop"}}\n{"type":"mess' % SID)
+    try:
+        a.start()
+        time.sleep(0.2)
+        h = a.ask("chat.history", sessionKey="main")
+        assert [m["content"][0]["text"] for m in h["messages"]] == \
+            ["old", "answer"]
+        a.turn("hello")
+        a.until("AG_RUN_END")
+        lines = a.transcript(SID)       # the torn line is gone
+        assert len(lines) == 5 and lines[3]["parentId"] == "00000002"
+        row = a.ask("sessions.list")["sessions"][0]
+        assert row["label"] == "Mine" and row["sessionId"] == SID
+        for _ in range(60):
+            view = json.loads((d / "sessions.json").read_text())
+            if "totalTokens" in view.get("agent:main:main", {}):
+                break
+            time.sleep(0.05)
+        assert view["agent:main:main"]["future"] == {"kept": [1]}
+    finally:
+        a.close()
+
+
+def test_a_damaged_transcript_is_kept_aside():
+    a = Agent(script=SCRIPT)
+    d = a.state / "sessions"
+    give(d / "sessions.json", json.dumps({"agent:main:main": {
+        "sessionId": SID, "updatedAt": int(time.time() * 1000)}}))
+    give(d / f"{SID}.jsonl", "this is no transcript\n")
+    try:
+        a.start()
+        a.turn("hello")
+        assert a.until("AG_RUN_END")[-1].fields["status"] == RUN["RUN_OK"]
+        assert len(list(d.glob(f"{SID}.jsonl.corrupt-*"))) == 1
+        assert len(a.transcript(SID)) == 3
+    finally:
+        a.close()
+
+
+def test_a_damaged_index_refuses_turns_and_says_so():
+    a = Agent(script=SCRIPT)
+    give(a.state / "agent.sqlite", "x" * 8192)
+    try:
+        a.start()
+        a.channel_turn("hello")
+        ack = a.expect("AG_TURN_ACK")
+        assert ack.fields["status"] == TURN["TURN_REFUSED"]
+        assert ack.fields["code"] == "UNAVAILABLE"
+        assert "not a database" in a.worker.output()
+    finally:
+        a.close()
+
+
+def test_idle_sessions_begin_anew():
+    with Agent(script=SCRIPT, config={"session": {"reset": {
+            "mode": "idle", "idleMinutes": 30}}}) as a:
+        a.turn("hello")
+        a.until("AG_RUN_END")
+        first = a.ask("chat.history", sessionKey="main")["sessionId"]
+        a.turn("hello")
+        a.until("AG_RUN_END")
+        assert a.ask("chat.history", sessionKey="main")["sessionId"] == first
+        a.kill()
+        db = sqlite3.connect(a.state / "agent.sqlite")
+        (entry,) = db.execute("select entry from session").fetchone()
+        e = json.loads(entry)
+        e["updatedAt"] -= 31 * 60 * 1000
+        db.execute("update session set entry=?", (json.dumps(e),))
+        db.commit()
+        db.close()
+        a.start()
+        a.turn("hello")
+        a.until("AG_RUN_END")
+        h = a.ask("chat.history", sessionKey="main")
+        assert h["sessionId"] != first and len(h["messages"]) == 2
+
+
+def test_reload_is_for_new_runs_and_a_bad_one_changes_nothing():
+    with Agent(script=SCRIPT) as a:
+        a.turn("slow", run="old")
+        a.until("AG_EVENT")
+        new = dict(a.parcel)
+        conf = json.loads(new["json.config"])
+        conf["models"]["builtin"]["script"] = '@on user~"."\n  text "new"\n'
+        new["json.config"] = json.dumps(conf)
+        for generation, parcel, ok in ((2, {**new, "json.config": "[]"}, 0),
+                                       (3, {**new, "state.dir": "/x"}, 0),
+                                       (4, new, 1)):
+            fd = gwproto.parcel_make(parcel)
+            a.worker.ctl.send("PROC_CONFIG", generation=generation, fds=[fd])
+            os.close(fd)
+            r = a.worker.ctl.expect("PROC_CONFIG_ACK")
+            assert r.fields["ok"] == ok, r.fields
+        a.worker.ctl.send("PROC_CONFIG_COMMIT", generation=4)
+        time.sleep(0.1)
+        a.turn("hello", session="other")
+        got = a.until("AG_RUN_END")
+        assert b'"new"' in got[-1].fields["result"]
+        assert a.ask("chat.abort", sessionKey="main")["runIds"] == ["old"]
+
+
+def test_only_so_many_runs_at_once():
+    with Agent(script=SCRIPT, agent={"maxConcurrent": 2}) as a:
+        for i in range(4):
+            a.turn("slow", run=f"r{i}", session=f"s{i}")
+        time.sleep(0.3)
+        a.worker.ctl.send("PROC_STAT")
+        d = a.worker.ctl.expect("PROC_STAT_RES").fields["detail"]
+        assert d.startswith("2 running, 2 waiting")
+        a.ask("chat.abort", sessionKey="s0")
+        time.sleep(0.2)
+        started = {e["runId"] for e in events(drain(a), EVENT_AGENT)
+                   if e["data"].get("phase") == "start"}
+        assert started == {"r0", "r1", "r2"}
+
+
+def drain(a):
+    got, a.pending = a.pending, []
+    while True:
+        try:
+            got.append(a.recv(0.2))
+        except TimeoutError:
+            return got
+
+
+def test_queue_of_a_session_is_bounded():
+    with Agent(script=SCRIPT) as a:
+        a.turn("slow")
+        a.until("AG_EVENT")
+        for i in range(110):
+            a.turn("hello")
+        acks = [m.fields["status"] for m in drain(a)
+                if m.name == "AG_TURN_ACK"]
+        assert acks.count(TURN["TURN_REFUSED"]) >= 9
+        assert acks.count(TURN["TURN_QUEUED"]) >= 90
+
+
+def test_agent_turn_can_be_delivered_to_a_chat():
+    with Agent(script=SCRIPT) as a:
+        a.turn("hello", source="TURN_AGENT", options={
+            "deliver": True, "channel": "telegram", "to": "42",
+            "accountId": "main"})
+        d = a.until("AG_DELIVER")[-1].fields
+        assert (d["chat"], d["text"]) == ("42", b"Hi there.")
+        a.until("AG_RUN_END")
+
+
+def test_files_are_private():
+    with Agent(script=SCRIPT) as a:
+        a.turn("hello")
+        a.until("AG_RUN_END")
+        time.sleep(0.1)
+        for p in a.state.rglob("*"):
+            assert p.stat().st_mode & 0o077 == 0, p
+
+
+def test_memory_does_not_grow_with_turns():
+    def rss(a):
+        with open(f"/proc/{a.worker.pid}/status") as f:
+            return int(next(x for x in f if x.startswith("VmRSS")).split()[1])
+
+    with Agent(script=SCRIPT, agent={"maxConcurrent": 8}) as a:
+        sizes = []
+        n = 0
+        for _ in range(4):
+            for _ in range(60):
+                for k in range(8):
+                    a.turn("tool" if n % 16 == 0 else "hello",
+                           session=f"s{n % 40}", run=f"run{n}")
+                    n += 1
+                left = 8
+                while left:
+                    if a.pending or not _readable(a.tool):
+                        m = a.recv(5) if a.pending or \
+                            _readable(a.router, 0.02) else None
+                        left -= m is not None and m.name == "AG_RUN_END"
+                    else:
+                        m = a.tool.recv(5)
+                        if m.name == "TL_CALL":
+                            a.tool_done(m, "x" * 1000)
+            sizes.append(rss(a))
+            fds = len(os.listdir(f"/proc/{a.worker.pid}/fd"))
+        assert fds < 80
+        # Histories fill up to their bound; after that nothing grows.
+        assert sizes[3] - sizes[2] < 6000, sizes
+
+
+def _readable(link, timeout=0):
+    import select
+    return bool(select.select([link.sock], [], [], timeout)[0])
