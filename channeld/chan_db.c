@@ -279,6 +279,7 @@ chan_db_open(const char *dir)
 	if (exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
 	    "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;"
 	    "PRAGMA cache_size = -512; PRAGMA cell_size_check = ON;"
+	    "PRAGMA secure_delete = FAST;"	/* what people wrote */
 	    "PRAGMA journal_size_limit = 1048576") == -1 ||
 	    user_version(&v) == -1)
 		goto close;

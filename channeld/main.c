@@ -65,8 +65,10 @@ chan_configure(const struct parcel *pc, bool reload, char *why, size_t size)
 	fixed = secret_eq(chan_token(), token) ?
 	    chan_conf_fixed(chan_conf(), c) : "token";
 	if (fixed != NULL) {
-		(void)snprintf(why, size, "%s changed: needs a restart",
-		    fixed);
+		/* These very words make the parent start a new process
+		 * instead of refusing the configuration. */
+		log_info("%s changed: a new process is needed", fixed);
+		(void)strlcpy(why, "needs a restart", size);
 		chan_conf_free(c);
 		return -1;
 	}

@@ -93,6 +93,31 @@ def test_channels_status(make, fake):
     assert a["mode"] == "polling" and a["dmPolicy"] == "open"
 
 
+def test_reload(make, fake):
+    """A setting changes in place, a token by a new process of this account;
+    nothing is lost on the way."""
+    gw = make(dmPolicy="open", allowFrom=["*"])
+    fake.message(7, "one")
+    fake.wait(lambda: len(fake.sent) == 1, what="answer")
+    pid = gw.processes()["channeld/telegram:default"]["pid"]
+    cfg = json.loads(gw.config_path.read_text())
+    cfg["channels"]["telegram"]["dmPolicy"] = "disabled"
+    gw.write_config(cfg)
+    assert openclaw(gw, "gateway", "reload").returncode == 0
+    n = fake.message(7, "two")
+    fake.wait(lambda: fake.confirmed == n + 1, what="confirmation")
+    time.sleep(0.5)
+    assert len(fake.sent) == 1
+    assert gw.processes()["channeld/telegram:default"]["pid"] == pid
+    fake.token = TOKEN + "2"
+    cfg["channels"]["telegram"].update(dmPolicy="open", botToken=fake.token)
+    gw.write_config(cfg)
+    fake.message(7, "three")
+    assert openclaw(gw, "gateway", "reload").returncode == 0
+    fake.wait(lambda: len(fake.sent) == 2, what="answer", timeout=40)
+    assert gw.processes()["channeld/telegram:default"]["pid"] != pid
+
+
 KILLED = ["channeld/telegram:default", "router", "agentd/main", "connect",
           "store", "log", "toold/main"]
 
