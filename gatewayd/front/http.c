@@ -23,7 +23,7 @@
 
 /* Nothing from elsewhere, nothing inline, in no frame. */
 #define CSP	"default-src 'none'; script-src 'self'; style-src 'self'; " \
-	"img-src 'self' data:; font-src 'self'; connect-src 'self' ws: wss:; " \
+	"img-src 'self' data:; font-src 'self'; connect-src 'self'; " \
 	"manifest-src 'self'; base-uri 'none'; form-action 'none'; " \
 	"frame-ancestors 'none'"
 

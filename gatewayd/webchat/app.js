@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // The conversation: joins the gateway's client and the view.
 import { Gateway } from "./gateway.js";
-import { View } from "./view.js";
+import { View, blocksText } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
 const view = new View();
@@ -9,22 +9,39 @@ const url = new URL("./", location.href);
 url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
 url.hash = url.search = "";
 const gateway = new Gateway(url.href);
+const HISTORY = 200;
 
 let current = sessionStorage.getItem("session") || "main";
-let run = null; // { id, text, seq } of the answer under way
+let run = null; // { id, seq, waiting, streams } of the answer under way; id null: not known
+let over = ""; // the last run that ended; its last tool results may follow
 let refresh = 0;
+let reading = 0; // the newest reading of the transcript
 
 // The secret arrives behind '#', which is never sent, and is taken out of the
 // address at once so that it is in no history, bookmark or screenshot.
 function secretFromAddress() {
   const m = /[#&]token=([^&]+)/.exec(location.hash);
-  if (!m) return;
-  sessionStorage.setItem("secret", decodeURIComponent(m[1]));
+  if (!m) return false;
+  try {
+    sessionStorage.setItem("secret", decodeURIComponent(m[1]));
+  } catch {
+    sessionStorage.setItem("secret", m[1]);
+  }
   history.replaceState(null, "", location.pathname);
+  return true;
+}
+
+function secret() {
+  return sessionStorage.getItem("secret") ?? "";
+}
+
+function defaults() {
+  return gateway.hello?.snapshot?.sessionDefaults ?? {};
 }
 
 function sameSession(key) {
-  const full = (k) => (k === "main" ? gateway.hello?.snapshot?.sessionDefaults?.mainSessionKey ?? "agent:main:main" : k);
+  const full = (k) => (k === "main" || k === defaults().mainKey ?
+    defaults().mainSessionKey ?? "agent:main:main" : k);
   return key === current || full(key) === full(current);
 }
 
@@ -33,13 +50,27 @@ function setRun(r) {
   view.busy(Boolean(r));
 }
 
+// A transcript that ends with a question or a tool call has an answer under
+// way, started before this page was opened.
+function unanswered(messages) {
+  const last = messages.at(-1);
+  if (!last) return false;
+  if (last.role === "user" || last.role === "toolResult") return true;
+  return last.stopReason === "toolUse" ||
+    (Array.isArray(last.content) && last.content.some((b) => b?.type === "toolCall"));
+}
+
 async function loadHistory() {
   const key = current;
+  const mine = ++reading;
   try {
-    const h = await gateway.request("chat.history", { sessionKey: key, limit: 200 });
-    if (key !== current) return;
-    view.history(h.messages ?? []);
-    if (run?.text) view.live(run.text);
+    const h = await gateway.request("chat.history", { sessionKey: key, limit: HISTORY });
+    if (key !== current || mine !== reading) return;
+    const messages = h.messages ?? [];
+    // What was just sent is on the screen before it is in the transcript.
+    if (run?.waiting) return;
+    view.history(messages);
+    if (!run && unanswered(messages)) setRun({ id: null, seq: 0 });
   } catch (e) {
     if (e.code !== "CLOSED") view.error(`The history cannot be shown: ${e.message}`);
   }
@@ -49,7 +80,7 @@ async function loadHistory() {
 // tell that the transcript has more than was sent.
 function refreshSoon() {
   if (refresh) return;
-  refresh = setTimeout(() => { refresh = 0; loadHistory(); }, 250);
+  refresh = setTimeout(() => { refresh = 0; loadHistory(); }, 200);
 }
 
 async function loadSessions() {
@@ -89,15 +120,17 @@ function onChat(p) {
     if (p.state !== "delta") loadSessions();
     return;
   }
+  const text = blocksText(p.message?.content);
   if (p.state === "delta") {
-    const text = (p.message?.content ?? []).map((b) => b.text ?? "").join("");
-    if (!run) setRun({ id: p.runId, text: "", seq: 0 });
-    run.text = text;
-    view.live(text);
+    if (p.runId === over) return;
+    if (!run || run.id !== p.runId) setRun({ id: p.runId, seq: 0 });
+    run.waiting = false;
+    if (!run.streams) view.live(text);
     return;
   }
-  view.endLive();
-  setRun(null);
+  view.endLive(text);
+  over = p.runId;
+  if (!run || run.id === p.runId || run.id === null) setRun(null);
   if (p.state === "error") view.error(p.errorMessage ?? "The answer failed.");
   refreshSoon();
   loadSessions();
@@ -105,15 +138,22 @@ function onChat(p) {
 
 function onAgent(p) {
   if (!p.sessionKey || !sameSession(p.sessionKey)) return;
-  if (p.stream === "tool") {
-    const d = p.data ?? {};
+  const d = p.data ?? {};
+  const ended = p.runId === over || (p.stream === "lifecycle" && d.phase !== "start");
+  if (!ended && (!run || run.id === null)) setRun({ id: p.runId, seq: 0 });
+  if (run?.id === p.runId) run.waiting = false;
+  if (ended && p.stream === "assistant") return;
+  if (p.stream === "assistant") {
+    // The same text as in chat deltas, which come less often.
+    if (run?.id === p.runId) run.streams = true;
+    view.live(d.text ?? "");
+  } else if (p.stream === "tool") {
     if (d.phase === "start") {
       view.endLive();
-      if (run) run.text = "";
       view.tool(d.toolCallId, d.name, d.args);
-    } else if (d.phase === "result") view.toolResult(d.toolCallId, d.name, d.result, d.isError);
-  } else if (p.stream === "lifecycle" && p.data?.phase === "start" && !run)
-    setRun({ id: p.runId, text: "", seq: p.seq });
+    } else if (d.phase === "update") view.toolUpdate(d.toolCallId, d.name, d.partialResult);
+    else if (d.phase === "result") view.toolResult(d.toolCallId, d.name, d.result, d.isError);
+  }
   if (run && run.id === p.runId) {
     if (run.seq && p.seq > run.seq + 1) refreshSoon();
     run.seq = p.seq;
@@ -124,13 +164,14 @@ gateway.addEventListener("state", (e) => view.state(e.detail));
 gateway.addEventListener("ready", () => {
   if ($("login").open) $("login").close();
   setRun(null);
+  view.endLive();
   loadHistory();
   loadSessions();
 });
 gateway.addEventListener("refused", (e) => {
-  view.state("offline");
+  view.state("signed out");
+  askSecret(secret() ? e.detail : "");
   sessionStorage.removeItem("secret");
-  askSecret(e.detail);
 });
 gateway.addEventListener("event", (e) => {
   const m = e.detail;
@@ -147,30 +188,42 @@ function askSecret(reason) {
 
 $("login-form").addEventListener("submit", (e) => {
   e.preventDefault();
-  sessionStorage.setItem("secret", $("token").value);
+  sessionStorage.setItem("secret", $("token").value.trim());
   $("token").value = "";
   $("login").close();
-  gateway.start(sessionStorage.getItem("secret"));
+  gateway.start(secret());
 });
+$("signin").addEventListener("click", () => askSecret());
+
+function newId(bytes) {
+  return Array.from(crypto.getRandomValues(new Uint8Array(bytes)),
+    (b) => b.toString(16).padStart(2, "0")).join("");
+}
 
 async function send() {
   const input = $("input");
   const text = input.value.trim();
-  if (!text) return;
-  const id = crypto.randomUUID ? crypto.randomUUID() : Array.from(
-    crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
+  if (!text || run) return;
+  const id = newId(16);
+  const key = current;
   input.value = "";
   grow();
   view.user(text);
-  setRun({ id, text: "", seq: 0 });
+  setRun({ id, seq: 0, waiting: true });
   try {
     const r = await gateway.request("chat.send",
-      { sessionKey: current, message: text, idempotencyKey: id });
-    if (r.aborted !== undefined) setRun(null); // a stop word
+      { sessionKey: key, message: text, idempotencyKey: id });
+    if (r.aborted !== undefined && run?.id === id) { // a stop word
+      setRun(null);
+      refreshSoon();
+    }
   } catch (e) {
-    setRun(null);
+    if (run?.id === id) setRun(null);
     view.error(`Not sent: ${e.message}`);
-    if (!input.value) input.value = text;
+    if (!input.value) {
+      input.value = text;
+      grow();
+    }
   }
 }
 
@@ -180,49 +233,63 @@ function grow() {
   i.style.height = `${i.scrollHeight + 2}px`;
 }
 
+async function stop() {
+  try {
+    const r = await gateway.request("chat.abort", { sessionKey: current });
+    if (r.aborted) return; // its event ends the run
+  } catch (e) {
+    view.error(`Cannot stop: ${e.message}`);
+    return;
+  }
+  setRun(null);
+  refreshSoon();
+}
+
 $("form").addEventListener("submit", (e) => { e.preventDefault(); send(); });
 $("input").addEventListener("input", grow);
 $("input").addEventListener("keydown", (e) => {
   if (e.key === "Enter" && !e.shiftKey && !e.isComposing) {
     e.preventDefault();
-    if (!run) send();
+    send();
   }
 });
-$("stop").addEventListener("click", async () => {
-  try {
-    await gateway.request("chat.abort", { sessionKey: current });
-  } catch (e) {
-    view.error(`Cannot stop: ${e.message}`);
-  }
-});
-$("new").addEventListener("click", () => {
-  const bytes = crypto.getRandomValues(new Uint8Array(6));
-  choose("agent:" + (gateway.hello?.snapshot?.sessionDefaults?.defaultAgentId ?? "main") + ":web-" +
-    Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join(""));
-});
+$("stop").addEventListener("click", () => { $("input").focus(); stop(); });
+$("new").addEventListener("click", () =>
+  choose(`agent:${defaults().defaultAgentId ?? "main"}:web-${newId(6)}`));
+for (const b of document.querySelectorAll("#empty button"))
+  b.addEventListener("click", () => {
+    $("input").value = b.textContent;
+    $("input").focus();
+    send();
+  });
 
 function closeSide() {
-  $("side").classList.remove("open");
+  document.body.classList.remove("side");
   $("menu").setAttribute("aria-expanded", "false");
 }
 $("menu").addEventListener("click", () => {
-  const open = $("side").classList.toggle("open");
+  const open = document.body.classList.toggle("side");
   $("menu").setAttribute("aria-expanded", String(open));
   if (open) $("new").focus();
 });
+$("scrim").addEventListener("click", closeSide);
 document.addEventListener("keydown", (e) => {
+  if ($("login").open) return;
   if (e.key === "Escape") {
-    if ($("side").classList.contains("open")) { closeSide(); $("menu").focus(); }
-    else if (run) $("stop").click();
+    if (document.body.classList.contains("side")) { closeSide(); $("menu").focus(); }
+    else if (run) { $("input").focus(); stop(); }
   } else if (e.key === "k" && (e.ctrlKey || e.metaKey)) {
     e.preventDefault();
     $("new").click();
   }
+});
+window.addEventListener("hashchange", () => {
+  if (secretFromAddress()) gateway.start(secret());
 });
 
 secretFromAddress();
 view.state("connecting");
 // A gateway without a secret of its own lets us in with none; otherwise it says
 // so and the field is shown.
-gateway.start(sessionStorage.getItem("secret") ?? "");
+gateway.start(secret());
 $("input").focus();

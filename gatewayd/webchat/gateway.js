@@ -102,6 +102,7 @@ export class Gateway extends EventTarget {
   #message(text) {
     let m;
     try { m = JSON.parse(text); } catch { return; }
+    if (m === null || typeof m !== "object") return;
     this.#lastTick = Date.now();
     if (m.type === "event") {
       if (m.event === "connect.challenge") this.#connect();
