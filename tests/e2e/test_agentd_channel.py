@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The gatewayd developers
 """Turns of channels: envelope, delivery, order, retry, typing, commands."""
 import json
+import time
 
 import pytest
 
@@ -76,6 +77,7 @@ def test_R07_delivery_is_offered_until_it_is_acknowledged(agent):
     assert fourth.fields["text"] == first.fields["text"]
     agent.ack_delivery(fourth)
     agent.ask("sessions.list")
+    time.sleep(0.3)             # let it be written down
     agent.kill()
     agent.start()
     agent.quiet()

@@ -237,12 +237,12 @@ class House(Gateway):
         except ProcessLookupError:
             pass
 
-    def revived(self, name, old):
+    def revived(self, name, old, timeout=30):
         """Waits until `name` runs again as another process."""
         def ok():
             p = self.try_processes()
             return p and p[name]["state"] == "running" and p[name]["pid"] != old
-        wait_for(ok, 30, f"{name} again:\n" + self.output())
+        wait_for(ok, timeout, f"{name} again:\n" + self.output())
 
     def history(self, session):
         return self.call("chat.history", {"sessionKey": session})["messages"]

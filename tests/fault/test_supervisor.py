@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The gatewayd developers
+"""What the supervisor does about processes that end, hang or misbehave, about
+its own end, and about configurations."""
+import os
+import re
+import signal
+import threading
+import time
+
+import pytest
+from faultrig import AGENT, CHAN, ROLES, config
+from gateway import RpcError, modes, wait_for
+
+
+def waits(h, name):
+    return [int(x) for x in re.findall(
+        re.escape(name) + r": .*next start in (\d+) ms", h.output())]
+
+
+def test_R14_backoff_grows(make_house):
+    """Each end in a row waits longer than the one before."""
+    h = make_house(telegram=False)
+    for _ in range(5):
+        h.revived("store", h.kill("store"))
+    got = waits(h, "store")
+    assert got[0] == 0 and len(got) == 5
+    assert all(b > a for a, b in zip(got, got[1:])), got
+    assert h.processes()["store"]["restarts"] == 5
+    assert all(r["restarts"] == 0 for n, r in h.processes().items()
+               if n != "store")
+
+
+def test_R14_held_and_revived(make_house):
+    """What ends ten times in ten minutes is held, it alone; then only
+    gateway.restart brings it back.  (Slow: the waits before are 64 s.)"""
+    h = make_house(telegram=False)
+    w = h.web()
+    for i in range(10):
+        pid = h.kill("files/main")
+        if i < 9:
+            h.revived("files/main", pid, 90)
+    wait_for(lambda: h.processes()["files/main"]["state"] == "held")
+    assert "failed too often, held" in h.output()
+    h.workspace().joinpath("note.txt").write_text("NOTE\n")
+    h.workspace().joinpath("note.txt").chmod(0o644)
+    k = w.send("quick still here")
+    w.wait_end(k)
+    assert w.told(k) == [("final", "done quick still here")]
+    k = w.send("tool file without")
+    w.wait_end(k)
+    assert len(w.told(k)) == 1 and "NOTE" not in w.told(k)[0][1], w.told(k)
+    # a reload does not wake it either
+    h.call("gateway.reload")
+    assert h.processes()["files/main"]["state"] == "held"
+    h.call("gateway.restart", {"process": "files/main"})
+    h.settled()
+    k = w.send("tool file after")
+    w.wait_end(k)
+    assert "NOTE" in w.told(k)[0][1], w.told(k)
+    assert w.breaks == 0
+
+
+def test_gateway_restart_of_unknown_process(make_house):
+    h = make_house(telegram=False)
+    for name in ("nosuch", "agentd/x", "gatewayd-config", "../front"):
+        with pytest.raises(RpcError):
+            h.call("gateway.restart", {"process": name})
+    h.settled()
+
+
+@pytest.mark.parametrize("role", ["front", "store", AGENT, "router", CHAN])
+def test_gateway_restart_of_one_process(make_house, role):
+    """Asked for: at once, no back-off, nobody else is touched."""
+    h = make_house()
+    w = h.web()
+    before = h.pids()
+    try:
+        h.call("gateway.restart", {"process": role})
+    except (EOFError, OSError):
+        assert role == "router"     # it was our end of the line
+    h.revived(role, before[role])
+    after = h.pids()
+    assert {n for n in before if before[n] != after[n]} == {role}
+    w.wait_up()
+    k = w.send("quick again")
+    w.wait_end(k)
+    assert len(w.told(k)) == 1 and w.told(k)[0][0] == "final"
+
+
+def test_R04_R14_stopped_worker_is_noticed_and_replaced(make_house):
+    """SIGSTOP in agent and channel: health and the other agent answer all the
+    while, the pings end the hung ones, and what waited is answered."""
+    h = make_house()
+    f, w = h.fake, h.web()
+    pids = h.pids()
+    worst, n, stop = [0.0], [0], threading.Event()
+
+    def ask():
+        c = h.control()
+        while not stop.is_set():
+            t = time.monotonic()
+            c.call("health")
+            worst[0] = max(worst[0], time.monotonic() - t)
+            n[0] += 1
+            time.sleep(0.02)
+        c.close()
+    t = threading.Thread(target=ask, daemon=True)
+    t.start()
+    try:
+        h.pause(pids[AGENT])
+        h.pause(pids[CHAN])
+        f.message(7, "quick telegram")
+        mine = w.send("quick mine")
+        for i in range(20):
+            k = w.send(f"quick other {i}", "agent:b:main")
+            w.wait_end(k)
+            assert w.told(k) == [("final", f"done quick other {i}")]
+        # three pings of ten seconds
+        w.wait(lambda w: mine not in w.wanted, 90, "the replaced agent")
+        f.wait(lambda: f.texts(7), 60, "the replaced channel")
+    finally:
+        stop.set()
+        t.join(30)
+    out = h.output()
+    for name in (AGENT, CHAN):
+        assert f"{name}: killed: hung" in out, out
+    h.settled()
+    now = h.pids()
+    assert {x for x in pids if pids[x] != now[x]} == {AGENT, CHAN}
+    assert w.told(mine) == [("final", "done quick mine")]
+    assert f.texts(7) == ["done quick telegram"]
+    assert w.breaks == 0
+    assert n[0] > 100 and worst[0] < 5, (n, worst)
+
+
+# --- configurations ---------------------------------------------------------
+
+@pytest.mark.parametrize("bad", [
+    "{", "[]", '{"agents": {"list": "none"}}',
+    '{"gateway": {"port": "many"}}', '{"$include": "missing.json5"}',
+    '{"channels": {"telegram": {"accounts": 7}}}', "\0" * 5000])
+def test_R05_invalid_reload_changes_nothing(make_house, bad):
+    h = make_house()
+    w = h.web()
+    before = h.pids()
+    k = w.send("slow across")
+    w.wait_event("assistant", k)
+    h.write_config(bad)
+    with pytest.raises(RpcError) as e:
+        h.call("gateway.reload")
+    assert e.value.message
+    h.proc.send_signal(signal.SIGHUP)
+    w.wait_end(k)
+    assert w.told(k) == [("final", "done slow across")]
+    time.sleep(0.2)
+    assert h.pids() == before and w.breaks == 0
+    h.fake.message(7, "quick telegram")
+    h.fake.wait(lambda: h.fake.texts(7) == ["done quick telegram"])
+    # and the next good one is taken
+    h.write_config(config(h.fake))
+    h.call("gateway.reload")
+    assert h.pids() == before and w.breaks == 0
+
+
+def test_R05_reload_by_signal_keeps_clients(make_house):
+    """A changed configuration is taken without a client, a turn or another
+    process noticing; an agent that is new starts, one that left ends."""
+    h = make_house()
+    w = h.web()
+    before = h.pids()
+    k = w.send("slow across")
+    w.wait_event("assistant", k)
+    c = config(h.fake)
+    c["agents"]["list"] = [{"id": "main", "default": True}, {"id": "c"}]
+    h.write_config(c)
+    h.proc.send_signal(signal.SIGHUP)
+    wait_for(lambda: "agentd/c" in (h.try_processes() or {}), what="new agent")
+    w.wait_end(k)
+    assert w.told(k) == [("final", "done slow across")]
+    wait_for(lambda: "agentd/b" not in h.processes(), what="old agent's end")
+    now = h.pids()
+    assert {n for n in before if n in now and before[n] != now[n]} == set()
+    assert {n for n in now if n not in before} == {
+        "agentd/c", "toold/c", "jailer/c", "files/c"}
+    k = w.send("quick new", "agent:c:main")
+    w.wait_end(k)
+    assert w.told(k) == [("final", "done quick new")]
+    assert w.breaks == 0
+
+
+def test_R05_reload_storm(make_house):
+    """Signals faster than reloads, good and bad configurations in turn."""
+    h = make_house(telegram=False)
+    w = h.web()
+    before = h.pids()
+    for i in range(60):
+        h.write_config("{" if i % 3 == 0 else config())
+        h.proc.send_signal(signal.SIGHUP)
+        time.sleep(0.003 * (i % 5))
+    h.write_config(config())
+    h.call("gateway.reload")
+    k = w.send("quick after")
+    w.wait_end(k)
+    assert w.told(k) == [("final", "done quick after")]
+    assert h.pids() == before and w.breaks == 0
+
+
+# --- the supervisor's own end -----------------------------------------------
+
+@pytest.mark.parametrize("mode", modes())
+@pytest.mark.parametrize("busy", [False, True])
+def test_R10_supervisor_killed_leaves_nothing(make_house, mode, busy):
+    h = make_house(mode=mode)
+    if busy:
+        w = h.web()
+        w.send("tool job x")
+        wait_for((h.workspace() / "began").exists, what="job")
+        h.fake.fault("sendMessage", "hold")
+        h.fake.message(7, "quick")
+        h.fake.wait(lambda: h.fake.holding, what="held reply")
+    kids = [p for p in h.children() if p != h.proc.pid]
+    assert len(kids) >= len(ROLES)
+    for web in h.webs:
+        web.closing = True
+    h.proc.kill()
+    h.proc.wait()
+    wait_for(lambda: not [p for p in kids if os.path.exists(f"/proc/{p}")], 5,
+             "every process to end")
+    h.fake.release()
+    # all that was accepted is there for the next one
+    h.start()
+    if busy:
+        h.fake.message(8, "quick next")
+        h.fake.wait(lambda: h.fake.texts(8) == ["done quick next"])
+        assert not (h.workspace() / "ended").exists()
+
+
+def test_R07_R10_supervisor_killed_at_random(make_house):
+    """Killed again and again while messages come: none is lost, none is
+    answered twice without being said to be."""
+    h = make_house()
+    f = h.fake
+    n = 0
+    for i in range(8):
+        for j in range(3):
+            f.message(200 + n, f"quick m{n}")
+            n += 1
+        time.sleep(0.013 * i)
+        kids = [p for p in h.children() if p != h.proc.pid]
+        h.proc.kill()
+        h.proc.wait()
+        wait_for(lambda: not [p for p in kids if os.path.exists(f"/proc/{p}")],
+                 5, "every process to end")
+        h.start()
+    f.wait(lambda: all(f.texts(200 + i) for i in range(n)), 60, "all answers")
+    time.sleep(0.5)
+    for i in range(n):
+        got = f.texts(200 + i)
+        assert got.count(f"done quick m{i}") <= 1, got
+        assert len(got) == 1 or (len(got) == 2 and
+                                 any("may not have" in t for t in got)), got
