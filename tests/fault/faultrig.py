@@ -80,7 +80,7 @@ class Web:
     def _run(self):
         while not self.closing:
             try:
-                self.ws = Ws(self.gw, timeout=30)
+                self.ws = Ws(self.gw, timeout=120)
                 self.ws.login(auth={"token": self.gw.token})
                 with self.cond:
                     self.up = True
