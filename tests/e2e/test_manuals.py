@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The gatewayd developers
+"""The manuals tell what the tables of the source tell."""
+import os
+import pathlib
+import platform
+import re
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BIN = pathlib.Path(os.environ.get("GATEWAYD_BIN", ROOT / "build/bin"))
+
+
+def page(name):
+    return (ROOT / "man" / name).read_text()
+
+
+def table(path):
+    return re.sub(r"/\*.*?\*/", "", (ROOT / path).read_text(), flags=re.S)
+
+
+def section(text, head):
+    """From `.Ss head` or `.Sh head` to the next one."""
+    m = re.search(r"^\.S[sh] " + re.escape(head) + r"\n(.*?)(?=^\.S[sh] |\Z)",
+                  text, re.S | re.M)
+    assert m, head
+    return m[1]
+
+
+def methods():
+    """{name: (scope, [(parameter, required)])} of those that are built."""
+    out = {}
+    text = table("proto/methods.def")
+    for row in re.split(r"^(?=[A-Z]+\()", text, flags=re.M):
+        m = re.match(r'METHOD\(\w+, "([^"]+)", \w+, (\w+),', row)
+        if m:
+            out[m[1]] = (m[2], re.findall(
+                r"P_\w+\((\w+), (REQUIRED|OPTIONAL)", row))
+    return out
+
+
+HEADS = {"READ": "Scope operator.read", "WRITE": "Scope operator.write",
+         "ADMIN": "Scope operator.admin", "PAIRING": "Scope operator.pairing",
+         "NONE": "No scope"}
+
+
+def test_protocol_has_every_method_with_scope_and_parameters():
+    text, told = page("openclaw-protocol.7"), {}
+    for scope, head in HEADS.items():
+        for m in re.finditer(r"^\.It Ic (\S+)(?: Ar (.*?))?(?: ?Op Ar (.*))?$",
+                             section(text, head), re.M):
+            must = [(p, "REQUIRED") for p in (m[2] or "").split(" , ") if p]
+            may = [(p, "OPTIONAL") for p in (m[3] or "").split(" , ") if p]
+            told[m[1]] = (scope, sorted(must + may))
+    assert told == {n: (s, sorted(p)) for n, (s, p) in methods().items()}
+
+
+def test_protocol_tells_events_and_client_ids():
+    text = page("openclaw-protocol.7")
+    names = re.findall(r"^\.It Ic (\S+)$", section(text, "EVENTS"), re.M)
+    sent = {"connect.challenge", "agent", "chat", "presence", "tick",
+            "health", "shutdown"}
+    known = re.findall(r'"([a-z.]+)"', table("proto/names.c"))
+    assert sent <= set(known)
+    assert set(names) == sent | {"process"}
+    for lst in "client_id", "client_mode":
+        for name in re.findall(r'"([^"]+)"', re.search(
+                r"ENUM_%s\[\] = \{(.*?)\}" % lst, table("proto/methods.c"),
+                re.S)[1]):
+            assert re.search(r"[ ,]%s\b" % re.escape(name), text), name
+
+
+def test_messages_has_every_message():
+    text = page("gatewayd-messages.7")
+    told = re.findall(r"^\.It Ic (\w+) Pq ([0-9a-f]{4})$", text, re.M)
+    rows = re.findall(r"^MSG\(0x(\w{4}), (\w+),",
+                      table("proto/messages.def"), re.M)
+    assert told == [(name, num) for num, name in rows]
+
+
+def test_messages_has_every_way_and_field():
+    text = page("gatewayd-messages.7")
+    roles = dict(re.findall(r'ROLE\(\d+,\s*(\w+),\s*"([^"]+)"',
+                            table("proto/roles.def")))
+    roles["ANY"] = "every worker"
+    told = dict(re.findall(r"^\.It Ic (\w+) Pq \w+\n(.*?)(?=^\.(?:It|El))",
+                           text, re.S | re.M))
+    for name, src, dst in re.findall(r"ALLOW\((\w+),\s*(\w+),\s*(\w+)",
+                                     table("proto/links.def")):
+        way = told[name].split("\n")[0].lower()
+        left, right = way.rstrip(".").split(" to ")
+        assert roles[src] in left.split(", "), name
+        assert roles[dst] in right.split(", "), name
+    for row in re.split(r"^(?=MSG\()", table("proto/messages.def"),
+                        flags=re.M)[1:]:
+        name = re.match(r"MSG\(\w+, (\w+)", row)[1]
+        fields = re.findall(r"(?:U8|U16|U32|U64|STR|BLOB|BODY)\((\w+)", row)
+        said = re.search(r"^Fields:\n(.*)\.$", told[name], re.S | re.M)
+        said = said[1].replace("\n", " ").split(";")[0] if said else ""
+        assert [f for f in said.split(", ") if f] == fields, name
+
+
+def test_toold_has_every_tool():
+    told = re.findall(r"^\.It (\w+) Ta (\w+) Ta", section(
+        page("toold.8"), "Tools"), re.M)
+    rows = re.findall(r'^TOOL\(\w+, "(\w+)", "(\w+)"',
+                      table("toold/tools.def"), re.M)
+    assert told == rows
+
+
+def test_security_has_the_size_of_every_filter():
+    gen = BIN.resolve().parent / "gen/seccomp_filters.h"
+    if platform.machine() != "x86_64" or "release" not in str(gen) or \
+            not gen.exists():
+        pytest.skip("the page has the numbers of x86-64, without sanitizers")
+    told = dict(re.findall(r"^\.It (\w+) Ta (\d+) Ta", section(
+        page("openclaw-security.7"), "Filters"), re.M))
+    made = dict(re.findall(r"^/\* (\w+): (\d+) calls can succeed \*/$",
+                           gen.read_text(), re.M))
+    # Deny-lists have no number; fetch is not built yet.
+    assert told == {k: v for k, v in made.items() if v != "0" and k != "fetch"}
+
+
+def test_programs_have_pages():
+    pages = {p.name.rsplit(".", 1)[0] for p in (ROOT / "man").iterdir()}
+    names = "".join(page(p.name) for p in (ROOT / "man").iterdir())
+    for prog in BIN.iterdir():
+        assert prog.name in pages or re.search(
+            r"^\.(Nm|It) %s\b" % re.escape(prog.name), names, re.M), prog.name
+
+
+def test_T_and_V_work_as_told():
+    for prog in "channeld", "agentd", "modeld", "toold", "toold-files":
+        out = subprocess.run([BIN / prog, "-V"], capture_output=True,
+                             text=True, timeout=20)
+        assert out.returncode == 0 and out.stdout, prog
+        out = subprocess.run([BIN / prog], capture_output=True, text=True,
+                             timeout=20)
+        assert out.returncode != 0 and "gatewayd(8)" in out.stderr
+
+
+def test_references_lead_somewhere():
+    pages = {p.name for p in (ROOT / "man").iterdir()}
+    foreign = {"landlock.7", "namespaces.7", "memfd_secret.2", "openat2.2",
+               "setrlimit.2"}
+    for p in (ROOT / "man").iterdir():
+        for name, sec in re.findall(r"\bXr (\S+) (\d)", p.read_text()):
+            assert f"{name}.{sec}" in pages | foreign, (p.name, name)
