@@ -1,6 +1,7 @@
 # Unit tests: every tests/unit/test_*.c is one cmocka program that links the
-# archives of all families.  Fuzz targets: every tests/fuzz/fuzz_*.c is one
-# libFuzzer program (clang), with its corpus in tests/fuzz/corpus/<name>/.
+# archives of all families; a *_rig.c is what some of them share.  Fuzz targets:
+# every tests/fuzz/fuzz_*.c is one libFuzzer program (clang), with its corpus in
+# tests/fuzz/corpus/<name>/.
 
 UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BINS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRCS))
@@ -16,8 +17,11 @@ TEST_LINK = -Wl,--start-group $(TEST_LIBS) -Wl,--end-group \
 $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(TEST_LIBS)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  LD    $(@F)")
-	$(Q)$(CC) $(CFLAGS_OK) $(OPT) $(LDFLAGS_OK) $(LD_$(VARIANT)) -o $@ $< \
-	    $(TEST_LINK) $(PC_LIBS_cmocka)
+	$(Q)$(CC) $(CFLAGS_OK) $(OPT) $(LDFLAGS_OK) $(LD_$(VARIANT)) -o $@ \
+	    $(filter %.o,$^) $(TEST_LINK) $(PC_LIBS_cmocka)
+# Rigs that several of them share.
+$(filter $(B)/tests/test_router_%,$(UNIT_BINS)): $(B)/tests/unit/router_rig.o
+$(addprefix $(B)/tests/test_toold_,calls peers): $(B)/tests/unit/toold_rig.o
 
 $(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(TEST_LIBS)
 	@mkdir -p $(@D)

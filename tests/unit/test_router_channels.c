@@ -1,0 +1,268 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * Channels and the router: messages in, deliveries out, pairing, state.
+ */
+#include "common/compat.h"
+
+#include <sys/socket.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+#include <unistd.h>
+
+#include "tests/unit/router_rig.h"
+
+static struct m_ch_inbound
+inbound(const char *event)
+{
+	struct m_ch_inbound	 v;
+
+	memset(&v, 0, sizeof(v));
+	v.event_id = str_of(event);
+	v.chat = STR_LIT("123");
+	v.sender = STR_LIT("123");
+	v.msg_id = STR_LIT("9");
+	v.text = STR_LIT("hello");
+	return v;
+}
+
+static void
+test_R07_inbound(void **state)
+{
+	static const struct {
+		enum turn_status st; const char *code; enum inbound_status in;
+	} acks[] = {
+		{ TURN_ACCEPTED, "", INBOUND_ACCEPTED },
+		{ TURN_QUEUED, "", INBOUND_ACCEPTED },
+		{ TURN_DUPLICATE, "done", INBOUND_DUPLICATE },
+		{ TURN_REFUSED, "INVALID_REQUEST", INBOUND_REFUSED },
+		{ TURN_REFUSED, "UNAVAILABLE", INBOUND_RETRY },
+	};
+	struct m_ch_inbound	 v = inbound("e1");
+	struct m_ch_inbound_ack	 a;
+	struct m_ag_turn	 t;
+	struct msg		*m;
+	size_t			 i;
+	int			 fds[2], *pass = fds;
+
+	(void)state;
+	for (i = 0; i < sizeof(acks) / sizeof(acks[0]); i++) {
+		assert_int_equal(pipe(fds), 0);
+		assert_int_equal(link_send_fds(chan.far, MSG_CH_INBOUND, &v,
+		    77 + i, 0, pass, 1), 0);
+		close(fds[1]);
+		m = take(&agent, MSG_AG_TURN);
+		assert_non_null(m);
+		assert_int_equal(m->nfds, 1);
+		assert_int_equal(get_ag_turn(m, &t), MSG_OK);
+		assert_true(str_eqs(t.session_key, "agent:main:main"));
+		assert_true(str_eqs(t.dedupe_key, "telegram:default:e1"));
+		assert_int_equal(t.source, TURN_CHANNEL);
+		assert_null(take(&chan, MSG_CH_INBOUND_ACK));
+		turn_ack(&agent, m->h.corr, t.run_id, acks[i].st,
+		    acks[i].code, "why");
+		m = take(&chan, MSG_CH_INBOUND_ACK);
+		assert_non_null(m);
+		assert_int_equal(m->h.corr, 77 + i);
+		assert_int_equal(get_ch_inbound_ack(m, &a), MSG_OK);
+		assert_true(str_eqs(a.event_id, "e1"));
+		assert_int_equal(a.status, acks[i].in);
+	}
+	/* the agent ends before it has committed */
+	send_ch_inbound(chan.far, &v, 5, 0);
+	assert_non_null(take(&agent, MSG_AG_TURN));
+	sibling_down(&agent);
+	m = take(&chan, MSG_CH_INBOUND_ACK);
+	assert_int_equal(get_ch_inbound_ack(m, &a), MSG_OK);
+	assert_int_equal(a.status, INBOUND_RETRY);
+	/* and is not there */
+	send_ch_inbound(chan.far, &v, 6, 0);
+	m = take(&chan, MSG_CH_INBOUND_ACK);
+	assert_int_equal(get_ch_inbound_ack(m, &a), MSG_OK);
+	assert_int_equal(a.status, INBOUND_RETRY);
+	sibling_up(&agent, ROLE_AGENT, "main");
+}
+
+static void
+test_deliver(void **state)
+{
+	struct m_ag_deliver	 v;
+	struct m_ag_deliver_ack	 a;
+	struct m_ch_deliver	 d;
+	struct m_ch_deliver_ack	 c;
+	struct msg		*m;
+
+	(void)state;
+	memset(&v, 0, sizeof(v));
+	v.delivery_id = STR_LIT("d1");
+	v.channel = STR_LIT("telegram");
+	v.chat = STR_LIT("123");
+	v.text = STR_LIT("reply");
+	send_ag_deliver(agent.far, &v, 31, 0);
+	m = take(&chan, MSG_CH_DELIVER);
+	assert_non_null(m);
+	assert_int_equal(get_ch_deliver(m, &d), MSG_OK);
+	assert_true(str_eqs(d.text, "reply"));
+	memset(&c, 0, sizeof(c));
+	c.delivery_id = STR_LIT("d1");
+	c.status = DELIVERY_SENT;
+	c.remote_ids = STR_LIT("[\"5\"]");
+	send_ch_deliver_ack(chan.far, &c, m->h.corr, MSG_F_REPLY);
+	m = take(&agent, MSG_AG_DELIVER_ACK);
+	assert_non_null(m);
+	assert_int_equal(m->h.corr, 31);
+	assert_int_equal(get_ag_deliver_ack(m, &a), MSG_OK);
+	assert_int_equal(a.status, DELIVERY_SENT);
+	assert_true(str_eqs(a.remote_ids, "[\"5\"]"));
+	/* the channel ends with it */
+	send_ag_deliver(agent.far, &v, 32, 0);
+	assert_non_null(take(&chan, MSG_CH_DELIVER));
+	sibling_down(&chan);
+	m = take(&agent, MSG_AG_DELIVER_ACK);
+	assert_int_equal(get_ag_deliver_ack(m, &a), MSG_OK);
+	assert_int_equal(a.status, DELIVERY_RETRY);
+	send_ag_deliver(agent.far, &v, 33, 0);
+	m = take(&agent, MSG_AG_DELIVER_ACK);
+	assert_int_equal(get_ag_deliver_ack(m, &a), MSG_OK);
+	assert_int_equal(a.status, DELIVERY_RETRY);
+	sibling_up(&chan, ROLE_CHAN, "telegram:default");
+}
+
+static void
+test_T45_deliver_elsewhere(void **state)
+{
+	struct m_ag_deliver	 v;
+	struct m_ag_deliver_ack	 a;
+	struct msg		*m;
+
+	(void)state;
+	memset(&v, 0, sizeof(v));
+	v.delivery_id = STR_LIT("d1");
+	v.channel = STR_LIT("telegram");
+	v.account = STR_LIT("default");
+	v.chat = STR_LIT("123");
+	v.text = STR_LIT("x");
+	send_ag_deliver(work.far, &v, 1, 0);	/* bound to biz only */
+	m = take(&work, MSG_AG_DELIVER_ACK);
+	assert_non_null(m);
+	assert_int_equal(get_ag_deliver_ack(m, &a), MSG_OK);
+	assert_int_equal(a.status, DELIVERY_FAILED);
+	assert_null(take(&chan, MSG_CH_DELIVER));
+	v.account = STR_LIT("nowhere");
+	send_ag_deliver(agent.far, &v, 1, 0);
+	m = take(&agent, MSG_AG_DELIVER_ACK);
+	assert_int_equal(get_ag_deliver_ack(m, &a), MSG_OK);
+	assert_int_equal(a.status, DELIVERY_FAILED);
+}
+
+static void
+test_pairing(void **state)
+{
+	struct m_ch_pair	 v;
+	struct m_ch_pair_res	 r;
+	struct m_st_pair	 q;
+	struct m_st_pair_res	 s;
+	struct m_st_allow	 al;
+	struct m_st_sync	 sy;
+	struct m_ch_allow	 ca;
+	struct msg		*m;
+
+	(void)state;
+	/* a channel that comes up gets its list */
+	sibling_down(&chan);
+	take(&store, MSG_RPC_REQ);
+	sibling_up(&chan, ROLE_CHAN, "telegram:default");
+	m = take(&store, MSG_ST_SYNC);
+	assert_non_null(m);
+	assert_int_equal(get_st_sync(m, &sy), MSG_OK);
+	assert_true(str_eqs(sy.channel, "telegram"));
+	assert_true(str_eqs(sy.account, "default"));
+
+	memset(&v, 0, sizeof(v));
+	v.sender = STR_LIT("77");
+	v.sender_name = STR_LIT("Eve");
+	send_ch_pair(chan.far, &v, 9, 0);
+	m = take(&store, MSG_ST_PAIR);
+	assert_non_null(m);
+	assert_int_equal(get_st_pair(m, &q), MSG_OK);
+	assert_true(str_eqs(q.account, "default"));
+	memset(&s, 0, sizeof(s));
+	s.channel = q.channel;
+	s.account = q.account;
+	s.sender = q.sender;
+	s.code = STR_LIT("ABCDEFGH");
+	s.created = 1;
+	send_st_pair_res(store.far, &s, m->h.corr, MSG_F_REPLY);
+	m = take(&chan, MSG_CH_PAIR_RES);
+	assert_non_null(m);
+	assert_int_equal(m->h.corr, 9);
+	assert_int_equal(get_ch_pair_res(m, &r), MSG_OK);
+	assert_true(str_eqs(r.code, "ABCDEFGH"));
+	assert_int_equal(r.created, 1);
+	memset(&al, 0, sizeof(al));
+	al.op = ALLOW_ADD;
+	al.channel = STR_LIT("telegram");
+	al.account = STR_LIT("default");
+	al.sender = STR_LIT("77");
+	send_st_allow(store.far, &al, 0, 0);
+	m = take(&chan, MSG_CH_ALLOW);
+	assert_non_null(m);
+	assert_int_equal(get_ch_allow(m, &ca), MSG_OK);
+	assert_true(str_eqs(ca.sender, "77"));
+	/* store away: no code, not silence */
+	sibling_down(&store);
+	send_ch_pair(chan.far, &v, 10, 0);
+	m = take(&chan, MSG_CH_PAIR_RES);
+	assert_int_equal(get_ch_pair_res(m, &r), MSG_OK);
+	assert_int_equal(r.code.n, 0);
+	sibling_up(&store, ROLE_STORE, "");
+	assert_non_null(take(&store, MSG_ST_SYNC));
+}
+
+static void
+test_channel_state(void **state)
+{
+	struct m_ch_state	 v;
+	struct peer		 p;
+
+	(void)state;
+	join(&p, ADMIN);
+	memset(&v, 0, sizeof(v));
+	v.state = CH_UP;
+	v.snapshot = STR_LIT("{\"accountId\":\"lie\",\"mode\":\"polling\"}");
+	send_ch_state(chan.far, &v, 0, 0);
+	pump();
+	say(&p, "{\"type\":\"req\",\"id\":\"1\",\"method\":"
+	    "\"channels.status\"}");
+	expect(&p, "\"channelAccounts\":{\"telegram\":[{\"accountId\":"
+	    "\"default\",\"enabled\":true,\"configured\":true,\"running\":true,"
+	    "\"connected\":true,\"state\":\"up\",\"mode\":\"polling\"},"
+	    "{\"accountId\":\"biz\",\"enabled\":true,\"configured\":true,"
+	    "\"running\":false,\"connected\":false,\"state\":\"down\"}]}");
+	v.snapshot = STR_LIT("{\"a\":1},\"x\":{}");
+	send_ch_state(chan.far, &v, 0, 0);
+	pump();
+	assert_int_equal(chan.gone, MSG_MEANING);
+	sibling_down(&chan);
+	sibling_up(&chan, ROLE_CHAN, "telegram:default");
+	leave(&p);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_R07_inbound),
+		cmocka_unit_test(test_deliver),
+		cmocka_unit_test(test_T45_deliver_elsewhere),
+		cmocka_unit_test(test_pairing),
+		cmocka_unit_test(test_channel_state),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}

@@ -1,0 +1,474 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * Clients of the router: tickets, hello, frames, scopes, presence, the end.
+ */
+#include "common/compat.h"
+
+#include <sys/socket.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#include "tests/unit/router_rig.h"
+
+static void
+test_hello(void **state)
+{
+	struct m_auth_ticket	 t = ticket(ADMIN);
+	struct peer		 p;
+	struct skim_frame	 f;
+	struct skim_val		 payload, v, w;
+	const char		*s;
+
+	(void)state;
+	t.device_id = STR_LIT("abcd");
+	t.device_token = STR_LIT("0123");
+	t.issued_at = 7;
+	send_auth_ticket(store.far, &t, 0, 0);
+	hand_over(&p, t.ticket, NULL, 0);
+	s = frame(&p);
+	assert_int_equal(skim_frame(s, strlen(s), &f), SKIM_OK);
+	assert_true(skim_is(&f.id, "c\"1"));
+	assert_true(skim_get(&f.root, "payload", &payload));
+	assert_true(skim_get(&payload, "protocol", &v));
+	assert_memory_equal(v.p, "3", v.n);
+	assert_true(skim_get(&payload, "auth", &v));
+	assert_true(skim_get(&v, "deviceToken", &w));
+	assert_true(skim_is(&w, "0123"));
+	assert_true(skim_get(&v, "issuedAtMs", &w));
+	assert_true(skim_get(&payload, "policy", &v));
+	assert_memory_equal(v.p, "{\"maxPayload\":524288,\"maxBufferedBytes\":"
+	    "1572864,\"tickIntervalMs\":30000}", v.n);
+	assert_true(skim_get(&payload, "snapshot", &v));
+	assert_true(skim_get(&v, "sessionDefaults", &w));
+	assert_memory_equal(w.p, "{\"defaultAgentId\":\"main\",\"mainKey\":"
+	    "\"main\",\"mainSessionKey\":\"agent:main:main\",\"scope\":"
+	    "\"per-sender\"}", w.n);
+	assert_true(skim_get(&v, "configPath", &w));
+	assert_non_null(strstr(s, "\"health\",\"status\",\"logs.tail\""));
+	assert_null(strstr(s, "\"cron.list\""));
+	assert_non_null(strstr(s, "\"connect.challenge\",\"agent\",\"chat\""));
+	leave(&p);
+}
+
+static void
+test_T15_low_scope_hello(void **state)
+{
+	struct m_auth_ticket	 t = ticket("");
+	struct peer		 p;
+	const char		*s;
+
+	(void)state;
+	send_auth_ticket(store.far, &t, 0, 0);
+	hand_over(&p, t.ticket, NULL, 0);
+	s = frame(&p);
+	assert_null(strstr(s, "/secret"));
+	assert_null(strstr(s, "192.0.2.7"));
+	assert_non_null(strstr(s, "\"presence\":[]"));
+	assert_non_null(strstr(s, "\"health\":{}"));
+	leave(&p);
+}
+
+static void
+test_T05_no_ticket_no_client(void **state)
+{
+	struct m_auth_ticket	 t = ticket(ADMIN);
+	struct peer		 p, q;
+
+	(void)state;
+	/* the hand-over may come first, and waits a moment */
+	hand_over(&p, t.ticket, NULL, 0);
+	assert_null(frame(&p));
+	send_auth_ticket(store.far, &t, 0, 0);
+	expect(&p, "hello-ok");
+	/* a ticket is good once */
+	hand_over(&q, t.ticket, NULL, 0);
+	assert_null(frame(&q));
+	rt_tickets_sweep(mono_ms() + 60000);
+	assert_true(at_end(&q));
+	leave(&q);
+	/* and not for ever */
+	t = ticket(ADMIN);
+	send_auth_ticket(store.far, &t, 0, 0);
+	pump();
+	rt_tickets_sweep(mono_ms() + 60000);
+	hand_over(&q, t.ticket, NULL, 0);
+	assert_null(frame(&q));
+	rt_tickets_sweep(mono_ms() + 60000);
+	assert_true(at_end(&q));
+	leave(&q);
+	leave(&p);
+}
+
+static void
+test_unread_bytes(void **state)
+{
+	struct m_auth_ticket	 t = ticket(ADMIN);
+	struct peer		 p;
+	static const char	 text[] = "{\"type\":\"req\",\"id\":\"1\","
+				    "\"method\":\"last-heartbeat\"}";
+	uint8_t			 buf[256];
+	size_t			 n;
+
+	(void)state;
+	n = ws_frame(buf, 0x81, text, sizeof(text) - 1);
+	n += ws_frame(buf + n, 0x81, text, sizeof(text) - 1) - 5;
+	send_auth_ticket(store.far, &t, 0, 0);
+	hand_over(&p, t.ticket, (char *)buf, n);
+	expect(&p, "hello-ok");
+	expect(&p, "{\"type\":\"res\",\"id\":\"1\",\"ok\":true,\"payload\":"
+	    "null}");
+	assert_null(frame(&p));
+	send_all(p.fd, buf + n, 5);
+	expect(&p, "null");
+	leave(&p);
+}
+
+static void
+test_local_methods(void **state)
+{
+	static const char *const t[][2] = {
+		{ "health", "\"payload\":{\"ok\":true,\"ts\":" },
+		{ "status", "\"defaultAgentId\":\"main\"" },
+		{ "channels.status", "\"channelOrder\":[\"telegram\"]" },
+		{ "config.get", "\"payload\":{\"path\":\"/c\",\"exists\":true}}" },
+		{ "models.list", "{\"models\":[{\"id\":\"assistant\"}]}" },
+		{ "agents.list", "\"payload\":{\"agents\":[]}}" },
+		{ "system-presence", "\"mode\":\"gateway\"" },
+		{ "last-heartbeat", "\"ok\":true,\"payload\":null}" },
+	};
+	struct skim_frame	 f;
+	struct peer		 p;
+	char			 buf[128];
+	const char		*s;
+	size_t			 i;
+
+	(void)state;
+	join(&p, ADMIN);
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		snprintf(buf, sizeof(buf), "{\"type\":\"req\",\"id\":\"x\","
+		    "\"method\":\"%s\"}", t[i][0]);
+		say(&p, buf);
+		s = frame(&p);
+		if (s == NULL || strstr(s, t[i][1]) == NULL)
+			fail_msg("%s: %s", t[i][0], s);
+		assert_int_equal(skim_frame(s, strlen(s), &f), SKIM_OK);
+	}
+	leave(&p);
+}
+
+static void
+test_malformed(void **state)
+{
+	static const char *const t[][2] = {
+		{ "not json", NULL },
+		{ "{\"type\":\"req\"", NULL },
+		{ "[]", "\"id\":\"invalid\",\"ok\":false,\"error\":{\"code\":"
+		    "\"INVALID_REQUEST\",\"message\":\"invalid request frame: "
+		    "must be object\"}" },
+		{ "{\"id\":\"7\"}", "\"id\":\"7\",\"ok\":false" },
+		{ "{\"id\":7,\"type\":\"req\",\"method\":\"health\"}",
+		    "\"id\":7,\"ok\":false,\"error\":{\"code\":"
+		    "\"INVALID_REQUEST\",\"message\":\"invalid request frame: "
+		    "at /id: must be string\"}" },
+		{ "{\"type\":\"event\",\"event\":\"x\"}", "invalid request "
+		    "frame: at root: unexpected property 'event'" },
+		{ "{\"type\":\"req\",\"id\":\"1\",\"method\":\"connect\"}",
+		    "\"connect is only valid as the first request\"" },
+		{ "{\"type\":\"req\",\"id\":\"1\",\"method\":\"no.such\"}",
+		    "\"unknown method: no.such\"" },
+		{ "{\"type\":\"req\",\"id\":\"1\",\"method\":\"cron.list\"}",
+		    "\"unknown method: cron.list\"" },
+		{ "{\"type\":\"req\",\"id\":\"1\",\"method\":"
+		    "\"chat.history\"}", "\"invalid chat.history params: must "
+		    "have required property 'sessionKey'\"" },
+		{ "{\"type\":\"req\",\"id\":\"\\u0000\",\"method\":"
+		    "\"last-heartbeat\"}", "\"id\":\"\\ufffd\",\"ok\":true" },
+	};
+	struct peer	 p;
+	const char	*s;
+	size_t		 i;
+
+	(void)state;
+	join(&p, ADMIN);
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		say(&p, t[i][0]);
+		s = frame(&p);
+		if (t[i][1] == NULL ? s != NULL :
+		    s == NULL || strstr(s, t[i][1]) == NULL)
+			fail_msg("%s\n%s", t[i][0], s);
+	}
+	leave(&p);
+}
+
+static void
+test_T47_hostile_frames(void **state)
+{
+	struct peer	 p, good;
+	char		*big = malloc(600000);
+	uint8_t		 head[16];
+
+	(void)state;
+	join(&good, ADMIN);
+	join(&p, ADMIN);
+	memset(big, '[', 100000);
+	strlcpy(big, "{\"type\":\"req\",\"id\":\"d\",\"method\":\"health\","
+	    "\"params\":", 600000);
+	big[strlen(big)] = '[';
+	big[100000] = '\0';
+	say(&p, big);
+	expect(&p, "\"id\":\"d\",\"ok\":false,\"error\":{\"code\":"
+	    "\"INVALID_REQUEST\",\"message\":\"invalid request frame: nesting "
+	    "too deep\"}");
+	/* announced 100 MB: refused at the head */
+	memcpy(head, "\x81\xff\0\0\0\0\x06\0\0\0\1\2\3\4", 14);
+	send_all(p.fd, head, 14);
+	expect(&p, "close 1009 ");
+	wait_ms(5);
+	leave(&p);
+
+	join(&p, ADMIN);
+	memset(big, 'x', 524289);
+	big[524289] = '\0';
+	say(&p, big);
+	expect(&p, "close 1009 ");
+	leave(&p);
+
+	join(&p, ADMIN);
+	say(&p, "{\"a\":\"\xff\"}");
+	expect(&p, "close 1007 ");
+	leave(&p);
+
+	join(&p, ADMIN);
+	send_all(p.fd, "\x81\x02hi", 4);	/* not masked */
+	expect(&p, "close 1002 ");
+	leave(&p);
+
+	say(&good, "{\"type\":\"req\",\"id\":\"1\",\"method\":\"health\"}");
+	while (strstr(frame(&good), "\"id\":\"1\",\"ok\":true") == NULL)
+		;
+	leave(&good);
+	free(big);
+}
+
+static void
+test_fragments_and_ping(void **state)
+{
+	static const char a[] = "{\"type\":\"req\",\"id\":\"1\",";
+	static const char b[] = "\"method\":\"last-heartbeat\"}";
+	struct peer	 p;
+	uint8_t		 buf[256];
+	size_t		 n, i;
+
+	(void)state;
+	join(&p, ADMIN);
+	n = ws_frame(buf, 0x01, a, sizeof(a) - 1);
+	n += ws_frame(buf + n, 0x89, "hi", 2);
+	n += ws_frame(buf + n, 0x00, b, 5);
+	n += ws_frame(buf + n, 0x80, b + 5, sizeof(b) - 6);
+	for (i = 0; i < n; i++)
+		send_all(p.fd, buf + i, 1);
+	expect(&p, "pong hi");
+	expect(&p, "\"id\":\"1\",\"ok\":true,\"payload\":null");
+	/* binary is read as text */
+	n = ws_frame(buf, 0x82, "{\"type\":\"req\",\"id\":\"2\",\"method\":"
+	    "\"last-heartbeat\"}", 49);
+	send_all(p.fd, buf, n);
+	expect(&p, "\"id\":\"2\"");
+	n = ws_frame(buf, 0x88, "\x03\xe8", 2);
+	send_all(p.fd, buf, n);
+	expect(&p, "close 1000");
+	assert_true(at_end(&p));
+	leave(&p);
+}
+
+static void
+test_pipelined(void **state)
+{
+	struct peer	 p;
+	struct dbuf	 b;
+	uint8_t		 f[128];
+	char		 t[96];
+	int		 i;
+
+	(void)state;
+	join(&p, ADMIN);
+	dbuf_init(&b, 1 << 20);
+	for (i = 0; i < 2000; i++) {
+		snprintf(t, sizeof(t), "{\"type\":\"req\",\"id\":\"%d\","
+		    "\"method\":\"last-heartbeat\"}", i);
+		dbuf_put(&b, f, ws_frame(f, 0x81, t, strlen(t)));
+	}
+	send_all(p.fd, b.p, b.n);
+	for (i = 0; i < 2000; i++) {
+		snprintf(t, sizeof(t), "\"id\":\"%d\"", i);
+		expect(&p, t);
+	}
+	dbuf_clear(&b);
+	leave(&p);
+}
+
+static void
+test_R02_asks_but_does_not_read(void **state)
+{
+	struct peer	 p;
+	struct dbuf	 b;
+	uint8_t		 f[128];
+	int		 i, n = 0;
+	static const char t[] = "{\"type\":\"req\",\"id\":\"1\",\"method\":"
+	    "\"status\"}";
+
+	(void)state;
+	join(&p, ADMIN);
+	dbuf_init(&b, 1 << 20);
+	for (i = 0; i < 8000; i++)
+		dbuf_put(&b, f, ws_frame(f, 0x81, t, sizeof(t) - 1));
+	/* without reading: the router stops serving at its mark */
+	for (i = 0; (size_t)i < b.n;) {
+		ssize_t r = send(p.fd, b.p + i, b.n - (size_t)i,
+		    MSG_DONTWAIT);
+		pump();
+		if (r > 0)
+			i += (int)r;
+		else if (++n > 50)
+			break;
+	}
+	assert_true(rt_client_backlog(TAILQ_LAST(&rt_clients, client_list)) <
+	    2 * RT_MAX_BUFFERED);
+	/* and serves all of it when it is read */
+	for (n = 0; n < 8000; n++) {
+		if ((size_t)i < b.n) {
+			ssize_t r = send(p.fd, b.p + i, b.n - (size_t)i,
+			    MSG_DONTWAIT);
+			if (r > 0)
+				i += (int)r;
+		}
+		expect(&p, "\"id\":\"1\",\"ok\":true");
+	}
+	dbuf_clear(&b);
+	leave(&p);
+}
+
+static void
+test_T05_scopes(void **state)
+{
+	struct peer	 p;
+
+	(void)state;
+	join(&p, "operator.read");
+	say(&p, "{\"type\":\"req\",\"id\":\"1\",\"method\":\"health\"}");
+	expect(&p, "\"ok\":true");
+	say(&p, "{\"type\":\"req\",\"id\":\"1\",\"method\":\"config.get\"}");
+	expect(&p, "missing scope: operator.admin");
+	say(&p, "{\"type\":\"req\",\"id\":\"1\",\"method\":\"nope\"}");
+	expect(&p, "missing scope: operator.admin");
+	say(&p, "{\"type\":\"req\",\"id\":\"1\",\"method\":\"chat.send\"}");
+	expect(&p, "missing scope: operator.write");
+	say(&p, "{\"type\":\"req\",\"id\":\"1\",\"method\":"
+	    "\"gateway.stop\"}");
+	expect(&p, "missing scope: operator.admin");
+	assert_null(take(&parent, MSG_SUP_REQ));
+	leave(&p);
+}
+
+static void
+test_T07_revoked(void **state)
+{
+	struct m_auth_ticket	 t = ticket(ADMIN);
+	struct m_st_revoked	 r;
+	struct peer		 p, q;
+
+	(void)state;
+	t.device_id = STR_LIT("dev1");
+	send_auth_ticket(store.far, &t, 0, 0);
+	hand_over(&p, t.ticket, NULL, 0);
+	expect(&p, "hello-ok");
+	join(&q, ADMIN);
+	memset(&r, 0, sizeof(r));
+	r.device_id = STR_LIT("dev1");
+	send_st_revoked(store.far, &r, 0, 0);
+	expect(&p, "close 1008 revoked");
+	leave(&p);
+	say(&q, "{\"type\":\"req\",\"id\":\"1\",\"method\":\"last-heartbeat\"}");
+	expect(&q, "null");
+	leave(&q);
+}
+
+static void
+test_presence(void **state)
+{
+	struct m_auth_ticket	 t = ticket(ADMIN);
+	struct peer		 p, q;
+	const char		*s;
+	int			 i;
+
+	(void)state;
+	join(&q, ADMIN);
+	t.display_name = STR_LIT("Phone");
+	t.instance_id = STR_LIT("INST");
+	send_auth_ticket(store.far, &t, 0, 0);
+	hand_over(&p, t.ticket, NULL, 0);
+	expect(&p, "hello-ok");
+	say(&q, "{\"type\":\"req\",\"id\":\"1\",\"method\":"
+	    "\"system-presence\"}");
+	expect(&q, "{\"host\":\"Phone\",\"ip\":\"192.0.2.7\",\"version\":\"1\","
+	    "\"platform\":\"linux\",\"mode\":\"ui\",\"text\":\"Node: Phone · "
+	    "mode ui\",\"roles\":[\"operator\"],\"scopes\":[\"operator.admin\"]"
+	    ",\"instanceId\":\"INST\",\"reason\":\"connect\"");
+	leave(&p);
+	want_presence = true;
+	wait_ms(150);
+	for (i = 0; (s = frame(&q)) != NULL && strstr(s,
+	    "\"event\":\"presence\"") == NULL && i < 10; i++)
+		;
+	assert_non_null(s);
+	assert_non_null(strstr(s, "\"reason\":\"disconnect\""));
+	assert_non_null(strstr(s, "\"stateVersion\":{\"presence\":"));
+	want_presence = false;
+	leave(&q);
+}
+
+static void
+test_stop(void **state)
+{
+	struct peer	 p;
+
+	(void)state;
+	join(&p, ADMIN);
+	rt_broadcast_shutdown(false);
+	expect(&p, "\"event\":\"shutdown\",\"seq\":") ;
+	rt_clients_close_all(WS_CLOSE_RESTART, "service restart");
+	expect(&p, "close 1012 service restart");
+	leave(&p);
+	rt_pending_sweep(mono_ms() + 3600000);
+	assert_int_equal(rt_pending_count(), 0);
+	assert_int_equal(rt_clients_count(), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_hello),
+		cmocka_unit_test(test_T15_low_scope_hello),
+		cmocka_unit_test(test_T05_no_ticket_no_client),
+		cmocka_unit_test(test_unread_bytes),
+		cmocka_unit_test(test_local_methods),
+		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_T47_hostile_frames),
+		cmocka_unit_test(test_fragments_and_ping),
+		cmocka_unit_test(test_pipelined),
+		cmocka_unit_test(test_R02_asks_but_does_not_read),
+		cmocka_unit_test(test_T05_scopes),
+		cmocka_unit_test(test_T07_revoked),
+		cmocka_unit_test(test_presence),
+		cmocka_unit_test(test_stop),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}

@@ -1,0 +1,170 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * Control sockets: the same methods in lines, and what the supervisor answers.
+ */
+#include "common/compat.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+#include <unistd.h>
+
+#include "tests/unit/router_rig.h"
+
+static struct sockaddr_un	 control_addr;
+
+static void
+control(struct peer *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->line = true;
+	dbuf_init(&p->in, 16u << 20);
+	p->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(p->fd, (struct sockaddr *)&control_addr,
+	    sizeof(control_addr)), 0);
+	pump();
+}
+
+static void
+listen_at(enum listener_kind kind, char *dir)
+{
+	int	 fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	memset(&control_addr, 0, sizeof(control_addr));
+	control_addr.sun_family = AF_UNIX;
+	snprintf(control_addr.sun_path, sizeof(control_addr.sun_path),
+	    "%s/s%d", dir, (int)kind);
+	assert_int_equal(bind(fd, (struct sockaddr *)&control_addr,
+	    sizeof(control_addr)), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	rt_worker.listener(kind, fd, "control");
+}
+
+static void
+test_control(void **state)
+{
+	char			 dir[] = "/tmp/gw-router-XXXXXX";
+	struct m_sup_req	 q;
+	struct m_sup_proc	 row;
+	struct m_sup_res	 res;
+	struct m_sup_event	 ev;
+	struct peer		 p, many[RT_CONTROL_UID + 1];
+	struct msg		*m;
+	char			*big;
+	size_t			 i;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	listen_at(LISTENER_CONTROL, dir);
+	control(&p);
+	say(&p, "{\"type\":\"req\",\"id\":\"1\",\"method\":\"config.get\"}");
+	expect(&p, "{\"type\":\"res\",\"id\":\"1\",\"ok\":true,\"payload\":{"
+	    "\"path\":\"/c\",\"exists\":true}}");
+	/* no events before a connect */
+	ag_event(&agent, EVENT_CHAT, false, "r", "{\"n\":1}", 7);
+	assert_null(frame(&p));
+	say(&p, "{\"type\":\"req\",\"id\":\"2\",\"method\":"
+	    "\"gateway.processes\",\"params\":{}}");
+	m = take(&parent, MSG_SUP_REQ);
+	assert_int_equal(get_sup_req(m, &q), MSG_OK);
+	assert_int_equal(q.verb, SUP_LIST);
+	memset(&row, 0, sizeof(row));
+	row.name = STR_LIT("router");
+	row.state = PROC_ST_RUNNING;
+	row.pid = 7;
+	send_sup_proc(parent.far, &row, m->h.corr, 0);
+	row.name = STR_LIT("channeld/telegram:default");
+	send_sup_proc(parent.far, &row, m->h.corr, 0);
+	memset(&res, 0, sizeof(res));
+	send_sup_res(parent.far, &res, m->h.corr, MSG_F_REPLY);
+	expect(&p, "\"payload\":{\"processes\":[{\"name\":\"router\",\"state\":"
+	    "\"running\",\"pid\":7");
+	say(&p, "{\"type\":\"req\",\"id\":\"3\",\"method\":"
+	    "\"gateway.restart\",\"params\":{\"process\":\"agentd/main\"}}");
+	m = take(&parent, MSG_SUP_REQ);
+	assert_int_equal(get_sup_req(m, &q), MSG_OK);
+	assert_int_equal(q.verb, SUP_RESTART);
+	assert_true(str_eqs(q.arg, "agentd/main"));
+	memset(&ev, 0, sizeof(ev));
+	ev.name = STR_LIT("agentd/main");
+	ev.state = PROC_ST_DRAINING;
+	send_sup_event(parent.far, &ev, 0, 0);
+	expect(&p, "{\"type\":\"event\",\"event\":\"process\",\"payload\":{"
+	    "\"name\":\"agentd/main\",\"state\":\"draining\"}}");
+	res.status = SUP_UNKNOWN;
+	res.text = STR_LIT("no such process");
+	send_sup_res(parent.far, &res, m->h.corr, MSG_F_REPLY);
+	expect(&p, "\"ok\":false,\"error\":{\"code\":\"INVALID_REQUEST\","
+	    "\"message\":\"no such process\"}");
+	send_sup_event(parent.far, &ev, 0, 0);
+	assert_null(frame(&p));
+	/* connect narrows and brings events */
+	say(&p, "{\"type\":\"req\",\"id\":\"4\",\"method\":\"connect\","
+	    "\"params\":{\"minProtocol\":3,\"maxProtocol\":3,\"client\":{"
+	    "\"id\":\"cli\",\"version\":\"1\",\"platform\":\"l\",\"mode\":"
+	    "\"cli\"},\"scopes\":[\"operator.read\"]}}");
+	expect(&p, "hello-ok");
+	ag_event(&agent, EVENT_CHAT, false, "r", "{\"n\":1}", 7);
+	expect(&p, "{\"n\":1}");
+	say(&p, "{\"type\":\"req\",\"id\":\"5\",\"method\":\"config.get\"}");
+	expect(&p, "missing scope");
+	say(&p, "{\"type\":\"req\",\"id\":\"6\",\"method\":\"connect\"}");
+	expect(&p, "only valid as the first");
+	/* bad input costs this connection */
+	big = malloc(RT_MAX_PAYLOAD + 70000);
+	memset(big, 'x', RT_MAX_PAYLOAD + 70000);
+	send_all(p.fd, big, RT_MAX_PAYLOAD + 70000);
+	free(big);
+	assert_true(at_end(&p));
+	leave(&p);
+	/* half-closed: still answered */
+	control(&p);
+	say(&p, "{\"type\":\"req\",\"id\":\"7\",\"method\":"
+	    "\"logs.tail\"}");
+	shutdown(p.fd, SHUT_WR);
+	assert_null(frame(&p));
+	m = take(&logd, MSG_RPC_REQ);
+	assert_non_null(m);
+	{
+		struct m_rpc_res r = { .ok = 1, .result = STR_LIT("{}") };
+
+		send_rpc_res(logd.far, &r, m->h.corr, MSG_F_REPLY);
+	}
+	expect(&p, "\"id\":\"7\",\"ok\":true");
+	assert_true(at_end(&p));
+	leave(&p);
+	/* so many for one user */
+	for (i = 0; i < RT_CONTROL_UID + 1; i++)
+		control(&many[i]);
+	assert_false(at_end(&many[0]));
+	assert_true(at_end(&many[RT_CONTROL_UID]));
+	for (i = 0; i < RT_CONTROL_UID + 1; i++)
+		leave(&many[i]);
+	unlink(control_addr.sun_path);
+	listen_at(LISTENER_CONTROL_RO, dir);
+	control(&p);
+	say(&p, "{\"type\":\"req\",\"id\":\"1\",\"method\":\"config.get\"}");
+	expect(&p, "missing scope: operator.admin");
+	say(&p, "{\"type\":\"req\",\"id\":\"1\",\"method\":\"health\"}");
+	expect(&p, "\"ok\":true");
+	leave(&p);
+	unlink(control_addr.sun_path);
+	rmdir(dir);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_control),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}

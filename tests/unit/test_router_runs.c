@@ -1,0 +1,311 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * Requests that others answer: runs of agents, forwarded methods, lists
+ * gathered from all agents.
+ */
+#include "common/compat.h"
+
+#include <sys/socket.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#include "tests/unit/router_rig.h"
+
+static void
+test_agent_answers_twice(void **state)
+{
+	static const char req[] = "{\"type\":\"req\",\"id\":\"a1\",\"method\":"
+	    "\"agent\",\"params\":{\"message\":\"h\\u00e9\\n\","
+	    "\"idempotencyKey\":\"k1\",\"sessionKey\":\"main\",\"thinking\":"
+	    "\"low\",\"timeout\":5}}";
+	struct m_ag_turn	 t;
+	struct peer		 p;
+	struct msg		*m;
+
+	(void)state;
+	join(&p, ADMIN);
+	say(&p, req);
+	m = take(&agent, MSG_AG_TURN);
+	assert_non_null(m);
+	assert_int_equal(get_ag_turn(m, &t), MSG_OK);
+	assert_true(str_eqs(t.run_id, "k1"));
+	assert_true(str_eqs(t.session_key, "main"));
+	assert_true(str_eqs(t.text, "h\xc3\xa9\n"));
+	assert_true(str_eqs(t.dedupe_key, "agent:k1"));
+	assert_true(str_eqs(t.options, "{\"thinking\":\"low\",\"timeout\":5}"));
+	assert_int_equal(t.source, TURN_AGENT);
+	assert_null(frame(&p));
+	/* a repeat meanwhile is accepted and starts nothing */
+	say(&p, req);
+	expect(&p, "\"status\":\"accepted\"");
+	assert_null(take(&agent, MSG_AG_TURN));
+	turn_ack(&agent, m->h.corr, STR_LIT("k1"), TURN_ACCEPTED, "", "");
+	expect(&p, "{\"type\":\"res\",\"id\":\"a1\",\"ok\":true,\"payload\":"
+	    "{\"runId\":\"k1\",\"status\":\"accepted\",\"acceptedAt\":42}}");
+	run_end(&agent, "k1", RUN_OK, "", "{\"payloads\":[]}");
+	expect(&p, "{\"type\":\"res\",\"id\":\"a1\",\"ok\":true,\"payload\":"
+	    "{\"runId\":\"k1\",\"status\":\"ok\",\"summary\":\"completed\","
+	    "\"result\":{\"payloads\":[]}}}");
+	/* afterwards only the last answer */
+	say(&p, req);
+	expect(&p, "\"status\":\"ok\",\"summary\":\"completed\"");
+	assert_null(frame(&p));
+	assert_null(take(&agent, MSG_AG_TURN));
+	leave(&p);
+	/* and after five minutes it is asked again; agentd still knows */
+	rt_runs_sweep(mono_ms() + RT_CACHE_MS + 1);
+	join(&p, ADMIN);
+	say(&p, req);
+	m = take(&agent, MSG_AG_TURN);
+	assert_non_null(m);
+	turn_ack(&agent, m->h.corr, STR_LIT("k1"), TURN_DUPLICATE, "done", "");
+	assert_null(frame(&p));
+	run_end(&agent, "k1", RUN_ERROR, "boom", "");
+	expect(&p, "\"id\":\"a1\",\"ok\":false,\"payload\":{\"runId\":\"k1\","
+	    "\"status\":\"error\",\"summary\":\"boom\"},\"error\":{\"code\":"
+	    "\"UNAVAILABLE\",\"message\":\"boom\"}");
+	leave(&p);
+}
+
+static void
+test_agent_refusals(void **state)
+{
+	static const char *const t[][2] = {
+		{ "\"agentId\":\"nope\"", "invalid agent params: unknown agent "
+		    "id \\\"nope\\\"" },
+		{ "\"agentId\":\"work\",\"sessionKey\":\"agent:main:x\"",
+		    "agent \\\"work\\\" does not match session key agent "
+		    "\\\"main\\\"" },
+		{ "\"sessionKey\":\"agent:zzz:x\"", "unknown agent id" },
+		{ "\"channel\":\"pigeon\"", "unknown channel: pigeon" },
+		{ "\"attachments\":[{\"content\":\"AA==\"}]",
+		    "attachments are not supported" },
+	};
+	struct peer	 p;
+	char		 buf[512];
+	size_t		 i;
+
+	(void)state;
+	join(&p, ADMIN);
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		snprintf(buf, sizeof(buf), "{\"type\":\"req\",\"id\":\"1\","
+		    "\"method\":\"agent\",\"params\":{\"message\":\"m\","
+		    "\"idempotencyKey\":\"r%zu\",%s}}", i, t[i][0]);
+		say(&p, buf);
+		expect(&p, t[i][1]);
+	}
+	assert_null(take(&agent, MSG_AG_TURN));
+	/* the named agent gets it under its own main session */
+	say(&p, "{\"type\":\"req\",\"id\":\"1\",\"method\":\"agent\",\"params\":"
+	    "{\"message\":\"m\",\"idempotencyKey\":\"w\",\"agentId\":"
+	    "\"work\"}}");
+	assert_non_null(take(&work, MSG_AG_TURN));
+	leave(&p);
+}
+
+static void
+test_chat_send(void **state)
+{
+	static const char req[] = "{\"type\":\"req\",\"id\":\"s\",\"method\":"
+	    "\"chat.send\",\"params\":{\"message\":\"hi\",\"idempotencyKey\":"
+	    "\"ck\",\"sessionKey\":\"agent:work:main\"}}";
+	struct peer	 p;
+	struct msg	*m;
+
+	(void)state;
+	join(&p, ADMIN);
+	say(&p, "{\"type\":\"req\",\"id\":\"s\",\"method\":\"chat.send\","
+	    "\"params\":{\"message\":\" \",\"idempotencyKey\":\"e\","
+	    "\"sessionKey\":\"main\"}}");
+	expect(&p, "message or attachment required");
+	say(&p, req);
+	m = take(&work, MSG_AG_TURN);
+	assert_non_null(m);
+	turn_ack(&work, m->h.corr, STR_LIT("ck"), TURN_QUEUED, "", "");
+	expect(&p, "{\"runId\":\"ck\",\"status\":\"started\"}");
+	say(&p, req);
+	expect(&p, "{\"runId\":\"ck\",\"status\":\"in_flight\"}");
+	run_end(&work, "ck", RUN_OK, "", "");
+	assert_null(frame(&p));
+	say(&p, req);
+	expect(&p, "{\"runId\":\"ck\",\"status\":\"ok\"}");
+	/* stop words: the agent's answer is the answer, and is not kept */
+	say(&p, "{\"type\":\"req\",\"id\":\"s\",\"method\":\"chat.send\","
+	    "\"params\":{\"message\":\"stop\",\"idempotencyKey\":\"st\","
+	    "\"sessionKey\":\"main\"}}");
+	m = take(&agent, MSG_AG_TURN);
+	turn_ack(&agent, m->h.corr, STR_LIT("st"), TURN_ACCEPTED, "RESULT",
+	    "{\"ok\":true,\"aborted\":false,\"runIds\":[]}");
+	expect(&p, "\"payload\":{\"ok\":true,\"aborted\":false,\"runIds\":"
+	    "[]}}");
+	/* refused */
+	say(&p, "{\"type\":\"req\",\"id\":\"s\",\"method\":\"chat.send\","
+	    "\"params\":{\"message\":\"x\",\"idempotencyKey\":\"rf\","
+	    "\"sessionKey\":\"main\"}}");
+	m = take(&agent, MSG_AG_TURN);
+	turn_ack(&agent, m->h.corr, STR_LIT("rf"), TURN_REFUSED,
+	    "INVALID_REQUEST", "send blocked by session policy");
+	expect(&p, "\"code\":\"INVALID_REQUEST\",\"message\":\"send blocked");
+	leave(&p);
+}
+
+static void
+test_forwarded(void **state)
+{
+	struct m_rpc_req	 q;
+	struct m_rpc_res	 r;
+	struct peer		 p;
+	struct msg		*m;
+
+	(void)state;
+	join(&p, ADMIN);
+	say(&p, "{\"type\":\"req\",\"id\":\"h\",\"method\":\"chat.history\","
+	    "\"params\":{\"sessionKey\":\"agent:work:main\",\"limit\":3.0}}");
+	m = take(&work, MSG_RPC_REQ);
+	assert_non_null(m);
+	assert_int_equal(get_rpc_req(m, &q), MSG_OK);
+	assert_true(str_eqs(q.method, "chat.history"));
+	assert_true(str_eqs(q.params, "{\"sessionKey\":\"agent:work:main\","
+	    "\"limit\":3.0}"));
+	assert_int_equal(q.scopes, SCOPE_ADMIN);
+	memset(&r, 0, sizeof(r));
+	r.ok = 1;
+	r.result = STR_LIT("{\"messages\":[]}");
+	/* somebody else's answer does not count */
+	send_rpc_res(agent.far, &r, m->h.corr, MSG_F_REPLY);
+	assert_null(frame(&p));
+	send_rpc_res(work.far, &r, m->h.corr, MSG_F_REPLY);
+	expect(&p, "\"id\":\"h\",\"ok\":true,\"payload\":{\"messages\":[]}}");
+	/* twice is once */
+	send_rpc_res(work.far, &r, m->h.corr, MSG_F_REPLY);
+	assert_null(frame(&p));
+
+	say(&p, "{\"type\":\"req\",\"id\":\"l\",\"method\":\"logs.tail\"}");
+	m = take(&logd, MSG_RPC_REQ);
+	memset(&r, 0, sizeof(r));
+	r.code = STR_LIT("UNAVAILABLE");
+	r.message = STR_LIT("log read failed: x");
+	r.details = STR_LIT("{\"a\":1}");
+	send_rpc_res(logd.far, &r, m->h.corr, MSG_F_REPLY);
+	expect(&p, "\"ok\":false,\"error\":{\"code\":\"UNAVAILABLE\","
+	    "\"message\":\"log read failed: x\",\"details\":{\"a\":1}}");
+
+	say(&p, "{\"type\":\"req\",\"id\":\"h\",\"method\":\"chat.history\","
+	    "\"params\":{\"sessionKey\":\"agent:none:main\"}}");
+	expect(&p, "\"messages\":[]");
+	say(&p, "{\"type\":\"req\",\"id\":\"p\",\"method\":\"pairing.list\"}");
+	assert_non_null(take(&store, MSG_RPC_REQ));
+	say(&p, "{\"type\":\"req\",\"id\":\"t\",\"method\":"
+	    "\"sandbox.selftest\"}");
+	assert_non_null(take(&tool, MSG_RPC_REQ));
+	leave(&p);
+}
+
+static void
+test_all_agents_list(void **state)
+{
+	struct m_rpc_res	 r;
+	struct peer		 p;
+	struct msg		*m;
+
+	(void)state;
+	join(&p, ADMIN);
+	say(&p, "{\"type\":\"req\",\"id\":\"l\",\"method\":\"sessions.list\","
+	    "\"params\":{\"limit\":3}}");
+	memset(&r, 0, sizeof(r));
+	r.ok = 1;
+	r.result = STR_LIT("{\"defaults\":{\"model\":\"m\"},\"sessions\":["
+	    "{\"key\":\"a\",\"updatedAt\":30},{\"key\":\"b\",\"updatedAt\":10}"
+	    "]}");
+	m = take(&agent, MSG_RPC_REQ);
+	send_rpc_res(agent.far, &r, m->h.corr, MSG_F_REPLY);
+	assert_null(frame(&p));
+	r.result = STR_LIT("{\"sessions\":[{\"key\":\"c\",\"updatedAt\":20},"
+	    "{\"key\":\"d\",\"updatedAt\":null}]}");
+	m = take(&work, MSG_RPC_REQ);
+	send_rpc_res(work.far, &r, m->h.corr, MSG_F_REPLY);
+	expect(&p, "\"path\":\"(multiple)\",\"count\":3,\"defaults\":{"
+	    "\"model\":\"m\"},\"sessions\":[{\"key\":\"a\",\"updatedAt\":30},"
+	    "{\"key\":\"c\",\"updatedAt\":20},{\"key\":\"b\",\"updatedAt\":"
+	    "10}]");
+	say(&p, "{\"type\":\"req\",\"id\":\"v\",\"method\":"
+	    "\"sessions.preview\",\"params\":{\"keys\":[\"main\","
+	    "\"agent:work:main\"],\"limit\":2}}");
+	memset(&r, 0, sizeof(r));
+	r.ok = 1;
+	r.result = STR_LIT("{\"previews\":[{\"key\":\"main\"}]}");
+	m = take(&agent, MSG_RPC_REQ);
+	send_rpc_res(agent.far, &r, m->h.corr, MSG_F_REPLY);
+	sibling_down(&work);	/* its part stays empty */
+	expect(&p, "\"previews\":[{\"key\":\"main\"}]");
+	sibling_up(&work, ROLE_AGENT, "work");
+	leave(&p);
+}
+
+static void
+test_R14_agent_dies(void **state)
+{
+	struct peer	 p;
+	struct msg	*m;
+
+	(void)state;
+	join(&p, ADMIN);
+	say(&p, "{\"type\":\"req\",\"id\":\"r\",\"method\":\"agent\",\"params\":"
+	    "{\"message\":\"m\",\"idempotencyKey\":\"live\"}}");
+	m = take(&agent, MSG_AG_TURN);
+	turn_ack(&agent, m->h.corr, STR_LIT("live"), TURN_ACCEPTED, "", "");
+	expect(&p, "accepted");
+	say(&p, "{\"type\":\"req\",\"id\":\"h\",\"method\":\"chat.history\","
+	    "\"params\":{\"sessionKey\":\"main\"}}");
+	say(&p, "{\"type\":\"req\",\"id\":\"t\",\"method\":\"chat.send\","
+	    "\"params\":{\"sessionKey\":\"main\",\"message\":\"m\","
+	    "\"idempotencyKey\":\"asked\"}}");
+	sibling_down(&agent);
+	expect(&p, "\"UNAVAILABLE\"");
+	expect(&p, "\"UNAVAILABLE\"");
+	assert_null(frame(&p));
+	say(&p, "{\"type\":\"req\",\"id\":\"t\",\"method\":\"chat.send\","
+	    "\"params\":{\"sessionKey\":\"main\",\"message\":\"m\","
+	    "\"idempotencyKey\":\"asked\"}}");
+	expect(&p, "the agent is not running");
+	say(&p, "{\"type\":\"req\",\"id\":\"1\",\"method\":\"health\"}");
+	expect(&p, "\"ok\":true");
+	/* it comes back and reports the run that it was at */
+	sibling_up(&agent, ROLE_AGENT, "main");
+	run_end(&agent, "live", RUN_ERROR, "the turn was interrupted", "");
+	expect(&p, "\"id\":\"r\",\"ok\":false");
+	/* one that never comes back is given up */
+	say(&p, "{\"type\":\"req\",\"id\":\"r\",\"method\":\"agent\",\"params\":"
+	    "{\"message\":\"m\",\"idempotencyKey\":\"lost\"}}");
+	m = take(&agent, MSG_AG_TURN);
+	turn_ack(&agent, m->h.corr, STR_LIT("lost"), TURN_ACCEPTED, "", "");
+	expect(&p, "accepted");
+	sibling_down(&agent);
+	rt_runs_sweep(mono_ms());
+	assert_null(frame(&p));
+	rt_runs_sweep(mono_ms() + 3600000);
+	expect(&p, "the agent went away");
+	sibling_up(&agent, ROLE_AGENT, "main");
+	leave(&p);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_agent_answers_twice),
+		cmocka_unit_test(test_agent_refusals),
+		cmocka_unit_test(test_chat_send),
+		cmocka_unit_test(test_forwarded),
+		cmocka_unit_test(test_all_agents_list),
+		cmocka_unit_test(test_R14_agent_dies),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
