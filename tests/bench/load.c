@@ -108,13 +108,15 @@ request(struct client *c, size_t index)
 	else
 		n = snprintf(text, sizeof(text), "{\"type\":\"req\",\"id\":"
 		    "\"%llu\",\"method\":\"agent\",\"params\":{\"message\":"
-		    "\"hello\",\"sessionKey\":\"bench-%zu-%llu\","
+		    "\"hello\",\"sessionKey\":\"bench%d-%zu-%llu\","
 		    "\"idempotencyKey\":\"b%d-%llu\"}}",
-		    (unsigned long long)sent, mode == MODE_LATENCY ?
-		    (size_t)(sent % 256) : index, (unsigned long long)
-		    /* A conversation of some length, not one without end: the
-		     * model is told all of it each time. */
-		    (sent / (nclients * TURNS_EACH)), (int)getpid(),
+		    /* A conversation of some length, not one without end that
+		     * the next run goes on with: the model is told all of it
+		     * each time. */
+		    (unsigned long long)sent, (int)getpid(),
+		    mode == MODE_LATENCY ? (size_t)(sent % 256) : index,
+		    (unsigned long long)(sent / (nclients * TURNS_EACH)),
+		    (int)getpid(),
 		    (unsigned long long)sent);
 	if (mode == MODE_LATENCY)
 		ring[sent % RING] = now_us();

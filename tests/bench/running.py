@@ -76,6 +76,36 @@ def tree_pss(gw):
     return sum(pss(p) for p in gw.children())
 
 
+def own(pid):
+    """Bytes that are this process's own: what libraries weigh changes with
+    the number of other programs on the machine that use them."""
+    n = 0
+    try:
+        for line in open(f"/proc/{pid}/smaps_rollup"):
+            if line.startswith(("Pss_Anon:", "Pss_Shmem:")):
+                n += int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return n
+
+
+def own_by_name(gw):
+    names = {p["pid"]: n for n, p in gw.processes().items()}
+    return {names.get(p, "gatewayd"): own(p) for p in gw.children()}
+
+
+def cpu_ms(gw):
+    """Time of a processor that the whole tree has used."""
+    n = 0
+    for p in gw.children():
+        try:
+            f = open(f"/proc/{p}/stat").read().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        n += int(f[11]) + int(f[12])
+    return n * 1000 // os.sysconf("SC_CLK_TCK")
+
+
 def taskset(gw, cpu):
     for p in gw.children():
         subprocess.run(["taskset", "-a", "-p", "-c", cpu, str(p)], stdout=subprocess.DEVNULL)
@@ -131,7 +161,8 @@ def filters():
 
 
 def growth():
-    """10,000 turns; the second half must not need more than the first."""
+    """10,000 turns in sessions of twenty; what is bounded (caches, the write-
+    ahead log) is full after the first half and the second may add nothing."""
     gw = Gateway(config=ECHO)
     try:
         gw.start()
@@ -139,22 +170,26 @@ def growth():
         def state():
             kids = gw.children()
             fds = sum(len(os.listdir(f"/proc/{p}/fd")) for p in kids)
-            return tree_pss(gw), fds, len(kids)
+            return own_by_name(gw), fds, len(kids)
 
         def run(n):
             done = 0
             while done < n:
                 done += load(gw, "turns", 16, 2)["answered"]
-            time.sleep(0.5)
+            time.sleep(2)  # views are written, memory is given back
 
-        run(2000)
+        run(5000)
         first = state()
-        run(8000)
+        run(5000)
         second = state()
         report("processes after 10,000 turns", second[2] - first[2], 0, second[2] <= first[2])
         report("descriptors after 10,000 turns", second[1] - first[1], 8, second[1] <= first[1] + 8)
-        grown = second[0] - first[0]
-        report("memory after 10,000 turns, bytes more", grown, 2000000, grown <= 2000000)
+        more = {n: v - first[0].get(n, 0) for n, v in second[0].items()}
+        grown = sum(second[0].values()) - sum(first[0].values())
+        ok = grown <= 2000000
+        report("memory after 10,000 turns, bytes more", grown, 2000000, ok,
+               note="" if ok else ", ".join(f"{n} {v:+}" for n, v in sorted(
+                   more.items(), key=lambda x: -x[1]) if v > 65536))
     finally:
         gw.close()
 
@@ -166,12 +201,12 @@ def clients():
     try:
         gw.start()
         time.sleep(1)
-        before = tree_pss(gw)
+        before = sum(own_by_name(gw).values())
         p = subprocess.Popen([str(LOAD), str(gw.port), gw.token, "idle", str(n), "1"],
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         line = p.stdout.readline()
         time.sleep(1)
-        each = (tree_pss(gw) - before) // n
+        each = (sum(own_by_name(gw).values()) - before) // n
         p.stdin.close()
         p.wait(30)
         report(f"idle client of {n}, bytes each", each, 8192, bool(line) and each <= 8192)
@@ -259,15 +294,25 @@ def turns():
     try:
         gw.start()
         taskset(gw, "0")
-        few = load(gw, "turns", 16, 4, cpu="1")
+
+        def run():
+            """Turns a second; milliseconds of a processor for a thousand."""
+            cpu = cpu_ms(gw)
+            r = load(gw, "turns", 16, 4, cpu="1")
+            return r, (cpu_ms(gw) - cpu) * 1000 / max(1, r["answered"])
+
+        run()  # caches
+        few, few_ms = run()
         c = gw.control()
         for i in range(300):
             c.call("agent", {"message": "x", "sessionKey": f"s-{i}", "idempotencyKey": f"k{i}"}, final=True)
         c.close()
-        many = load(gw, "turns", 16, 4, cpu="1")
+        many, many_ms = run()
         report("turns with an instant model, one core, /s", few["per_second"], 1000,
-               few["per_second"] >= 1000, hard=False)
-        ratio = many["per_second"] / max(1, few["per_second"])
+               few["per_second"] >= 1000, hard=False,
+               note=f"{few_ms:.0f} ms of processor time for 1,000")
+        # In processor time: other programs on the machine do not count.
+        ratio = few_ms / max(1, many_ms)
         report("turns with 300 more sessions, ratio", f"{ratio:.2f}", "0.70 at least",
                ratio >= 0.7 and not many["failed"])
     finally:
