@@ -139,15 +139,19 @@ brng_next(struct brng *r)
 uint32_t
 bcrc32(uint32_t crc, const void *data, size_t n)
 {
+	static uint32_t		 table[256];
 	const unsigned char	*p = data;
-	int			 i;
+	uint32_t		 v;
+	int			 i, k;
 
-	crc = ~crc;
-	while (n-- > 0) {
-		crc ^= *p++;
-		for (i = 0; i < 8; i++)
-			crc = (crc >> 1) ^ (0xedb88320u & -(crc & 1));
+	for (i = table[1] == 0 ? 0 : 256; i < 256; i++) {
+		for (v = (uint32_t)i, k = 0; k < 8; k++)
+			v = (v >> 1) ^ (0xedb88320u & -(v & 1));
+		table[i] = v;
 	}
+	crc = ~crc;
+	while (n-- > 0)
+		crc = (crc >> 8) ^ table[(crc ^ *p++) & 0xff];
 	return ~crc;
 }
 
