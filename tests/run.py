@@ -155,7 +155,7 @@ def anywhere(cmd, tmp):
             str(ROOT), tree, *cmd]
 
 
-def pytest(t, folder, extra=()):
+def pytest(t, folder, args, extra=()):
     with tempfile.TemporaryDirectory(prefix="gwpytest.") as tmp:
         xml = tmp + "/r.xml"
         cmd = ["/usr/bin/python3", "-m", "pytest", "-q", "-x" if os.environ.get("FAIL_FAST") else "-q",
@@ -163,7 +163,11 @@ def pytest(t, folder, extra=()):
         if subprocess.run(["/usr/bin/python3", "-c", "import xdist"],
                           stderr=subprocess.DEVNULL).returncode == 0:
             cmd += ["-n", str(min(4, (os.cpu_count() or 2) + 1)), "--dist", "loadgroup"]
-        r = run(anywhere(cmd, tmp), timeout=1500, env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"))
+        r = run(anywhere(cmd, tmp), timeout=1500, env=dict(
+            os.environ, PYTHONDONTWRITEBYTECODE="1",
+            **({} if args.variant == "release" else {
+                "GATEWAYD_BIN": str(ROOT / "build" / args.variant / "bin"),
+                "ASAN_OPTIONS": "detect_leaks=0"})))
         if r.returncode == 5:
             t.add(False, folder, "no tests in it")
             return
@@ -301,12 +305,12 @@ def main():
         before = (t.passed, t.failed, t.skipped)
         print(f"== {s}", flush=True)
         if s in ("e2e", "fault"):
-            pytest(t, f"tests/{s}")
+            pytest(t, f"tests/{s}", args)
         elif s == "interop":
             if not list((ROOT / "tests/interop").glob("test_*.py")):
                 print("interop: no outside client is tested yet")
                 continue
-            pytest(t, "tests/interop")
+            pytest(t, "tests/interop", args)
         else:
             {"unit": unit, "fuzz": fuzz, "lint": lint, "manuals": manuals,
              "hard": hard}[s](t, args)
