@@ -382,6 +382,10 @@ proc_message(struct link *l, struct msg *m, void *arg)
 	case MSG_PROC_STAT_RES:
 		if ((err = get_proc_stat_res(m, &st)) != MSG_OK)
 			return err;
+		/* What the logger cannot write has to be said elsewhere. */
+		if (p->role == ROLE_LOG && st.detail.n > 0 &&
+		    p->stat_detail[0] == '\0')
+			log_errorx("%s: %s", p->name, st.detail.p);
 		str_copy(st.detail, p->stat_detail, sizeof(p->stat_detail));
 		return MSG_OK;
 	case MSG_PROC_CONFIG_ACK:
