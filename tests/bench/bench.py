@@ -4,6 +4,7 @@
 """Prints the figures of SPECIFICATION.md beside their limits.
 
     tests/bench/bench.py [--hard] [name ...]
+    tests/bench/bench.py --list
 
 Each line: verdict, name, figure, limit.  `ok` and `FAILED` are for hard limits
 (counts, bytes, ratios inside one run); `aim` and `miss` for the others, which
@@ -87,8 +88,15 @@ HARD += jailing.HARD
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("--hard", action="store_true")
+    ap.add_argument("--list", action="store_true")
     ap.add_argument("names", nargs="*")
     args = ap.parse_args()
+    known = {f.__name__: "soft" for f in SOFT} | {f.__name__: "hard" for f in HARD}
+    if args.list:
+        print("\n".join(f"{name} {kind}" for name, kind in sorted(known.items())))
+        return 0
+    for name in set(args.names) - set(known):
+        ap.error(f"no figure is named {name}; see --list")
     if running:
         running.report = report
     jailing.report = report

@@ -319,5 +319,5 @@ def turns():
         gw.close()
 
 
-HARD = [tree, filters, growth, clients]
-SOFT = [start, latency, state, routed, turns, clients_5000]
+HARD = [tree, filters, growth, clients, turns]
+SOFT = [start, latency, state, routed, clients_5000]

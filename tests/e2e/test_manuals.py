@@ -6,6 +6,7 @@ import pathlib
 import platform
 import re
 import subprocess
+import sys
 
 import pytest
 
@@ -148,3 +149,20 @@ def test_references_lead_somewhere():
     for p in (ROOT / "man").iterdir():
         for name, sec in re.findall(r"\bXr (\S+) (\d)", p.read_text()):
             assert f"{name}.{sec}" in pages | foreign, (p.name, name)
+
+
+def test_specification_names_the_commands():
+    out = subprocess.run([sys.executable, ROOT / "tests/bench/bench.py",
+                          "--list"], capture_output=True, text=True)
+    kinds = dict(line.split() for line in out.stdout.splitlines())
+    told = {}
+    for row in (ROOT / "SPECIFICATION.md").read_text().splitlines():
+        cells = [c.strip() for c in row.split("|")]
+        m = re.fullmatch(r"`bench\.py ([a-z0-9_ ]+)`", cells[-2]) \
+            if len(cells) > 5 else None
+        for name in m[1].split() if m else ():
+            told[name] = cells[4]
+    assert set(told) == set(kinds)
+    for name, hard in told.items():
+        assert kinds[name] == "hard" if hard == "yes" else \
+            hard or kinds[name] == "soft", name
