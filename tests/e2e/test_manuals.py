@@ -151,6 +151,51 @@ def test_references_lead_somewhere():
             assert f"{name}.{sec}" in pages | foreign, (p.name, name)
 
 
+def test_gatewayd_has_every_option():
+    """The synopsis, the list, the program's own word and its getopt(3)."""
+    text = page("gatewayd.8")
+    spec = re.search(r'getopt\(argc, argv, "([^"]+)"', table(
+        "gatewayd/main.c"))[1]
+    flags = sorted(re.findall(r"[A-Za-z](?!:)", spec))
+    takes = sorted(re.findall(r"[A-Za-z](?=:)", spec))
+    head = section(text, "SYNOPSIS")
+    assert sorted(re.search(r"^\.Op Fl (\w+)$", head, re.M)[1]) == flags
+    assert re.findall(r"^\.Op Fl (\w) Ar", head, re.M) == takes
+    told = re.findall(r"^\.It Fl (\w)\b", section(text, "DESCRIPTION"), re.M)
+    assert sorted(told) == sorted(flags + takes)
+    out = subprocess.run([BIN / "gatewayd", "-?"], capture_output=True,
+                         text=True, timeout=20)
+    assert out.returncode == 2
+    assert sorted(re.search(r"\[-(\w+)\]", out.stderr)[1]) == flags
+
+
+def test_openclaw_has_every_command_and_option():
+    text = page("openclaw.1")
+    told = {}
+    for line in re.findall(r"^\.It Cm (.*)$", section(text, "Commands"), re.M):
+        line = line.replace("Oo Cm run Oc", "run")
+        words = re.split(r" (?:Oo|Op|Ar|Fl|Oc)\b", line)[0]
+        for name in words.split(" , "):
+            told[name.strip()] = set(re.findall(r"Fl -?([\w-]+)", line))
+    whole = set(re.findall(r"\bFl -([\w-]+)", text))
+    short = dict(re.findall(r'OPTION\("([\w-]+)",\s*\'(\w)\'',
+                            table("openclaw/options.def")))
+    rows = re.findall(r'COMMAND\("([^"]+)",\s*(\w+),((?:\s*"[^"]*")+),\s*"',
+                      table("openclaw/commands.def"))
+    assert rows
+    for name, fn, opts in rows:
+        if fn == "NULL" or name == "gateway":
+            continue
+        assert name in told, name
+        for opt in "".join(re.findall(r'"([^"]*)"', opts)).split():
+            assert opt == "*" or opt in whole or short.get(opt) in told[name], \
+                (name, opt)
+    for opt in re.findall(r'OPTION\("([\w-]+)"', table(
+            "openclaw/options.def")):
+        assert opt in whole or re.search(r"Fl %s\b" % short.get(opt, "-"),
+                                         text), opt
+
+
 def test_specification_names_the_commands():
     out = subprocess.run([sys.executable, ROOT / "tests/bench/bench.py",
                           "--list"], capture_output=True, text=True)
