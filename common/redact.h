@@ -12,13 +12,24 @@
 #ifndef COMMON_REDACT_H
 #define COMMON_REDACT_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
 #include "common/dbuf.h"
+#include "common/text.h"
 
-/* Appends n bytes of p with secrets masked ("***", or the first 6 and last 4
- * characters of those with 18 and more).  True when something was masked. */
-bool	 redact(const char *p, size_t n, struct dbuf *out);
+#define REDACT_MASK	"[redacted]"
+
+enum redact_mode {
+	REDACT_LOG,	/* for operators: "***", or of secrets of 18
+			 * characters and more the first 6 and last 4; every
+			 * name that ends like a secret's, headers too */
+	REDACT_MODEL	/* for models: REDACT_MASK, nothing kept; a program's
+			 * text stays what it is */
+};
+
+/* Appends the text with secrets masked, at most three times as long: 0, or -1
+ * when out is full.  Linear in the length of the text. */
+int	 redact_text(struct str text, enum redact_mode mode, struct dbuf *out);
+/* How much of the text can be passed on when more will come: the rest, at
+ * most 4 KiB, may be the beginning of a secret. */
+size_t	 redact_safe(struct str text);
 
 #endif

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "common/mask.h"
+#include "common/redact.h"
 #include "toold/toold.h"
 
 #define JOB_READ	(64u << 10)	/* bytes per turn of the loop */
@@ -403,10 +403,10 @@ job_show(struct job *j, unsigned int stream, struct str text)
 		dbuf_reset(held);
 		return;
 	}
-	if ((n = mask_safe((struct str){held->p, held->n})) == 0)
+	if ((n = redact_safe((struct str){held->p, held->n})) == 0)
 		return;
 	dbuf_init(&shown, 3 * n + 64);
-	if (mask_text((struct str){held->p, n}, &shown) == 0)
+	if (redact_text((struct str){held->p, n}, REDACT_MODEL, &shown) == 0)
 		tcall_out(j->call, stream, dbuf_str(&shown), shown.n);
 	dbuf_clear(&shown);
 	dbuf_consume(held, n);

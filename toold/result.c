@@ -10,7 +10,7 @@
  */
 #include "common/compat.h"
 
-#include "common/mask.h"
+#include "common/redact.h"
 #include "toold/toold.h"
 
 static bool	 masking = true;
@@ -38,7 +38,8 @@ tresult_string(struct str s)
 	if (masking) {
 		/* A mask is at most three times what it stands for. */
 		dbuf_init(&masked, 3 * out.n + 64);
-		mask_text((struct str){dbuf_str(&out), out.n}, &masked);
+		redact_text((struct str){dbuf_str(&out), out.n}, REDACT_MODEL,
+		    &masked);
 		masked.err |= out.err;
 		dbuf_clear(&out);
 		out = masked;

@@ -66,7 +66,7 @@ line_format(struct dbuf *out, enum log_level level, const char *subsystem,
 	dbuf_init(&bind, 1024);
 	/* Masked before control characters become text: a private key has
 	 * line breaks that must still be seen as such. */
-	redact(text.p, text.n, &masked);
+	redact_text(text, REDACT_LOG, &masked);
 	line_escape(&clean, (struct str){ dbuf_str(&masked), masked.n });
 	jw_init(&w, &bind);
 	jw_obj(&w);

@@ -10,7 +10,6 @@
  */
 #include "common/compat.h"
 
-#include "common/mask.h"
 #include "toold/edit.h"
 #include "toold/output.h"
 #include "toold/text_clean.h"
@@ -43,13 +42,6 @@ fuzz_text(const char *p, size_t n)
 		abort();
 	text_window_clear(&w);
 	text_sniff(p, n, &image);
-
-	dbuf_init(&out, 3 * clean.n + 64);
-	if (mask_text((struct str){dbuf_str(&clean), clean.n}, &out) == -1 ||
-	    !utf8_valid(dbuf_str(&out), out.n) || mask_safe((struct str){
-	    dbuf_str(&clean), clean.n}) > clean.n)
-		abort();
-	dbuf_clear(&out);
 
 	output_init(&o, 64, -1, "x", 1024);
 	dbuf_init(&out, 1 << 20);

@@ -36,7 +36,7 @@ test_T38_secret_shapes(void **state)
 		  "{\\\"password\\\":\\\"***\\\"}" },
 		{ "run --token canary --x", "run --token *** --x" },
 		{ "-----BEGIN PRIVATE KEY-----\ncanary\n-----END PRIVATE KEY-----\nz",
-		  "-----BEGIN PRIVATE KEY-----…-----END PRIVATE KEY-----\nz" },
+		  "-----BEGIN PRIVATE KEY-----***-----END PRIVATE KEY-----\nz" },
 		{ "12:30:45 123456: short", "12:30:45 123456: short" },
 		{ "monkey=3", "monkey=3" },
 	};
@@ -46,8 +46,8 @@ test_T38_secret_shapes(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		dbuf_init(&b, 4096);
-		assert_int_equal(redact(t[i].in, strlen(t[i].in), &b),
-		    strcmp(t[i].in, t[i].out) != 0);
+		assert_int_equal(redact_text(str_of(t[i].in), REDACT_LOG,
+		    &b), 0);
 		assert_string_equal(dbuf_str(&b), t[i].out);
 		assert_null(strstr(dbuf_str(&b), "canary"));
 		dbuf_clear(&b);
@@ -62,7 +62,7 @@ masks(const char *in, const char *want)
 	struct dbuf	 b;
 
 	dbuf_init(&b, 1 << 20);
-	redact(in, strlen(in), &b);
+	redact_text(str_of(in), REDACT_LOG, &b);
 	assert_string_equal(dbuf_str(&b), want);
 	dbuf_clear(&b);
 }
@@ -103,10 +103,10 @@ test_T38_more_shapes(void **state)
 	masks("https://user:secret@host/x", "https://user:***@host/x");
 	masks("-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc\n"
 	    "-----END RSA PRIVATE KEY-----\nrest",
-	    "-----BEGIN RSA PRIVATE KEY-----" E
+	    "-----BEGIN RSA PRIVATE KEY-----***"
 	    "-----END RSA PRIVATE KEY-----\nrest");
 	masks("-----BEGIN PRIVATE KEY-----\nMIIE",
-	    "-----BEGIN PRIVATE KEY-----" E);
+	    "-----BEGIN PRIVATE KEY-----***");
 }
 
 static void
@@ -127,28 +127,114 @@ test_harmless(void **state)
 		masks(same[i], same[i]);
 }
 
+static void
+model(const char *in, const char *want)
+{
+	struct dbuf	 d;
+
+	dbuf_init(&d, 65536);
+	assert_int_equal(redact_text(str_of(in), REDACT_MODEL, &d), 0);
+	assert_string_equal(dbuf_str(&d), want);
+	dbuf_clear(&d);
+}
+
+static void
+test_T38_nothing_kept_for_models(void **state)
+{
+	(void)state;
+	model("ANTHROPIC_API_KEY=abcdef123456\nx", "ANTHROPIC_API_KEY=[redacted]"
+	    "\nx");
+	model("export DB_PASSWORD = 'a b c d'", "export DB_PASSWORD = '[redacted]'"
+	    );
+	model("cc -DAPI_KEY=abcdef env.DB_SECRET=abcdef",
+	    "cc -DAPI_KEY=[redacted] env.DB_SECRET=[redacted]");
+	model("GITHUB_TOKEN: abcd, next", "GITHUB_TOKEN: [redacted], next");
+	model("{\"apiKey\": \"v4lue\", \"a\":1}",
+	    "{\"apiKey\": \"[redacted]\", \"a\":1}");
+	model("{\"password\":\"pa ss, word\"}", "{\"password\":\"[redacted]\"}");
+	model("curl --token abcdef -v", "curl --token [redacted] -v");
+	model("x --api-key=abcdef", "x --api-key=[redacted]");
+	model("Authorization: Bearer abcdefghijklmnopqrstuv.wx",
+	    "Authorization: Bearer [redacted]");
+	model("key sk-ant-REDACTED!", "key [redacted]!");
+	model("ghp_abcdefghijklmnopqrstuvwxyz012345",
+	    "[redacted]");
+	model("(xoxb-1234-5678-abcd)", "([redacted])");
+	model("AKIAABCDEFGHIJKLMNOP", "[redacted]");
+	model("bot 123456789:AAabcdefghijklmnopqrstuv", "bot [redacted]");
+	model("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.abc_def-123",
+	    "[redacted]");
+	model("a\n-----BEGIN OPENSSH PRIVATE KEY-----\nabc\ndef\n"
+	    "-----END OPENSSH PRIVATE KEY-----\nb", "a\n[redacted]\nb");
+	model("-----BEGIN PRIVATE KEY-----\nno end", "[redacted]");
+}
+
+static void
+test_harmless_for_models(void **state)
+{
+	static const char *const same[] = { "", "plain text", "KEY=1",
+		"MONKEY: see", "API_KEY=$OTHER", "API_KEY=<your key>",
+		"keyboard=qwerty", "task-sk-12345678901", "Bearer of news",
+		"a:b:c", "12:34:56", "12345:67890", "sk-short",
+		"-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----",
+		"http://localhost:18789/x", "eyJ", "token", "\"token\": 5", "token = next(lexer);",
+		"\"nextPageToken\": \"abcdef\"",
+		"--token --other", "hf_x" };
+	size_t	 i;
+
+	(void)state;
+	for (i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+		model(same[i], same[i]);
+	/* twice is the same as once */
+	model("API_KEY=[redacted] --token [redacted]",
+	    "API_KEY=[redacted] --token [redacted]");
+}
+
+static void
+test_T38_streams(void **state)
+{
+	char	 line[5000];
+
+	(void)state;
+	assert_int_equal(redact_safe(STR_LIT("a\nb\nAPI_K")), 4);
+	assert_int_equal(redact_safe(STR_LIT("a\n")), 2);
+	assert_int_equal(redact_safe(STR_LIT("abc")), 0);
+	memset(line, 'x', sizeof(line));
+	assert_int_equal(redact_safe((struct str){line, sizeof(line)}), 5000);
+}
+
 /* Text that is all beginnings must not cost more than its length. */
 static void
 test_linear(void **state)
 {
-	static const char *const unit[] = { "sk-", "-----BEGIN ", "a=",
-	    "://u:", "1", "bearer ", "\"token\":\"", "key=\"", "A_KEY:" };
-	struct dbuf	 in, out;
-	size_t		 i;
-	uint64_t	 t0 = mono_ms();
+	struct dbuf	 d;
+	uint64_t	 at = mono_ms();
+	size_t		 n = 2 << 20, i;
+	char		*p = malloc(n);
+	static const char *const bad[] = { "A_KEY=", "\"token\":", "=:",
+		"-----BEGIN ", "1", "Bearer ", "sk-", "A", "A_KEY=$", "--token=-",
+		"eyJ.", "sk-a.", "A_KEY= ", "-----BEGIN PRIVATE "
+		"KEY-----", "'\"", "a=", "://u:", "key=\"" };
 
 	(void)state;
-	for (i = 0; i < sizeof(unit) / sizeof(unit[0]); i++) {
-		dbuf_init(&in, 1 << 20);
-		dbuf_init(&out, 4 << 20);
-		while (in.n + 16 < 8192)
-			dbuf_puts(&in, unit[i]);
-		redact(in.p, in.n, &out);
-		assert_false(dbuf_err(&out));
-		dbuf_clear(&in);
-		dbuf_clear(&out);
+	assert_non_null(p);
+	dbuf_init(&d, 16 << 20);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		size_t	 len = strlen(bad[i]), k;
+
+		for (k = 0; k + len <= n; k += len)
+			memcpy(p + k, bad[i], len);
+		dbuf_reset(&d);
+		assert_int_equal(redact_text((struct str){p, k},
+		    REDACT_MODEL, &d), 0);
+		dbuf_reset(&d);
+		assert_int_equal(redact_text((struct str){p, k},
+		    REDACT_LOG, &d), 0);
 	}
-	assert_true(mono_ms() - t0 < 5000);
+	/* Quadratic would be hours. */
+	assert_true(mono_ms() - at < 60000);
+	dbuf_clear(&d);
+	free(p);
 }
 
 int
@@ -158,6 +244,9 @@ main(void)
 		cmocka_unit_test(test_T38_secret_shapes),
 		cmocka_unit_test(test_T38_more_shapes),
 		cmocka_unit_test(test_harmless),
+		cmocka_unit_test(test_T38_nothing_kept_for_models),
+		cmocka_unit_test(test_harmless_for_models),
+		cmocka_unit_test(test_T38_streams),
 		cmocka_unit_test(test_linear),
 	};
 
