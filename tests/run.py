@@ -202,6 +202,20 @@ def tracked(*patterns):
     return files
 
 
+def threats():
+    """What tests/THREATS.md promises and the tree does not hold."""
+    rows = re.findall(r"^\| ([TR]\d\d) \|([^\n]*)", (ROOT / "tests/THREATS.md").read_text(), re.M)
+    want = [f"T{i:02}" for i in range(1, 53)] + [f"R{i:02}" for i in range(1, 16)]
+    lost = [f"{c}: no row" for c in want if c not in dict(rows)]
+    for c, row in rows:
+        for f, names in re.findall(r"`(\S+\.(?:c|py))` ((?:[A-Z]+\d\d_\w+(?:, )?)+)", row):
+            path = ROOT / "tests" / f
+            text = path.read_text() if path.is_file() else ""
+            lost += [f"{c}: {f}: test_{n}" for n in names.split(", ")
+                     if n and f"test_{n}(" not in text]
+    return lost
+
+
 def lint(t, args):
     sources = tracked("*.c", "*.h")
     banned = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|strtok|gets|atoi|atol|"
@@ -218,6 +232,8 @@ def lint(t, args):
             bad.append(f"{f}: no licence line")
     t.add(not bad, "T27 banned calls, licence lines", "\n".join(bad))
     t.add(not long, "no file over 1,000 lines", "\n".join(long))
+    lost = threats()
+    t.add(not lost, "THREATS.md: every class, and tests that exist", "\n".join(lost))
     names = [f for f in tracked("*") if re.search(r"(^|/)(util|misc|helper)s?\.", f)]
     t.add(not names, "no file named util, misc or helpers", "\n".join(names))
     odd = [f for f in os.listdir(ROOT) if f not in {
