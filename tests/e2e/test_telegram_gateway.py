@@ -112,8 +112,9 @@ def test_reload(make, fake):
     fake.token = TOKEN + "2"
     cfg["channels"]["telegram"].update(dmPolicy="open", botToken=fake.token)
     gw.write_config(cfg)
-    fake.message(7, "three")
+    # Not before: the poll under way would take it under the old policy.
     assert openclaw(gw, "gateway", "reload").returncode == 0
+    fake.message(7, "three")
     fake.wait(lambda: len(fake.sent) == 2, what="answer", timeout=40)
     assert gw.processes()["channeld/telegram:default"]["pid"] != pid
 
