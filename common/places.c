@@ -102,3 +102,55 @@ places_open_config(const struct paths *ps, const char *path)
 	errno = EACCES;
 	return -1;
 }
+
+int
+places_read(struct places *pl, const struct paths *ps, const struct parcel *ix,
+    size_t proc, char *why, size_t size)
+{
+	struct place	*p;
+	const char	*path, *mode;
+
+	for (pl->n = 0; (path = parcel_get(ix, "proc.%zu.mount.%zu.path", proc,
+	    pl->n)) != NULL; pl->n++) {
+		mode = parcel_get(ix, "proc.%zu.mount.%zu.mode", proc, pl->n);
+		p = &pl->v[pl->n];
+		if (pl->n == PLACES_MAX || mode == NULL ||
+		    !places_mountable(path) ||
+		    !places_mode(mode, &p->flags, &p->own, &p->make) ||
+		    (p->own && !places_ours(ps, path))) {
+			snprintf(why, size, "%s: no process may be given "
+			    "this path", path);
+			places_clear(pl);
+			return -1;
+		}
+		if ((p->path = strdup(path)) == NULL) {
+			snprintf(why, size, "out of memory");
+			places_clear(pl);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+void
+places_clear(struct places *pl)
+{
+	while (pl->n > 0)
+		free(pl->v[--pl->n].path);
+}
+
+bool
+places_same(const struct places *a, const struct places *b)
+{
+	size_t	 i;
+
+	if (a->n != b->n)
+		return false;
+	for (i = 0; i < a->n; i++)
+		if (a->v[i].flags != b->v[i].flags ||
+		    a->v[i].own != b->v[i].own ||
+		    a->v[i].make != b->v[i].make ||
+		    strcmp(a->v[i].path, b->v[i].path) != 0)
+			return false;
+	return true;
+}

@@ -13,7 +13,30 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/parcel.h"
 #include "common/paths.h"
+
+#define PLACES_MAX	16
+
+struct place {
+	char		*path;
+	uint32_t	 flags;		/* enum sandbox_mount_flag */
+	bool		 own;		/* made and chowned by us */
+	bool		 make;		/* when missing, for the jobs' user */
+};
+
+/* What one process is given. */
+struct places {
+	struct place	 v[PLACES_MAX];
+	size_t		 n;
+};
+
+/* Reads the mounts of proc.N of the index; -1 with why when one may not be
+ * given, and nothing to clear. */
+int	 places_read(struct places *, const struct paths *,
+	    const struct parcel *index, size_t proc, char *why, size_t);
+void	 places_clear(struct places *);
+bool	 places_same(const struct places *, const struct places *);
 
 /* Is this a path that a worker may ever be given? */
 bool	 places_mountable(const char *path);

@@ -16,6 +16,7 @@
 #include <event2/event.h>
 
 #include "common/backoff.h"
+#include "common/environ.h"
 #include "common/link.h"
 #include "common/parcel.h"
 #include "common/log.h"
@@ -29,14 +30,6 @@
 #define READY_TIMEOUT_S		15	/* spawn to READY */
 #define DRAIN_DEADLINE_MS	20000	/* of agents; others take less */
 #define KILL_AFTER_MS		5000	/* PROC_QUIT to SIGKILL */
-#define PROC_MOUNTS_MAX		16
-
-struct proc_mount {
-	char		*path;
-	uint32_t	 flags;		/* enum sandbox_mount_flag */
-	bool		 own;		/* made and chowned by us */
-	bool		 make;		/* when missing, for the jobs' user */
-};
 
 struct proc {
 	TAILQ_ENTRY(proc)	 entry;
@@ -52,8 +45,7 @@ struct proc {
 	int			 parcel_fd;	/* ours; each start gets a dup */
 	int			 next_parcel_fd; /* of a reload under way */
 	char			 hash[65], next_hash[65];	/* hex SHA-256 */
-	struct proc_mount	 mounts[PROC_MOUNTS_MAX];
-	size_t			 nmounts;
+	struct places		 mounts;
 	int			 stderr_fd;	/* read end, for the logger */
 	uint64_t		 started_ms, ready_ms;	/* wall clock */
 	uint64_t		 ready_mono;
@@ -99,16 +91,9 @@ int	 places_make(char *why, size_t);
  * why naming the process that holds it. */
 int	 places_lock(char *why, size_t);
 
-/* environ.c: the environment as a parcel for gatewayd-config, then wiped. */
-int	 environ_seal(void);		/* new fd each time, or -1 */
-void	 environ_wipe(void);		/* the process's own copy */
-/* Around an exec of itself: the sealed parcel survives, then fills the
- * environment of the next image. */
-void	 environ_keep(void);
-void	 environ_restore(void);
-/* The token made for a gateway that has none; "" when the user set one. */
-const char *environ_token(void);
-int	 environ_token_load(char *why, size_t);
+/* token.c: the token made for a gateway that has none. */
+const char *token_get(void);	/* "" when the user set one */
+int	 token_load(char *why, size_t);
 
 /* listen.c */
 int	 listen_open(const struct parcel *index, char *why, size_t);

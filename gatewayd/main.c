@@ -81,10 +81,10 @@ announce_cb(evutil_socket_t fd, short what, void *arg)
 	    sandbox_mode_name(sup.mode));
 	/* The token goes to a person's terminal, never into a log; and only
 	 * when the configuration does not name another. */
-	ours = environ_token()[0] != '\0' && parcel_get_bool(conf_index(),
+	ours = token_get()[0] != '\0' && parcel_get_bool(conf_index(),
 	    true, "auth.env_token");
 	if (ours && isatty(STDOUT_FILENO))
-		printf("open %s#token=%s\n", listen_url(), environ_token());
+		printf("open %s#token=%s\n", listen_url(), token_get());
 	else if (ours)
 		printf("open %s with the token in %s/gateway-token\n",
 		    listen_url(), sup.paths.state);
@@ -235,7 +235,7 @@ main(int argc, char *argv[])
 		setenv("OPENCLAW_GATEWAY_TOKEN", "made at the start", 0);
 	else if (places_make(why, sizeof(why)) == -1 ||
 	    places_lock(why, sizeof(why)) == -1 ||
-	    environ_token_load(why, sizeof(why)) == -1)
+	    token_load(why, sizeof(why)) == -1)
 		fatalx("%s", why);
 	if (paths_libexec(libexec, sup.libexec, sizeof(sup.libexec)) == -1)
 		fatal("folder of the workers");

@@ -56,13 +56,10 @@ proc_new(enum role role, const char *instance)
 void
 proc_free(struct proc *p)
 {
-	size_t	 i;
-
 	TAILQ_REMOVE(&sup.procs, p, entry);
 	topology_leave(p);
 	event_free(p->timer);
-	for (i = 0; i < p->nmounts; i++)
-		free(p->mounts[i].path);
+	places_clear(&p->mounts);
 	if (p->parcel_fd != -1)
 		close(p->parcel_fd);
 	if (p->next_parcel_fd != -1)

@@ -28,64 +28,15 @@ static struct event	*ack_timer;
 
 static void	 reload_finish(void);
 
-/* Reads entry i of the index into p's mounts; -1 with why. */
-static int
-reload_mounts(const struct parcel *ix, size_t i, struct proc_mount *mounts,
-    size_t *n, char *why, size_t size)
-{
-	const char	*path, *mode;
-
-	for (*n = 0; (path = parcel_get(ix, "proc.%zu.mount.%zu.path", i,
-	    *n)) != NULL; (*n)++) {
-		mode = parcel_get(ix, "proc.%zu.mount.%zu.mode", i, *n);
-		if (*n == PROC_MOUNTS_MAX || mode == NULL ||
-		    !places_mountable(path) || !places_mode(mode,
-		    &mounts[*n].flags, &mounts[*n].own, &mounts[*n].make) ||
-		    (mounts[*n].own && !places_ours(&sup.paths, path))) {
-			snprintf(why, size, "%s: no process may be given "
-			    "this path", path);
-			return -1;
-		}
-		if ((mounts[*n].path = strdup(path)) == NULL) {
-			snprintf(why, size, "out of memory");
-			return -1;
-		}
-	}
-	return 0;
-}
-
-static void
-mounts_free(struct proc_mount *mounts, size_t n)
-{
-	while (n > 0)
-		free(mounts[--n].path);
-}
-
-static bool
-mounts_same(const struct proc_mount *a, size_t na, const struct proc_mount *b,
-    size_t nb)
-{
-	size_t	 i;
-
-	if (na != nb)
-		return false;
-	for (i = 0; i < na; i++)
-		if (a[i].flags != b[i].flags || a[i].own != b[i].own ||
-		    a[i].make != b[i].make ||
-		    strcmp(a[i].path, b[i].path) != 0)
-			return false;
-	return true;
-}
-
 /* Marks wanted entries, makes new ones, notes changed parcels in next_*. */
 static int
 reload_compare(const struct parcel *ix, char *why, size_t size)
 {
-	struct proc_mount	 mounts[PROC_MOUNTS_MAX];
+	struct places		 mounts;
 	const char		*name, *inst, *hash;
 	struct proc		*p;
 	enum role		 role;
-	size_t			 i, n;
+	size_t			 i;
 
 	TAILQ_FOREACH(p, &sup.procs, entry)
 		p->wanted = false;
@@ -99,21 +50,19 @@ reload_compare(const struct parcel *ix, char *why, size_t size)
 			    i);
 			return -1;
 		}
-		if (reload_mounts(ix, i, mounts, &n, why, size) == -1) {
-			mounts_free(mounts, n);
+		if (places_read(&mounts, &sup.paths, ix, i, why, size) == -1)
 			return -1;
-		}
 		if ((p = proc_find(role, inst)) == NULL) {
 			if ((p = proc_new(role, inst)) == NULL) {
 				snprintf(why, size, "%s/%s: cannot be made",
 				    name, inst);
-				mounts_free(mounts, n);
+				places_clear(&mounts);
 				return -1;
 			}
 			p->parcel_fd = conf_take(role, inst);
 			strlcpy(p->hash, hash != NULL ? hash : "",
 			    sizeof(p->hash));
-		} else if (!mounts_same(mounts, n, p->mounts, p->nmounts)) {
+		} else if (!places_same(&mounts, &p->mounts)) {
 			/* A sandbox is for life: another one, another life. */
 			p->restart_after = true;
 		}
@@ -125,9 +74,8 @@ reload_compare(const struct parcel *ix, char *why, size_t size)
 			strlcpy(p->next_hash, hash != NULL ? hash : "",
 			    sizeof(p->next_hash));
 		}
-		mounts_free(p->mounts, p->nmounts);
-		memcpy(p->mounts, mounts, sizeof(mounts));
-		p->nmounts = n;
+		places_clear(&p->mounts);
+		p->mounts = mounts;
 		p->index = i;
 		p->wanted = true;
 	}

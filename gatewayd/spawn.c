@@ -60,6 +60,7 @@ spawn_sandbox(struct proc *p)
 	static uint8_t		 buf[60000];
 	struct sandbox_spec	 spec;
 	struct m_proc_sandbox	 m;
+	const struct place	*pl;
 	enum role		 owner;
 	ssize_t			 n = -1;
 	size_t			 i;
@@ -67,18 +68,17 @@ spawn_sandbox(struct proc *p)
 
 	sandbox_spec_init(&spec, p->role, sup.mode, sup.sandbox_flags,
 	    sup.mode == SANDBOX_ROOT ? &sup.ids : NULL);
-	for (i = 0; i < p->nmounts; i++) {
-		owner = p->mounts[i].own ? p->role : ROLE_FILES;
-		if ((p->mounts[i].own || (p->mounts[i].make &&
-		    access(p->mounts[i].path, F_OK) == -1 &&
-		    errno == ENOENT)) && paths_own(p->mounts[i].path,
+	for (i = 0; i < p->mounts.n; i++) {
+		pl = &p->mounts.v[i];
+		owner = pl->own ? p->role : ROLE_FILES;
+		if ((pl->own || (pl->make && access(pl->path, F_OK) == -1 &&
+		    errno == ENOENT)) && paths_own(pl->path,
 		    sup.ids.uid[owner], sup.ids.gid[owner]) == -1) {
-			log_warn("%s: %s", p->name, p->mounts[i].path);
+			log_warn("%s: %s", p->name, pl->path);
 			goto out;
 		}
-		if (sandbox_spec_mount(&spec, p->mounts[i].path,
-		    p->mounts[i].flags) == -1) {
-			log_warn("%s: mount %s", p->name, p->mounts[i].path);
+		if (sandbox_spec_mount(&spec, pl->path, pl->flags) == -1) {
+			log_warn("%s: mount %s", p->name, pl->path);
 			goto out;
 		}
 	}

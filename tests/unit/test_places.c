@@ -74,6 +74,60 @@ test_mountable(void **state)
 }
 
 static void
+test_read(void **state)
+{
+	static const char *const bad[][2] = { { "/etc", "ro" },
+		{ "/srv/x", "rx" }, { "/srv/x", "own" }, { "/s/../etc", "rw" } };
+	struct parcel_writer	*w;
+	struct parcel		*ix;
+	struct paths		 ps = { .state = "/s" };
+	struct places		 a, b;
+	char			 why[128];
+	size_t			 i;
+
+	(void)state;
+	w = parcel_writer_new();
+	for (i = 0; i < 2; i++) {
+		parcel_puts(w, "/s/x", "proc.%zu.mount.0.path", i);
+		parcel_puts(w, "own", "proc.%zu.mount.0.mode", i);
+		parcel_puts(w, "/w", "proc.%zu.mount.1.path", i);
+		parcel_puts(w, i == 0 ? "rw" : "ro", "proc.%zu.mount.1.mode",
+		    i);
+	}
+	/* one more than there may be */
+	for (i = 0; i <= PLACES_MAX; i++) {
+		parcel_puts(w, "/w", "proc.2.mount.%zu.path", i);
+		parcel_puts(w, "ro", "proc.2.mount.%zu.mode", i);
+	}
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		parcel_puts(w, "/w", "proc.%zu.mount.0.path", 3 + i);
+		parcel_puts(w, "ro", "proc.%zu.mount.0.mode", 3 + i);
+		parcel_puts(w, bad[i][0], "proc.%zu.mount.1.path", 3 + i);
+		parcel_puts(w, bad[i][1], "proc.%zu.mount.1.mode", 3 + i);
+	}
+	assert_non_null(ix = parcel_open(parcel_writer_seal(w)));
+	assert_int_equal(places_read(&a, &ps, ix, 0, why, sizeof(why)), 0);
+	assert_int_equal(a.n, 2);
+	assert_string_equal(a.v[1].path, "/w");
+	assert_true(a.v[0].own && !a.v[1].own && a.v[1].flags == MNT_RW);
+	assert_int_equal(places_read(&b, &ps, ix, 0, why, sizeof(why)), 0);
+	assert_true(places_same(&a, &b));
+	places_clear(&b);
+	assert_false(places_same(&a, &b));
+	assert_int_equal(places_read(&b, &ps, ix, 1, why, sizeof(why)), 0);
+	assert_false(places_same(&a, &b));
+	places_clear(&a);
+	places_clear(&b);
+	for (i = 2; i < 7; i++) {
+		assert_int_equal(places_read(&a, &ps, ix, i, why,
+		    sizeof(why)), -1);
+		assert_int_equal(a.n, 0);
+		assert_non_null(strstr(why, "may be given"));
+	}
+	parcel_close(ix);
+}
+
+static void
 touch(const char *dir, const char *name)
 {
 	char	 path[256];
@@ -151,6 +205,7 @@ main(void)
 		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_ours),
 		cmocka_unit_test(test_mountable),
+		cmocka_unit_test(test_read),
 		cmocka_unit_test(test_T21_files_of_the_configuration),
 	};
 

@@ -3,24 +3,19 @@
  * Copyright (c) 2026 The gatewayd developers
  */
 
-/*
- * The environment, as gatewayd-config will see it.  Secrets may be in it, so
- * the process's own copy is wiped once the parcel is sealed; the parcel itself
- * is kept unread for reloads.  Also the token of a gateway that was given
- * none: without one a newcomer could not start, and with none the door would
- * be open.
- */
+/* See environ.h. */
 #include "common/compat.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "common/token_file.h"
-#include "gatewayd/gatewayd.h"
+#include "common/environ.h"
+#include "common/parcel.h"
+
+#define RESTORE_VAR	"GATEWAYD_ENVIRON_FD"
 
 extern char **environ;
 
-static char	 token[TOKEN_FILE_LEN + 1];
 static int	 sealed_fd = -1;
 
 int
@@ -64,8 +59,6 @@ environ_wipe(void)
 	}
 }
 
-#define RESTORE_VAR	"GATEWAYD_ENVIRON_FD"
-
 void
 environ_keep(void)
 {
@@ -95,29 +88,4 @@ environ_restore(void)
 		if (strcmp(key.p, RESTORE_VAR) != 0)
 			setenv(key.p, value.p, 1);
 	parcel_close(pc);
-}
-
-const char *
-environ_token(void)
-{
-	return token;
-}
-
-int
-environ_token_load(char *why, size_t size)
-{
-	static const char *const names[] = {
-		"OPENCLAW_GATEWAY_TOKEN", "CLAWDBOT_GATEWAY_TOKEN",
-		"OPENCLAW_GATEWAY_PASSWORD", "CLAWDBOT_GATEWAY_PASSWORD"
-	};
-	char	 path[4096];
-	size_t	 i;
-
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (getenv(names[i]) != NULL)
-			return 0;
-	snprintf(path, sizeof(path), "%s/" TOKEN_FILE_NAME, sup.paths.state);
-	if (token_file_load(path, true, token, why, size) == -1)
-		return -1;
-	return setenv("OPENCLAW_GATEWAY_TOKEN", token, 1);
 }

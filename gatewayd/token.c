@@ -1,0 +1,40 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * The token of a gateway that was given none: without one a newcomer could not
+ * start, and with none the door would be open.
+ */
+#include "common/compat.h"
+
+#include "common/token_file.h"
+#include "gatewayd/gatewayd.h"
+
+static char	 token[TOKEN_FILE_LEN + 1];
+
+const char *
+token_get(void)
+{
+	return token;
+}
+
+int
+token_load(char *why, size_t size)
+{
+	static const char *const names[] = {
+		"OPENCLAW_GATEWAY_TOKEN", "CLAWDBOT_GATEWAY_TOKEN",
+		"OPENCLAW_GATEWAY_PASSWORD", "CLAWDBOT_GATEWAY_PASSWORD"
+	};
+	char	 path[4096];
+	size_t	 i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (getenv(names[i]) != NULL)
+			return 0;
+	snprintf(path, sizeof(path), "%s/" TOKEN_FILE_NAME, sup.paths.state);
+	if (token_file_load(path, true, token, why, size) == -1)
+		return -1;
+	return setenv("OPENCLAW_GATEWAY_TOKEN", token, 1);
+}
