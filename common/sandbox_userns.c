@@ -386,13 +386,43 @@ sandbox_mode_probe(char *why, size_t size)
 	return SANDBOX_NONE;
 }
 
+/* What the supervisor does as root: give workers their users (SETUID, SETGID,
+ * SETPCAP), namespaces and mounts (SYS_ADMIN), folders (CHOWN, FOWNER,
+ * DAC_OVERRIDE) and low ports (NET_BIND_SERVICE), end them (KILL), and tell how
+ * much memory they have (SYS_PTRACE, by /proc only: the filter has no ptrace). */
+#define SUPERVISOR_CAPS (1u << CAP_SETUID | 1u << CAP_SETGID |		\
+	1u << CAP_SETPCAP | 1u << CAP_SYS_ADMIN | 1u << CAP_CHOWN |	\
+	1u << CAP_FOWNER | 1u << CAP_DAC_OVERRIDE |			\
+	1u << CAP_NET_BIND_SERVICE | 1u << CAP_KILL | 1u << CAP_SYS_PTRACE)
+
 int
 sandbox_supervisor_lock(void)
 {
+	struct __user_cap_header_struct h;
+	struct __user_cap_data_struct d[2];
 	struct seccomp_filter f;
+	int cap;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		return -1;
+	if (geteuid() == 0) {
+		/* Also out of the bounding set: an exec as root would bring
+		 * them back, for a worker until it has dropped everything. */
+		for (cap = 0; cap < 64; cap++)
+			if ((cap >= 32 || (SUPERVISOR_CAPS & 1u << cap) == 0) &&
+			    prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
+				(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+		memset(&h, 0, sizeof(h));
+		h.version = _LINUX_CAPABILITY_VERSION_3;
+		if (syscall(SYS_capget, &h, d) == -1)
+			return -1;
+		d[0].permitted &= SUPERVISOR_CAPS;
+		d[0].effective = d[0].permitted;
+		d[0].inheritable = d[1].inheritable = 0;
+		d[1].permitted = d[1].effective = 0;
+		if (syscall(SYS_capset, &h, d) == -1)
+			return -1;
+	}
 	if (seccomp_filter_get(ROLE_PARENT, &f) == -1)
 		return -1;
 	return seccomp_filter_load(&f);
