@@ -127,7 +127,8 @@ bool	 session_stale(struct session *, const char *channel,
  * that the disk refuses is kept and tried again (-1, errno). */
 int	 session_append(struct session *, json_t *message, bool in_context,
 	    char id[9]);
-/* Writes what is unsaved and syncs: 0, or -1 with errno. */
+/* Writes what is unsaved, and syncs where tails_put() cannot do without: 0,
+ * or -1 with errno. */
 int	 session_save(struct session *);
 /* Keeps the history within max_bytes, cut before a question. */
 void	 session_trim(struct session *, size_t max_bytes);
@@ -215,6 +216,17 @@ struct turn *journal_next_accepting(const struct session *);
 bool	 journal_busy(void);
 /* "" when all is well, else why new turns are refused. */
 const char *journal_trouble(void);
+
+/* --- tails.c ------------------------------------------------------------- */
+
+/* Within a transaction: the session's new lines. */
+int	 tails_put(struct session *);
+/* That transaction is on the disk, or not. */
+void	 tails_committed(struct session *, bool);
+/* A transcript was opened. */
+void	 tails_opened(struct transcript *, const char *name);
+/* After a start: puts back what a power failure took. */
+void	 tails_recover(void);
 
 /* --- run.c --------------------------------------------------------------- */
 

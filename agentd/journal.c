@@ -246,6 +246,8 @@ journal_flush(void)
 		err = 0;
 	else
 		err = errno != 0 ? errno : EIO;
+	TAILQ_FOREACH(run, &ends, journal)
+		tails_committed(run->session, err == 0);
 	/* Telling people below queues new work: it starts from empty lists. */
 	TAILQ_CONCAT(&in, &accepts, journal);
 	if (err == 0) {
@@ -343,7 +345,8 @@ write_all(bool *began)
 			if (sessdb_put_delivery(db, &del) == -1)
 				return -1;
 		}
-		if (sessdb_end_turn(db, &t->row) == -1)
+		if (sessdb_end_turn(db, &t->row) == -1 ||
+		    tails_put(run->session) == -1)
 			return -1;
 	}
 	TAILQ_FOREACH(s, &dirty, dirty_entry)
@@ -379,6 +382,7 @@ db_open(void)
 		return -1;
 	}
 	trouble[0] = '\0';
+	tails_recover();
 	view_import();
 	outbox_load();
 	turn_recover();

@@ -11,7 +11,7 @@
 
 #include "agentd/sessdb.h"
 
-#define SCHEMA_VERSION	1
+#define SCHEMA_VERSION	2
 #define WAL_SOFT_PAGES	1000	/* copied back when there is time */
 #define WAL_HARD_PAGES	8000	/* copied back in any case */
 
@@ -23,6 +23,7 @@ enum stmt {
 	S_TURN_RUN, S_TURN_OPEN, S_TURN_PRUNE_RESULT, S_TURN_PRUNE,
 	S_TURN_PRUNE_MAX,
 	S_OUT_PUT, S_OUT_DROP, S_OUT_EACH,
+	S_TAIL_PUT, S_TAIL_END, S_TAIL_FILE, S_TAIL_EACH, S_TAIL_DROP,
 	S_MAX
 };
 
@@ -79,6 +80,12 @@ static const char *const sql[S_MAX] = {
 	[S_OUT_DROP] = "DELETE FROM outbox WHERE id=?1",
 	[S_OUT_EACH] = "SELECT id, channel, account, chat, thread, reply_to, "
 	    "format, text, created_at FROM outbox ORDER BY seq",
+	[S_TAIL_PUT] = "INSERT INTO tail (file, at, text) VALUES (?1,?2,?3)",
+	[S_TAIL_END] = "SELECT at + length(text) FROM tail WHERE file=?1 "
+	    "ORDER BY id DESC LIMIT 1",
+	[S_TAIL_FILE] = "SELECT file FROM tail ORDER BY id LIMIT 1",
+	[S_TAIL_EACH] = "SELECT at, text FROM tail WHERE file=?1 ORDER BY id",
+	[S_TAIL_DROP] = "DELETE FROM tail WHERE file=?1",
 };
 
 static const char schema[] =
@@ -111,7 +118,10 @@ static const char schema[] =
     "account TEXT NOT NULL, chat TEXT NOT NULL, thread TEXT NOT NULL, "
     "reply_to TEXT NOT NULL, format INTEGER NOT NULL, "
     "text TEXT NOT NULL, created_at INTEGER NOT NULL);"
-    "PRAGMA user_version=1;"
+    "CREATE TABLE IF NOT EXISTS tail (id INTEGER PRIMARY KEY, "
+    "file TEXT NOT NULL, at INTEGER NOT NULL, text BLOB NOT NULL);"
+    "CREATE INDEX IF NOT EXISTS tail_file ON tail (file);"
+    "PRAGMA user_version=2;"
     "COMMIT;";
 
 struct sessdb {
@@ -536,6 +546,65 @@ sessdb_each_delivery(struct sessdb *s, sessdb_delivery_fn *fn, void *arg)
 	}
 	sqlite3_reset(st);
 	return r == SQLITE_DONE ? 0 : map_error(r);
+}
+
+int
+sessdb_put_tail(struct sessdb *s, const char *file, int64_t at, const char *p,
+    size_t n)
+{
+	sqlite3_stmt	*st = prepare(s, S_TAIL_PUT);
+
+	text(st, 1, file);
+	sqlite3_bind_int64(st, 2, at);
+	sqlite3_bind_blob64(st, 3, p, n, SQLITE_STATIC);
+	return run(s, S_TAIL_PUT);
+}
+
+int64_t
+sessdb_tail_end(struct sessdb *s, const char *file)
+{
+	sqlite3_stmt	*st = prepare(s, S_TAIL_END);
+	int64_t		 end = -1;
+
+	text(st, 1, file);
+	if (sqlite3_step(st) == SQLITE_ROW)
+		end = sqlite3_column_int64(st, 0);
+	sqlite3_reset(st);
+	return end;
+}
+
+int
+sessdb_tail_file(struct sessdb *s, char *file, size_t size)
+{
+	sqlite3_stmt	*st = prepare(s, S_TAIL_FILE);
+	int		 r = sqlite3_step(st);
+
+	if (r == SQLITE_ROW)
+		strlcpy(file, column(st, 0), size);
+	sqlite3_reset(st);
+	return r == SQLITE_ROW ? 1 : r == SQLITE_DONE ? 0 : map_error(r);
+}
+
+int
+sessdb_each_tail(struct sessdb *s, const char *file, sessdb_tail_fn *fn,
+    void *arg)
+{
+	sqlite3_stmt	*st = prepare(s, S_TAIL_EACH);
+	int		 r;
+
+	text(st, 1, file);
+	while ((r = sqlite3_step(st)) == SQLITE_ROW)
+		fn(sqlite3_column_int64(st, 0), sqlite3_column_blob(st, 1),
+		    (size_t)sqlite3_column_bytes(st, 1), arg);
+	sqlite3_reset(st);
+	return r == SQLITE_DONE ? 0 : map_error(r);
+}
+
+int
+sessdb_drop_tail(struct sessdb *s, const char *file)
+{
+	text(prepare(s, S_TAIL_DROP), 1, file);
+	return run(s, S_TAIL_DROP);
 }
 
 static int

@@ -116,4 +116,16 @@ int	 sessdb_drop_delivery(struct sessdb *, const char *id);
 int	 sessdb_each_delivery(struct sessdb *, sessdb_delivery_fn *,
 	    void *arg);
 
+/* Copies of the ends of transcripts, until these are synced (tails.c). */
+typedef void sessdb_tail_fn(int64_t at, const char *, size_t, void *arg);
+int	 sessdb_put_tail(struct sessdb *, const char *file, int64_t at,
+	    const char *, size_t);
+/* Where the newest copy ends; -1 when there is none. */
+int64_t	 sessdb_tail_end(struct sessdb *, const char *file);
+/* A file that has some: 1, 0 when none has, -1. */
+int	 sessdb_tail_file(struct sessdb *, char *file, size_t);
+int	 sessdb_each_tail(struct sessdb *, const char *file, sessdb_tail_fn *,
+	    void *arg);
+int	 sessdb_drop_tail(struct sessdb *, const char *file);
+
 #endif

@@ -145,6 +145,7 @@ session_load(struct session *s, size_t max_bytes)
 			log_warnx("session %s: transcript %s was no "
 			    "transcript; kept as %s.corrupt-*", s->key, name,
 			    name);
+		tails_opened(s->transcript, name);
 	}
 	if (s->history != NULL)
 		return 0;
@@ -213,7 +214,9 @@ session_save(struct session *s)
 			return -1;
 		json_array_remove(s->unsaved, 0);
 	}
-	return s->transcript != NULL ? transcript_sync(s->transcript) : 0;
+	if (s->transcript == NULL || !transcript_needs_sync(s->transcript))
+		return 0;	/* its new lines go into the journal */
+	return transcript_sync(s->transcript);
 }
 
 void

@@ -25,6 +25,8 @@ struct transcript {
 	int		 version;	/* of the header */
 	bool		 read_only;
 	bool		 dirty;
+	bool		 known;		/* what is before `safe` survives */
+	int64_t		 safe, offered;
 	bool		 torn;		/* a failed line could not be undone */
 	uint32_t	 next_id;
 	char		 leaf[40];
@@ -78,9 +80,11 @@ transcript_open(int dirfd, const char *name, const char *session_id,
 		t->size = st.st_size;
 		if (repair_end(t) == -1)
 			goto fail;
+		t->safe = t->offered = t->size;
 		if (t->size == 0) {
 			if (header_write(t, session_id, cwd, now_ms) == -1)
 				goto fail;
+			t->known = true;	/* all of it is new */
 			break;
 		}
 		if (header_check(t) == 0)
@@ -237,7 +241,118 @@ transcript_sync(struct transcript *t)
 	if (fdatasync(t->fd) == -1)
 		return -1;
 	t->dirty = false;
+	t->known = true;
+	t->safe = t->offered = t->size;
 	return 0;
+}
+
+void
+transcript_known(struct transcript *t)
+{
+	t->known = true;
+	t->safe = t->offered = t->size;
+}
+
+bool
+transcript_needs_sync(const struct transcript *t)
+{
+	return t->dirty && (!t->known || t->size - t->safe >
+	    (int64_t)TRANSCRIPT_OFFER_MAX);
+}
+
+int
+transcript_offer(struct transcript *t, char **p, size_t *n, int64_t *at)
+{
+	ssize_t	 r;
+
+	*p = NULL;
+	*n = (size_t)(t->size - t->offered);
+	*at = t->offered;
+	if (!t->dirty || *n == 0)
+		return 0;
+	if ((*p = malloc(*n)) == NULL)
+		return -1;
+	if ((r = pread(t->fd, *p, *n, *at)) != (ssize_t)*n) {
+		if (r != -1)
+			errno = EIO;
+		free(*p);
+		*p = NULL;
+		return -1;
+	}
+	t->offered = t->size;
+	return 1;
+}
+
+void
+transcript_taken(struct transcript *t, bool taken)
+{
+	if (!taken) {
+		t->offered = t->safe;
+		return;
+	}
+	t->safe = t->offered;
+	if (t->known && t->safe == t->size)
+		t->dirty = false;
+}
+
+int
+transcript_restore(int dirfd, const char *name, const char *p, size_t n,
+    int64_t at)
+{
+	struct stat	 st;
+	char		 buf[4096];
+	size_t		 i, k, have;
+	ssize_t		 r;
+	bool		 same = true;
+	int		 fd, saved, ret = -1;
+
+	if (!valid_name(name) || at < 0 || n > (size_t)(INT64_MAX - at)) {
+		errno = EINVAL;
+		return -1;
+	}
+	fd = openat(dirfd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY |
+	    O_NONBLOCK | (at == 0 ? O_CREAT : 0), 0600);
+	if (fd == -1)
+		return -1;
+	if (fstat(fd, &st) == -1)
+		goto out;
+	if (!S_ISREG(st.st_mode) || st.st_size < at) {
+		errno = EBADMSG;	/* not the file it was */
+		goto out;
+	}
+	have = (uint64_t)(st.st_size - at) < n ? (size_t)(st.st_size - at) : n;
+	for (i = 0; i < have; i += (size_t)r) {
+		r = pread(fd, buf, have - i < sizeof(buf) ? have - i :
+		    sizeof(buf), at + (int64_t)i);
+		if (r <= 0) {
+			if (r == 0)
+				errno = EIO;
+			goto out;
+		}
+		/* Blocks that never came to the disk read as zeros. */
+		for (k = 0; k < (size_t)r; k++) {
+			if (buf[k] == p[i + k])
+				continue;
+			if (buf[k] != '\0') {
+				errno = EBADMSG;
+				goto out;
+			}
+			same = false;
+		}
+	}
+	if (same && have == n) {
+		ret = 0;
+		goto out;
+	}
+	for (i = 0; i < n; i += (size_t)r)
+		if ((r = pwrite(fd, p + i, n - i, at + (int64_t)i)) == -1)
+			goto out;
+	ret = 1;
+out:
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return ret;
 }
 
 bool

@@ -46,6 +46,27 @@ int	 transcript_append_message(struct transcript *, json_t *message,
 /* fdatasync if anything was appended since the last one. */
 int	 transcript_sync(struct transcript *);
 bool	 transcript_dirty(const struct transcript *);
+
+/*
+ * The other way to survive a power failure, for many transcripts at once: the
+ * owner stores a copy of what is new in a place that it syncs anyway, and
+ * puts it back after a crash.  That needs a beginning that is on the disk, or
+ * a file that is all new: transcript_needs_sync() says that only transcript_sync() will do now, or
+ * the owner says transcript_known() because it has the copy already.
+ */
+#define TRANSCRIPT_OFFER_MAX	(256u << 10)
+void	 transcript_known(struct transcript *);
+bool	 transcript_needs_sync(const struct transcript *);
+/* 1: the bytes (free them) that are neither on the disk nor offered before
+ * and where they stand; 0: none; -1: errno. */
+int	 transcript_offer(struct transcript *, char **p, size_t *n,
+	    int64_t *at);
+/* What was offered is safe now; or it is not. */
+void	 transcript_taken(struct transcript *, bool taken);
+/* Puts bytes back, with the file when they are its first: 1, or 0 when they are all there, or -1 with errno, EBADMSG
+ * when the file is not the one they belong to. */
+int	 transcript_restore(int dirfd, const char *name, const char *p,
+	    size_t n, int64_t at);
 /* Id of the last entry, "" when there is none. */
 const char *transcript_leaf(const struct transcript *);
 /* The next entry hangs below that one instead of below the leaf; "" for

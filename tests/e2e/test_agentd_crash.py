@@ -336,3 +336,28 @@ def test_R15_state_that_cannot_be_written_heals():
         assert texts(drain(a)) == ["Hi there."], a.worker.output()
     finally:
         a.close()
+
+
+def test_R07_lines_that_a_power_failure_took_come_back():
+    """The journal was synced, the transcripts were not yet."""
+    with Agent(script=SCRIPT) as a:
+        for i in range(3):
+            a.turn("hello", run=f"r{i}")
+            a.until("AG_RUN_END")
+        sid = a.ask("chat.history", sessionKey="main")["sessionId"]
+        path = a.state / "sessions" / f"{sid}.jsonl"
+        a.kill()
+        whole = path.read_bytes()
+        for left in (len(whole) - 5, len(whole) // 2, None):
+            if left is None:
+                path.unlink()
+            else:
+                path.write_bytes(whole[:left])
+            copy = (a.state / "agent.sqlite").read_bytes(), \
+                (a.state / "agent.sqlite-wal").read_bytes()
+            a.start()
+            assert len(a.ask("chat.history", sessionKey="main")["messages"]) == 6
+            assert path.read_bytes() == whole, left
+            a.kill()
+            (a.state / "agent.sqlite").write_bytes(copy[0])
+            (a.state / "agent.sqlite-wal").write_bytes(copy[1])

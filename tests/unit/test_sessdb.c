@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "agentd/sessdb.h"
+#include "common/dbuf.h"
 
 static char	 dir[64], path[96];
 
@@ -290,6 +291,43 @@ test_R15_full_disk_loses_nothing_committed(void **state)
 	sessdb_close(s);
 }
 
+static void
+take_tail(int64_t at, const char *p, size_t n, void *arg)
+{
+	dbuf_printf(arg, "%d:%.*s ", (int)at, (int)n, p);
+}
+
+static void
+test_tails(void **state)
+{
+	struct sessdb	*s = open_db();
+	struct dbuf	 b;
+	char		 file[32];
+
+	(void)state;
+	dbuf_init(&b, 1000);
+	assert_int_equal(sessdb_tail_file(s, file, sizeof(file)), 0);
+	assert_int_equal(sessdb_tail_end(s, "a"), -1);
+	assert_int_equal(sessdb_begin(s, true), 0);
+	assert_int_equal(sessdb_put_tail(s, "a", 0, "one", 3), 0);
+	assert_int_equal(sessdb_put_tail(s, "b", 7, "x", 1), 0);
+	assert_int_equal(sessdb_put_tail(s, "a", 3, "\xc3\xa4", 2), 0);
+	assert_int_equal(sessdb_commit(s), 0);
+	sessdb_close(s);
+	s = open_db();
+	assert_int_equal(sessdb_tail_end(s, "a"), 5);	/* bytes */
+	assert_int_equal(sessdb_tail_file(s, file, sizeof(file)), 1);
+	assert_string_equal(file, "a");
+	assert_int_equal(sessdb_each_tail(s, "a", take_tail, &b), 0);
+	assert_string_equal(dbuf_str(&b), "0:one 3:\xc3\xa4 ");
+	assert_int_equal(sessdb_drop_tail(s, "a"), 0);
+	assert_int_equal(sessdb_tail_file(s, file, sizeof(file)), 1);
+	assert_string_equal(file, "b");
+	assert_int_equal(sessdb_drop_tail(s, "b"), 0);
+	dbuf_clear(&b);
+	sessdb_close(s);
+}
+
 int
 main(void)
 {
@@ -299,6 +337,7 @@ main(void)
 		cmocka_unit_test(
 		    test_R06_second_owner_is_refused_until_the_first_dies),
 		cmocka_unit_test(test_outbox),
+		cmocka_unit_test(test_tails),
 		cmocka_unit_test(test_R15_full_disk_loses_nothing_committed),
 	};
 

@@ -139,6 +139,88 @@ test_written_form(void **state)
 	free(p);
 }
 
+/* What a power failure takes, at any byte, comes back from the copy; a file
+ * that is another one is left alone. */
+static void
+test_R07_lost_end_is_put_back(void **state)
+{
+	struct transcript	*t = open_it("c.jsonl");
+	char			*all, *copy, *p, *none;
+	json_t			*m;
+	int64_t			 at, at2;
+	size_t			 n, len, cut;
+	int			 fd;
+
+	(void)state;
+	m = json_pack("{s:s,s:s}", "role", "user", "content", "hi");
+	/* A new file is offered whole, and again when it was not taken. */
+	assert_int_equal(transcript_append_message(t, m, NOW, NULL), 0);
+	assert_false(transcript_needs_sync(t));
+	assert_int_equal(transcript_offer(t, &copy, &n, &at), 1);
+	assert_int_equal(at, 0);
+	assert_int_equal(n, transcript_size(t));
+	free(copy);
+	assert_int_equal(transcript_offer(t, &none, &len, &at2), 0);
+	transcript_taken(t, false);
+	assert_true(transcript_dirty(t));
+	assert_int_equal(transcript_offer(t, &copy, &n, &at), 1);
+	assert_int_equal(at, 0);
+	free(copy);
+	transcript_taken(t, true);
+	assert_false(transcript_dirty(t));
+	/* Then only what is new. */
+	assert_int_equal(transcript_append_message(t, m, NOW, NULL), 0);
+	assert_int_equal(transcript_offer(t, &copy, &n, &at), 1);
+	assert_true(at > 0);
+	assert_int_equal(at + (int64_t)n, transcript_size(t));
+	transcript_taken(t, true);
+	transcript_close(t);
+	/* Opened again, nobody knows what of it is on the disk. */
+	t = open_it("c.jsonl");
+	assert_int_equal(transcript_append_message(t, m, NOW, NULL), 0);
+	assert_true(transcript_needs_sync(t));
+	transcript_close(t);
+	json_decref(m);
+	all = get_file("c.jsonl", &len);
+	assert_int_equal(transcript_restore(dir_fd, "c.jsonl", copy, n, at),
+	    0);
+	for (cut = 0; cut <= n; cut++) {
+		put_file("c.jsonl", all, (size_t)at + cut);
+		assert_int_equal(transcript_restore(dir_fd, "c.jsonl", copy,
+		    n, at), cut < n);
+		p = get_file("c.jsonl", &len);
+		assert_int_equal(len, (size_t)at + n);
+		assert_memory_equal(p, all, len);
+		free(p);
+	}
+	/* Blocks of zeros are lost data; other bytes are somebody's. */
+	memset(all + at, 0, n);
+	put_file("c.jsonl", all, (size_t)at + n);
+	assert_int_equal(transcript_restore(dir_fd, "c.jsonl", copy, n, at),
+	    1);
+	all[at + 3] = 'x';
+	put_file("c.jsonl", all, (size_t)at + n);
+	assert_int_equal(transcript_restore(dir_fd, "c.jsonl", copy, n, at),
+	    -1);
+	assert_int_equal(errno, EBADMSG);
+	put_file("c.jsonl", all, (size_t)at - 1);
+	assert_int_equal(transcript_restore(dir_fd, "c.jsonl", copy, n, at),
+	    -1);
+	assert_int_equal(errno, EBADMSG);
+	unlinkat(dir_fd, "c.jsonl", 0);
+	assert_int_equal(transcript_restore(dir_fd, "c.jsonl", copy, n, at),
+	    -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(transcript_restore(dir_fd, "c.jsonl", copy, n, 0),
+	    1);
+	fd = openat(dir_fd, "c.jsonl", O_RDONLY);
+	assert_true(fd != -1);
+	close(fd);
+	assert_int_equal(transcript_restore(dir_fd, "../c", copy, n, 0), -1);
+	free(all);
+	free(copy);
+}
+
 /* R15 and R07: a crash at any byte leaves a file that reads well and can be
  * appended to. */
 static void
@@ -413,6 +495,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_written_form),
+		cmocka_unit_test(test_R07_lost_end_is_put_back),
 		cmocka_unit_test(test_R07_torn_at_every_byte),
 		cmocka_unit_test(test_bad_header_is_kept_aside),
 		cmocka_unit_test(
