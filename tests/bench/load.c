@@ -115,8 +115,8 @@ request(struct client *c, size_t index)
 		     * each time. */
 		    (unsigned long long)sent, (int)getpid(),
 		    mode == MODE_LATENCY ? (size_t)(sent % 256) : index,
-		    (unsigned long long)(sent / (nclients * TURNS_EACH)),
-		    (int)getpid(),
+		    (unsigned long long)(sent / ((mode == MODE_LATENCY ? 256 :
+		    nclients) * TURNS_EACH)), (int)getpid(),
 		    (unsigned long long)sent);
 	if (mode == MODE_LATENCY)
 		ring[sent % RING] = now_us();
