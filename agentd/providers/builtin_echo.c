@@ -33,7 +33,7 @@ json_crc(const json_t *j)
 
 /* Sections of the system prompt: lines that begin with "## ". */
 static json_t *
-sections(const char *system)
+sections(const char *system, bool full)
 {
 	json_t		*list = json_array();
 	const char	*p = system, *end;
@@ -45,7 +45,8 @@ sections(const char *system)
 		eol = strchrnul(p, '\n');
 		if (eol > end)
 			eol = end;
-		json_array_append_new(list, json_pack("{s:s%,s:I,s:I}",
+		json_array_append_new(list, !full ? json_null() :
+		    json_pack("{s:s%,s:I,s:I}",
 		    "title", p, utf8_cut(p, (size_t)(eol - p), 80),
 		    "bytes", (json_int_t)(end - p), "crc",
 		    (json_int_t)bcrc32(0, p, (size_t)(end - p))));
@@ -56,7 +57,8 @@ sections(const char *system)
 
 static json_t *
 describe(const struct provider_model *model,
-    const struct provider_context *ctx, const struct provider_options *opts)
+    const struct provider_context *ctx, const struct provider_options *opts,
+    bool full)
 {
 	json_t		*root, *tools, *msgs, *m, *content;
 	const json_t	*t;
@@ -66,14 +68,23 @@ describe(const struct provider_model *model,
 	tools = json_array();
 	for (i = 0; i < json_array_size(ctx->tools); i++) {
 		t = json_array_get(ctx->tools, i);
+		sum += 10;
+		if (!full) {
+			json_array_append_new(tools, json_null());
+			continue;
+		}
 		json_array_append_new(tools, json_pack("{s:s,s:I}", "name",
 		    json_text(t, "name", "?"), "crc",
 		    (json_int_t)json_crc(json_object_get(t, "parameters"))));
-		sum += 10;
 	}
 	msgs = json_array();
 	for (i = 0; i < json_array_size(ctx->messages); i++) {
 		t = json_array_get(ctx->messages, i);
+		sum += bmsg_tokens(t);
+		if (!full) {
+			json_array_append_new(msgs, json_null());
+			continue;
+		}
 		m = json_pack("{s:s,s:[]}", "role", bmsg_role(t), "blocks");
 		content = json_object_get(t, "content");
 		if (json_is_string(content))
@@ -96,14 +107,13 @@ describe(const struct provider_model *model,
 				    (json_int_t)json_string_length(v)));
 			json_array_append_new(json_object_get(m, "blocks"), e);
 		}
-		sum += bmsg_tokens(t);
 		json_array_append_new(msgs, m);
 	}
 	root = json_pack("{s:s,s:s,s:s,s:I,s:o,s:o,s:o}", "provider",
 	    model->provider, "model", model->id, "thinking",
 	    opts->thinking == NULL ? "off" : opts->thinking, "tokens",
-	    (json_int_t)sum, "system", sections(ctx->system), "tools", tools,
-	    "messages", msgs);
+	    (json_int_t)sum, "system", sections(ctx->system, full), "tools",
+	    tools, "messages", msgs);
 	return root;
 }
 
@@ -177,7 +187,9 @@ echo_new(const struct provider_model *model,
 	    json_array_size(ctx->messages))) != -1 &&
 	    bmsg_text(json_array_get(ctx->messages, (size_t)at), &user) == 0)
 		own = bmsg_own_words((struct str){ dbuf_str(&user), user.n });
-	root = describe(model, ctx, opts);
+	/* Counted only, where the details are not shown. */
+	root = describe(model, ctx, opts, str_eqs(own, "echo json") ||
+	    str_eqs(own, "echo full"));
 	if (str_eqs(own, "echo json")) {
 		if ((s = json_dumps(root, JSON_COMPACT)) != NULL)
 			dbuf_puts(&out, s);
