@@ -13,6 +13,7 @@
 #include "common/compat.h"
 
 #include <errno.h>
+#include <malloc.h>
 
 #include "agentd/agentd.h"
 #include "common/log.h"
@@ -423,6 +424,9 @@ prune_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	(void)arg;
 	session_shrink();
+	/* What a burst of turns took goes back to the system. */
+	if (nactive == 0)
+		malloc_trim(0);
 	if (db == NULL || sessdb_begin(db, false) == -1)
 		return;
 	if (sessdb_prune(db, now - RESULT_KEEP_MS, now - TURN_KEEP_MS,
