@@ -6,6 +6,9 @@
 /* openclaw gateway ...: starting it, and asking its supervisor. */
 #include "common/compat.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -77,6 +80,33 @@ socket_holder(unsigned long inode)
 	return pid;
 }
 
+/*
+ * A gateway lets nobody but root look at its descriptors.  The one of this
+ * state directory, which must end anyway for another to begin, is found by
+ * who listens on its control socket, by the kernel's word.
+ */
+static pid_t
+gateway_pid(void)
+{
+	struct sockaddr_un	 sun = { .sun_family = AF_UNIX };
+	struct ucred		 cred = { 0 };
+	struct paths		 ps;
+	socklen_t		 len = sizeof(cred);
+	char			 why[256];
+	int			 fd;
+
+	if (paths_resolve(&ps, NULL, NULL, why, sizeof(why)) == -1 ||
+	    strlcpy(sun.sun_path, ps.control, sizeof(sun.sun_path)) >=
+	    sizeof(sun.sun_path) || (fd = socket(AF_UNIX, SOCK_STREAM |
+	    SOCK_CLOEXEC, 0)) == -1)
+		return 0;
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == -1)
+		cred.pid = 0;
+	close(fd);
+	return cred.pid;
+}
+
 /* SIGTERM, 700 ms, SIGKILL; at most two seconds in all. */
 static int
 force_port(unsigned int port)
@@ -89,7 +119,7 @@ force_port(unsigned int port)
 		printf("force: no listeners on port %u\n", port);
 		return 0;
 	}
-	if ((pid = socket_holder(inode)) == 0) {
+	if ((pid = socket_holder(inode)) == 0 && (pid = gateway_pid()) == 0) {
 		fprintf(stderr, "Error: --force: port %u is held by a process "
 		    "that this user cannot see\n", port);
 		return -1;
@@ -279,7 +309,7 @@ cmd_gateway_status(struct args *a)
 {
 	struct paths	 ps;
 	struct rpc	*r;
-	json_t		*health = NULL, *err = NULL, *out;
+	json_t		*health = NULL, *procs = NULL, *err = NULL, *out;
 	char		 why[512];
 	uint64_t	 begin = mono_ms();
 	bool		 ok;
@@ -292,11 +322,22 @@ cmd_gateway_status(struct args *a)
 		health = rpc_try(r, "health", NULL, false, options_num(a,
 		    OPT_TIMEOUT, 10000, 1, 86400000), &err);
 	ok = health != NULL;
-	out = json_pack("{s:{s:s, s:b}, s:{s:{s:s, s:b}}, s:{s:b, s:s, s:I}}",
-	    "service", "label", "gatewayd", "loaded", ok, "config", "cli",
-	    "path", ps.config, "exists", access(ps.config, F_OK) == 0, "rpc",
-	    "ok", ok, "url", r != NULL ? rpc_target(r) : ps.control,
-	    "latencyMs", (json_int_t)(mono_ms() - begin));
+	out = json_pack("{s:{s:s, s:b, s:s, s:s, s:{s:s}}, s:{s:{s:s, s:b}}, "
+	    "s:{s:b, s:s, s:I}, s:[]}", "service", "label", "gatewayd",
+	    "loaded", ok, "loadedText", "running", "notLoadedText",
+	    "not running", "runtime", "status", ok ? "running" : r != NULL ?
+	    "unknown" : "stopped", "config", "cli", "path", ps.config,
+	    "exists", access(ps.config, F_OK) == 0, "rpc", "ok", ok, "url",
+	    r != NULL ? rpc_target(r) : ps.control, "latencyMs",
+	    (json_int_t)(mono_ms() - begin), "extraServices");
+	/* The supervisor's pid, where one has the right to ask. */
+	if (ok && (procs = rpc_try(r, "gateway.processes", NULL, false, 5000,
+	    &err)) != NULL)
+		json_object_set_new(json_object_get(json_object_get(out,
+		    "service"), "runtime"), "pid", json_integer(jnum(
+		    json_array_get(json_object_get(procs, "processes"), 0),
+		    "pid", 0)));
+	json_decref(procs);
 	if (!ok)
 		json_object_set_new(json_object_get(out, "rpc"), "error",
 		    json_string(err != NULL ? jtext(err, "message", "?") :

@@ -155,7 +155,7 @@ cmd_status(struct args *a)
 			    json_object_get(procs, "processes"));
 		print_json(st);
 	} else {
-		line("Gateway:", rpc_target(r));
+		line("Target:", rpc_target(r));
 		if (health != NULL)
 			show_health(health);
 		show_status(st);

@@ -153,7 +153,11 @@ main(int argc, char *argv[])
 		else if (strcmp(argv[first], "--profile") == 0 &&
 		    first + 1 < argc)
 			profile = argv[++first];
-		else {
+		else if (strcmp(argv[first], "--profile") == 0) {
+			fprintf(stderr, "error: option '--profile <name>' "
+			    "argument missing\n");
+			return 2;
+		} else {
 			fprintf(stderr, "error: unknown option '%s'\n",
 			    argv[first]);
 			return 1;

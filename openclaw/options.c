@@ -46,6 +46,7 @@ options_parse(struct args *a, const struct command *c, int argc, char *argv[],
     int first)
 {
 	const char	*name, *value;
+	char		 letter[8] = "";
 	size_t		 o, n;
 	int		 i;
 
@@ -83,8 +84,12 @@ options_parse(struct args *a, const struct command *c, int argc, char *argv[],
 		if (value == NULL && ++i < argc)
 			value = argv[i];
 		if (value == NULL) {
-			fprintf(stderr, "error: option '--%s <%s>' argument "
-			    "missing\n", options[o].name, options[o].value);
+			if (options[o].letter != 0)
+				snprintf(letter, sizeof(letter), "-%c, ",
+				    options[o].letter);
+			fprintf(stderr, "error: option '%s--%s <%s>' argument "
+			    "missing\n", letter, options[o].name,
+			    options[o].value);
 			return -1;
 		}
 		a->opt[o] = value;

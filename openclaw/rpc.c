@@ -32,6 +32,11 @@ rpc_explain(const struct rpc *r, const struct args *a)
 	    "local control socket");
 	if (paths_resolve(&ps, NULL, NULL, why, sizeof(why)) == 0)
 		fprintf(stderr, "Config: %s\n", ps.config);
+	if (a->opt[OPT_URL] != NULL && a->opt[OPT_TOKEN] == NULL &&
+	    a->opt[OPT_PASSWORD] == NULL &&
+	    getenv("OPENCLAW_GATEWAY_TOKEN") == NULL)
+		fprintf(stderr, "No token was given: --token, --password or "
+		    "OPENCLAW_GATEWAY_TOKEN.\n");
 	if (a->opt[OPT_URL] == NULL)
 		fprintf(stderr, "Is it running? `openclaw gateway run` starts "
 		    "it in the foreground.\n");

@@ -1,0 +1,553 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The gatewayd developers
+"""Every command of openclaw(1) against running gateways and against none."""
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from gateway import BIN, NOBODY, ROOT, UID_BASE, Gateway, modes, wait_for
+
+COMMANDS = re.findall(r'^COMMAND\("([^"]+)",\s*(\w+),',
+                      (ROOT / "openclaw/commands.def").read_text(), re.M)
+
+
+def argv_as(gw, cmd):
+    if not gw.drop:
+        return cmd
+    return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *cmd]
+
+
+def environ(gw, **env):
+    e = {"PATH": "/usr/bin:/bin", "HOME": str(gw.dir), "OPENCLAW_STATE_DIR": str(gw.state),
+         "LANG": "C.UTF-8"}
+    for k in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
+        if k in os.environ:
+            e[k] = os.environ[k]
+    e.update(env)
+    return e
+
+
+def openclaw(gw, *args, **env):
+    return subprocess.run(argv_as(gw, [str(BIN / "openclaw"), *args]), env=environ(gw, **env),
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+
+
+def good(gw, *args, **env):
+    r = openclaw(gw, *args, **env)
+    assert r.returncode == 0, (args, r.returncode, r.stdout, r.stderr)
+    assert r.stderr == "", (args, r.stderr)
+    return r.stdout
+
+
+def as_json(gw, *args, **env):
+    """One document, indented by two blanks, and nothing else."""
+    text = good(gw, *args, "--json", **env)
+    j = json.loads(text)
+    assert text.endswith("\n") and not text.endswith("\n\n")
+    if isinstance(j, dict) and j:
+        assert text.startswith('{\n  "'), text[:40]
+    assert "\033" not in text
+    return j
+
+
+def bad(gw, *args, status=1, **env):
+    r = openclaw(gw, *args, **env)
+    assert r.returncode == status, (args, r.returncode, r.stdout, r.stderr)
+    return r.stderr
+
+
+@pytest.fixture(scope="module", params=modes())
+def gw(request):
+    """One gateway for all commands that leave it running."""
+    gw = Gateway(mode=request.param)
+    gw.start()
+    yield gw
+    gw.close()
+
+
+# --- every command ----------------------------------------------------------
+
+def test_every_command_is_tried():
+    """Whoever adds a command adds it below."""
+    text = pathlib.Path(__file__).read_text()
+    for name, _ in COMMANDS:
+        words = ", ".join(f'"{w}"' for w in name.split())
+        assert words in text, name
+
+
+def test_gateway_status(gw):
+    text = good(gw, "gateway", "status")
+    assert "Gateway: running, answers" in text and f"State: {gw.state}" in text
+    j = as_json(gw, "gateway", "status")
+    assert j["rpc"]["ok"] is True and j["service"]["loaded"] is True
+    assert j["service"]["runtime"] == {"status": "running", "pid": gw.proc.pid}
+    assert j["config"]["cli"] == {"path": str(gw.config_path), "exists": False}
+
+
+def test_gateway_processes(gw):
+    text = good(gw, "gateway", "processes")
+    rows = [[c.strip() for c in ln.strip("│").split("│")] for ln in text.splitlines()
+            if ln.startswith("│")]
+    assert rows[0][:4] == ["Process", "State", "Pid", "User"]
+    names = {r[0] for r in rows[1:]}
+    assert {"gatewayd", "log", "store", "connect", "router", "front", "agentd/main",
+            "toold/main", "jailer/main", "files/main"} <= names
+    assert all(r[1] == "running" for r in rows[1:])
+    assert f"{gw.mode} mode" in text
+    j = as_json(gw, "gateway", "processes")
+    assert {p["name"] for p in j["processes"]} == names
+    assert j["processes"][0]["pid"] == gw.proc.pid
+    for p in j["processes"]:
+        assert os.stat(f"/proc/{p['pid']}").st_uid in (0, p["uid"], UID_BASE, NOBODY) or \
+            p["uid"] == os.stat(f"/proc/{p['pid']}").st_uid
+
+
+def test_health_and_status(gw):
+    for cmd in (("health",), ("gateway", "health")):
+        assert re.search(r"^Gateway:\s+ok$", good(gw, *cmd), re.M)
+        j = as_json(gw, *cmd)
+        assert j["ok"] is True and j["defaultAgentId"] == "main"
+        assert set(j) >= {"ts", "durationMs", "channels", "channelOrder", "channelLabels",
+                          "heartbeatSeconds", "agents", "sessions"}
+    assert "Sessions:" in good(gw, "status")
+    text = good(gw, "status", "--all")
+    assert "Agent:" in text and '"agentd/main"' in text
+    assert "Agent:" in good(gw, "status", "--deep")
+    j = as_json(gw, "status")
+    assert set(j) >= {"heartbeat", "channelSummary", "queuedSystemEvents", "sessions", "gateway"}
+    assert j["gateway"]["reachable"] is True and "health" not in j
+    assert "health" in as_json(gw, "status", "--deep")
+    assert "processes" in as_json(gw, "status", "--all")
+    good(gw, "status", "--usage")
+
+
+def test_agent(gw):
+    text = good(gw, "agent", "-m", "run: uname -a")
+    assert "Linux sandbox" in text
+    j = as_json(gw, "agent", "--message", "create a file cli.txt with: from the cli")
+    assert (j["status"], j["summary"]) == ("ok", "completed")
+    assert re.fullmatch(r"[0-9a-f-]{36}", j["runId"])
+    assert "cli.txt" in j["result"]["payloads"][0]["text"]
+    meta = j["result"]["meta"]
+    assert meta["agentMeta"]["provider"] == "builtin" and meta["aborted"] is False
+    assert (gw.state / "workspace/cli.txt").read_text().strip() == "from the cli"
+    key = "agent:main:cli-test"
+    one = as_json(gw, "agent", "-m", "what time is it?", "--session-key", key)
+    sid = one["result"]["meta"]["agentMeta"]["sessionId"]
+    again = as_json(gw, "agent", "-m", "what time is it?", "--session-key", key)
+    assert again["result"]["meta"]["agentMeta"]["sessionId"] == sid
+    assert as_json(gw, "agent", "-m", "hi", "--agent", "main", "--thinking", "low")
+    assert bad(gw, "agent") == "error: required option '-m, --message <text>' not specified\n"
+    assert bad(gw, "agent", "-m") == "error: option '-m, --message <text>' argument missing\n"
+    assert 'unknown agent id "zz"' in bad(gw, "agent", "-m", "x", "--agent", "zz")
+    assert "UTF-8" in bad(gw, "agent", "-m", "\udcff\udcfe")
+    # A terminal is not driven by what an agent says.
+    out = good(gw, "agent", "-m", "run: printf 'a\\033]0;x\\007b'")
+    assert "\033" not in out and "\007" not in out
+    # The seconds of --timeout, not milliseconds.
+    begin = time.monotonic()
+    r = openclaw(gw, "agent", "-m", "run: sleep 30", "--timeout", "1", "--session-key",
+                 "agent:main:slow")
+    assert time.monotonic() - begin < 20 and "sleep" not in r.stderr
+
+
+def test_sessions(gw):
+    good(gw, "agent", "-m", "hi", "--session-key", "agent:main:listed")
+
+    def row():
+        j = as_json(gw, "sessions")
+        assert {"path", "count", "activeMinutes", "sessions"} <= set(j)
+        assert j["activeMinutes"] is None and j["count"] == len(j["sessions"])
+        return [s for s in j["sessions"] if s["key"] == "agent:main:listed"]
+
+    s = wait_for(row, what="the session is listed")[0]
+    assert s["kind"] == "direct" and s["ageMs"] >= 0 and s["sessionId"]
+    assert "agent:main:listed" in good(gw, "sessions")
+    assert as_json(gw, "sessions", "--active", "5")["activeMinutes"] == 5
+    assert "--active takes a whole number" in bad(gw, "sessions", "--active", "x")
+
+
+def test_logs(gw):
+    text = good(gw, "logs", "--limit", "5")
+    assert re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z \w+ +\w", text)
+    lines = [json.loads(x) for x in good(gw, "logs", "--json").splitlines()]
+    assert lines[0]["type"] == "meta" and {"file", "cursor", "size"} <= set(lines[0])
+    assert any("ready" in x["message"] for x in lines if x["type"] == "log")
+    assert all(set(x) == {"type", "time", "level", "subsystem", "message", "raw"}
+               for x in lines if x["type"] == "log")
+    for raw in good(gw, "logs", "--plain").splitlines():
+        json.loads(raw)
+    r = openclaw(gw, "logs", "--max-bytes", "50")
+    assert (r.returncode, r.stderr) == (0, "older lines left out (--max-bytes, --limit)\n")
+    assert "--limit takes a whole number" in bad(gw, "logs", "--limit", "0")
+
+
+def test_logs_follow(gw):
+    p = subprocess.Popen(argv_as(gw, [str(BIN / "openclaw"), "logs", "--follow", "--interval",
+                                      "50"]), env=environ(gw), stdout=subprocess.PIPE, bufsize=0)
+    try:
+        assert p.stdout.readline()
+        good(gw, "gateway", "reload")
+        os.set_blocking(p.stdout.fileno(), False)
+        got = bytearray()
+
+        def seen():
+            try:
+                got.extend(os.read(p.stdout.fileno(), 65536))
+            except BlockingIOError:
+                pass
+            return b"generation" in got
+
+        wait_for(seen, what="the reload in the log")
+        assert p.poll() is None
+    finally:
+        p.send_signal(signal.SIGINT)
+        p.wait(10)
+        p.stdout.close()
+
+
+def test_channels_and_pairing(gw):
+    assert "Channel" in good(gw, "channels", "status")
+    good(gw, "channels", "status", "--probe")
+    j = as_json(gw, "channels", "status")
+    assert set(j) >= {"ts", "channelOrder", "channelLabels", "channelMeta", "channels",
+                      "channelAccounts", "channelDefaultAccountId"}
+    assert "Code" in good(gw, "pairing", "list")
+    assert as_json(gw, "pairing", "list")["requests"] == []
+    assert as_json(gw, "pairing", "list", "telegram")["requests"] == []
+    assert as_json(gw, "pairing", "list", "--channel", "telegram")["requests"] == []
+    assert bad(gw, "pairing", "approve") == "error: missing required argument 'code'\n"
+    want = "No pending pairing request found for code: ABCD2345"
+    assert want in bad(gw, "pairing", "approve", "ABCD2345")
+    assert want in bad(gw, "pairing", "approve", "telegram", "ABCD2345")
+
+
+def test_gateway_call_and_config(gw):
+    assert json.loads(good(gw, "gateway", "call", "health"))["ok"] is True
+    j = json.loads(good(gw, "gateway", "call", "sessions.list", "--params", '{"limit":1}'))
+    assert len(j["sessions"]) <= 1
+    final = json.loads(good(gw, "gateway", "call", "agent", "--params", json.dumps(
+        {"message": "what time is it?", "idempotencyKey": os.urandom(8).hex()}),
+        "--expect-final"))
+    assert final["status"] == "ok" and final["result"]["payloads"]
+    assert "unknown method: nope" in bad(gw, "gateway", "call", "nope")
+    assert "missing required argument 'method'" in bad(gw, "gateway", "call")
+    assert "--params" in bad(gw, "gateway", "call", "health", "--params", "{")
+    assert bad(gw, "config", "get", "no.such.path") == \
+        "Error: config path not found: no.such.path\n"
+    assert "missing required argument 'path'" in bad(gw, "config", "get")
+
+
+@pytest.mark.parametrize("mode", modes())
+def test_config_get(make_gateway, mode):
+    g = make_gateway(mode=mode, config={
+        "gateway": {"auth": {"token": "a-secret-token-of-the-file"}},
+        "agents": {"list": [{"id": "main", "name": "Ann"}, {"id": "two"}]}})
+    assert good(g, "config", "get", "agents.list[0].name") == "Ann\n"
+    assert good(g, "config", "get", "agents.list.1.id") == "two\n"
+    assert good(g, "config", "get", "agents.list.1.id", "--json") == '"two"\n'
+    assert as_json(g, "config", "get", "agents.list[0]")["name"] == "Ann"
+    assert "a-secret" not in good(g, "config", "get", "gateway")
+
+
+def test_sandbox(gw):
+    text = good(gw, "sandbox", "profiles")
+    assert text.startswith(f"mode: {gw.mode}\n") and "system calls" in text
+    j = as_json(gw, "sandbox", "profiles")
+    assert j["mode"] == gw.mode
+    assert {"router", "front", "store"} <= {p["name"].split("/")[0] for p in j["profiles"]}
+    text = good(gw, "sandbox", "selftest")
+    assert "not ok" not in text
+    m = re.search(r"^(\d+) of (\d+) attempts were stopped$", text, re.M)
+    assert m and m[1] == m[2] and int(m[1]) >= 30
+    j = as_json(gw, "sandbox", "selftest")
+    assert j["tried"] == j["passed"] >= 30
+
+
+def test_reload_and_restart_of_one(gw):
+    assert re.match(r"generation \d+: 0 changed", good(gw, "gateway", "reload"))
+    j = as_json(gw, "gateway", "reload")
+    assert j["ok"] is True and j["action"] == "reload" and "generation" in j["message"]
+    before = gw.processes()
+    j = as_json(gw, "gateway", "restart", "--process", "agentd/main")
+    assert j["ok"] is True and j["action"] == "restart"
+    wait_for(lambda: (lambda p: p["pid"] != before["agentd/main"]["pid"] and
+                      p["state"] == "running")(gw.processes()["agentd/main"]), what="a new agentd")
+    after = gw.processes()
+    for n, p in before.items():
+        if n != "agentd/main":
+            assert after[n]["pid"] == p["pid"], n
+    assert "no such process" in bad(gw, "gateway", "restart", "--process", "nope")
+    assert "Linux" in good(gw, "agent", "-m", "run: uname")
+
+
+def test_a_reload_that_cannot_be_is_told(make_gateway):
+    g = make_gateway(config={"agents": {"list": [{"id": "main"}]}})
+    g.write_config('{ "gateway": { "port": "x" }, }')
+    text = bad(g, "gateway", "reload")
+    assert "gateway.port" in text
+    assert re.search(r"^Gateway:\s+ok$", good(g, "health"), re.M)
+
+
+@pytest.mark.parametrize("mode", modes())
+def test_restart_and_stop_of_all(make_gateway, mode):
+    g = make_gateway(mode=mode)
+    before = g.processes()
+    assert good(g, "gateway", "restart").strip()
+
+    def renewed():
+        if openclaw(g, "health").returncode != 0:
+            return False
+        now = g.processes()
+        return all(n in now and now[n]["pid"] != before[n]["pid"]
+                   for n in ("router", "front", "store"))
+
+    wait_for(renewed, 40, "the whole gateway again")
+    assert "Linux" in good(g, "agent", "-m", "run: uname")
+    j = as_json(g, "gateway", "stop")
+    assert j["ok"] is True and j["action"] == "stop"
+    assert g.proc.wait(40) == 0
+    text = bad(g, "health")
+    assert text.startswith("gateway connect failed: No such file or directory\n")
+    assert f"Gateway target: {g.control_path}\n" in text
+    assert f"Config: {g.config_path}\n" in text and "gateway run" in text
+
+
+# --- no gateway, other gateways ---------------------------------------------
+
+@pytest.mark.parametrize("words", [n.split() for n, f in COMMANDS
+                                   if f not in ("NULL", "cmd_gateway_run")], ids=" ".join)
+def test_no_gateway(tmp_path, words):
+    extra = {"gateway call": ["health"], "agent": ["-m", "x"], "pairing approve": ["X"],
+             "config get": ["x"]}.get(" ".join(words), [])
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "OPENCLAW_STATE_DIR": str(tmp_path)}
+    for js in ([], ["--json"]):
+        r = subprocess.run([str(BIN / "openclaw"), *words, *extra, *js], env=env,
+                           capture_output=True, text=True, timeout=30)
+        assert r.returncode == 1
+        assert r.stderr.startswith("gateway connect failed: ")
+        assert f"Gateway target: {tmp_path}/run/control.sock" in r.stderr
+        if js and r.stdout:
+            json.loads(r.stdout)
+
+
+def test_url(gw):
+    assert "ok" in good(gw, "health", "--url", gw.url, "--token", gw.token)
+    assert "ok" in good(gw, "health", "--url", gw.url, OPENCLAW_GATEWAY_TOKEN=gw.token)
+    assert as_json(gw, "status", "--url", gw.url, "--token", gw.token)["gateway"]["url"] == gw.url
+    out = good(gw, "agent", "-m", "run: uname", "--url", gw.url, "--token", gw.token,
+               "--session-key", "agent:main:by-url")
+    assert "Linux" in out
+    text = bad(gw, "health", "--url", gw.url, "--token", "wrong-one")
+    assert text.startswith("gateway connect failed: unauthorized")
+    assert f"Gateway target: {gw.url}\nSource: --url\n" in text and "wrong-one" not in text
+    assert "OPENCLAW_GATEWAY_TOKEN" in bad(gw, "health", "--url", gw.url)
+    text = bad(gw, "health", "--url", gw.url, "--token", gw.token + "x")
+    assert gw.token not in text
+    assert "Connection refused" in bad(gw, "health", "--url", "ws://127.0.0.1:1/")
+    for u in ("http://x/", "ws://", "ws://h:99999/", "ftp://x", "ws://h:x/"):
+        assert bad(gw, "health", "--url", u).startswith("gateway connect failed:"), u
+
+
+def test_a_gateway_that_does_not_answer(gw):
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        begin = time.monotonic()
+        text = bad(gw, "health", "--url", f"ws://127.0.0.1:{s.getsockname()[1]}/", "--timeout",
+                   "300")
+        assert time.monotonic() - begin < 10
+        assert text.startswith("gateway ")
+
+
+def test_words_that_are_wrong(gw):
+    assert bad(gw, "nope") == "error: unknown command 'nope'\n"
+    assert bad(gw, "agnet") == "error: unknown command 'agnet'\n(Did you mean agent?)\n"
+    assert bad(gw, "gateway", "proceses") == \
+        "error: unknown command 'proceses'\n(Did you mean processes?)\n"
+    assert bad(gw, "health", "--nope") == "error: unknown option '--nope'\n"
+    assert bad(gw, "--nope") == "error: unknown option '--nope'\n"
+    assert bad(gw, "health", "-z") == "error: unknown option '-z'\n"
+    assert bad(gw, "health", "--port", "1") == "error: unknown option '--port'\n"
+    assert bad(gw, "status", "extra") == "error: too many arguments for 'status'\n"
+    for t in ("abc", "0", "-1", "1.5", ""):
+        assert bad(gw, "health", f"--timeout={t}") == \
+            "Error: --timeout must be a positive integer (milliseconds)\n", t
+    assert "exclude" in bad(gw, "--dev", "--profile", "x", "health", status=2)
+    bad(gw, "--profile", "../x", "health", status=2)
+    bad(gw, "--profile", status=2)
+
+
+def test_help_and_version(gw):
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*\n", good(gw, "--version"))
+    assert good(gw, "-V") == good(gw, "--version")
+    text = good(gw, "--help")
+    for name, fn in COMMANDS:
+        if fn != "NULL":
+            assert f"  {name} " in text
+            assert good(gw, *name.split(), "--help").startswith(f"usage: openclaw {name} ")
+        else:
+            r = openclaw(gw, *name.split())
+            assert r.returncode == 1 and f"usage: openclaw {name} " in r.stdout
+            assert f"usage: openclaw {name} " in good(gw, name, "--help")
+    assert openclaw(gw).returncode == 1
+
+
+def test_a_closed_pipe_is_no_crash(gw):
+    p = subprocess.Popen(argv_as(gw, [str(BIN / "openclaw"), "sandbox", "profiles"]),
+                         env=environ(gw), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p.stdout.close()
+    p.stderr.close()
+    assert p.wait(20) >= 0
+
+
+# --- gateway run ------------------------------------------------------------
+
+class Foreground:
+    """`openclaw gateway run` in a state directory of its own."""
+
+    def __init__(self, gw, *args, env=()):
+        self.gw = gw
+        self.log = open(gw.dir / "run.out", "ab")
+        cmd = [str(BIN / "openclaw"), *args, "--port", str(gw.port), "--token", gw.token]
+        self.p = subprocess.Popen(argv_as(gw, cmd), env=environ(gw, **dict(env)),
+                                  stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+                                  start_new_session=True)
+
+    def text(self):
+        return (self.gw.dir / "run.out").read_text(errors="replace")
+
+    def ready(self):
+        def up():
+            assert self.p.poll() is None, self.text()
+            return openclaw(self.gw, "health").returncode == 0
+        wait_for(up, 30, "gateway run answers")
+        return self
+
+    def end(self):
+        if self.p.poll() is None:
+            self.p.send_signal(signal.SIGTERM)
+            self.p.wait(40)
+        self.log.close()
+
+
+@pytest.mark.parametrize("mode", modes())
+@pytest.mark.parametrize("words", [["gateway", "run"], ["gateway"]], ids=" ".join)
+def test_gateway_run(make_gateway, mode, words):
+    g = make_gateway(mode=mode, start=False)
+    assert Foreground(g, *words).p.wait(30) != 0     # no configuration: said, not guessed
+    f = Foreground(g, *words, "--allow-unconfigured", "--verbose").ready()
+    try:
+        line = pathlib.Path(f"/proc/{f.p.pid}/cmdline").read_bytes()
+        assert g.token.encode() not in line
+        assert "Linux" in good(g, "agent", "-m", "run: uname")
+        assert "ok" in good(g, "health", "--url", g.url, "--token", g.token)
+        # A second one on this state, and on this port.
+        second = Foreground(g, *words, "--allow-unconfigured")
+        assert second.p.wait(30) == 1
+        assert f"(pid {f.p.pid})" in second.text()
+        second.log.close()
+        other = make_gateway(mode=mode, start=False)
+        other.port = g.port
+        third = Foreground(other, *words, "--allow-unconfigured")
+        assert third.p.wait(30) == 1
+        assert "already" in third.text() and str(g.port) in third.text()
+        third.log.close()
+        assert "ok" in good(g, "health")
+    finally:
+        f.end()
+    assert f.p.returncode == 0
+
+
+@pytest.mark.parametrize("mode", modes())
+def test_gateway_run_force(make_gateway, mode):
+    old = make_gateway(mode=mode)
+    kids = [p for p in old.children()]
+    # Root sees whose port it is; others know the one of their own state.
+    g = make_gateway(mode=mode, start=False,
+                     state=old.state if old.drop or os.geteuid() else None)
+    g.port = old.port
+    f = Foreground(g, "gateway", "run", "--allow-unconfigured", "--force")
+    try:
+        old.proc.wait(20)
+        f.ready()
+        assert f"force: killed pid {old.proc.pid} on port {g.port}" in f.text()
+        wait_for(lambda: not any(os.path.exists(f"/proc/{p}") for p in kids), 10,
+                 "nothing of the old one is left")
+        assert "ok" in good(g, "health", "--url", g.url, "--token", g.token)
+    finally:
+        f.end()
+    # Nothing there: it says so and starts.
+    f = Foreground(g, "gateway", "run", "--allow-unconfigured", "--force").ready()
+    assert f"force: no listeners on port {g.port}" in f.text()
+    f.end()
+
+
+def test_dev_and_profile(tmp_path):
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+
+    def target(*args, **more):
+        r = subprocess.run([str(BIN / "openclaw"), *args, "gateway", "status", "--json"],
+                           env={**env, **more}, capture_output=True, text=True, timeout=30)
+        return json.loads(r.stdout)["rpc"]["url"]
+
+    assert target() == f"{tmp_path}/.openclaw/run/control.sock" or os.geteuid() == 0
+    assert target("--dev") == f"{tmp_path}/.openclaw-dev/run/control.sock"
+    assert target("--profile", "work") == f"{tmp_path}/.openclaw-work/run/control.sock"
+    assert target("--profile=work") == f"{tmp_path}/.openclaw-work/run/control.sock"
+    assert target(OPENCLAW_PROFILE="p2") == f"{tmp_path}/.openclaw-p2/run/control.sock"
+
+
+# --- the control socket -----------------------------------------------------
+
+MALFORMED = [b"\n", b"x\n", b"{\n", b"[]\n", b'"s"\n', b"null\n", b"\x00\n", b"\xff\xfe\n",
+             b'{"type":"req"}\n', b'{"type":"req","id":1,"method":"health"}\n',
+             b'{"type":"event","event":"agent","payload":{}}\n',
+             b'{"type":"res","id":"1","ok":true}\n', b"[" * 100000 + b"\n",
+             b'{"type":"req","id":"a","method":"health"}{"x":1}\n',
+             b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", os.urandom(5000) + b"\n"]
+
+
+def test_malformed_lines_cost_only_that_connection(gw):
+    watcher = gw.control()
+    pid = gw.processes()["router"]["pid"]
+    for line in MALFORMED + [b"x" * 40_000_000]:
+        c = gw.control()
+        try:
+            c.send_raw(line)
+            c.send_raw(b'{"type":"req","id":"after","method":"health"}\n')
+            while c.recv().get("id") != "after":
+                pass            # it was an error that costs one answer,
+        except (EOFError, ConnectionError):
+            pass                # or the connection; silence would be a failure
+        finally:
+            c.close()
+        assert watcher.call("health")["ok"] is True
+    watcher.close()
+    assert gw.processes()["router"]["pid"] == pid
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
+def test_a_foreign_uid_is_refused(gw):
+    mode = os.stat(gw.control_path).st_mode
+    assert mode & 0o007 == 0, oct(mode)
+    code = ("import socket,sys\ns = socket.socket(socket.AF_UNIX)\n"
+            "try:\n s.connect(sys.argv[1])\nexcept PermissionError:\n sys.exit(7)\n"
+            "s.settimeout(5)\n"
+            "s.sendall(b'{\"type\":\"req\",\"id\":\"1\",\"method\":\"health\"}\\n')\n"
+            "sys.exit(0 if s.recv(10) else 8)\n")
+    for sock in sorted((gw.state / "run").glob("*.sock")):
+        r = subprocess.run(["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups",
+                            "/usr/bin/python3", "-c", code, str(sock)], timeout=30)
+        assert r.returncode in (7, 8), sock
+    e = environ(gw)
+    r = subprocess.run(["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups",
+                        str(BIN / "openclaw"), "health"], env=e, capture_output=True, text=True,
+                       timeout=30)
+    assert r.returncode == 1
+    assert r.stderr.startswith("gateway connect failed: Permission denied\n")
