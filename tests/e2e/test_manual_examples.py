@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The gatewayd developers
+"""The `$ ` lines below EXAMPLES of the manuals do what the manuals say."""
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from gateway import BIN, NOBODY, ROOT, Gateway, free_port, wait_for
+from test_openclaw import argv_as, environ, openclaw
+
+
+def examples(page):
+    """Commands, as mandoc shows them: what a reader would copy."""
+    text = (ROOT / "man" / page).read_text()
+    part = re.search(r"^\.Sh EXAMPLES\n(.*?)(?=^\.Sh )", text, re.M | re.S)
+    return [re.sub(r"\\-", "-", ln[2:]).replace("\\e", "\\")
+            for ln in part[1].splitlines() if ln.startswith("$ ")] if part else []
+
+
+CLIENT = examples("openclaw.1")
+
+
+def shell(gw, line, **env):
+    e = environ(gw, **env)
+    e["PATH"] = f"{BIN}:{e['PATH']}:/usr/sbin:/sbin"
+    return argv_as(gw, ["/bin/sh", "-c", line]), e
+
+
+def test_there_are_examples():
+    assert len(CLIENT) >= 5 and examples("gatewayd.8")
+
+
+@pytest.fixture(scope="module")
+def gw():
+    gw = Gateway(config={"gateway": {"port": 18789}})
+    gw.start()
+    yield gw
+    gw.close()
+
+
+@pytest.mark.parametrize("line", CLIENT)
+def test_openclaw_1(gw, line):
+    cmd, env = shell(gw, line)
+    r = subprocess.run(cmd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                       timeout=60)
+    assert r.returncode == 0, (r.stdout, r.stderr)
+    assert r.stdout.strip() and r.stderr == ""
+
+
+@pytest.mark.parametrize("line", examples("gatewayd.8"))
+def test_gatewayd_8(make_gateway, line):
+    """In the foreground until a signal ends it; only the port is another."""
+    gw = make_gateway(start=False)
+    port = free_port()
+    line, n = re.subn(r"(-p |--port )\d+", rf"\g<1>{port}", line)
+    assert n == 1, "an example that would take a fixed port"
+    folder = gw.dir / "gw"      # ~/gw of the manual
+    folder.mkdir()
+    if gw.drop:
+        os.chown(folder, NOBODY, NOBODY)
+    cmd, env = shell(gw, "exec " + line)
+    del env["OPENCLAW_STATE_DIR"]
+    with open(gw.dir / "out", "ab") as out:
+        p = subprocess.Popen(cmd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        try:
+            gw.state = folder
+
+            def up():
+                assert p.poll() is None, (gw.dir / "out").read_text()
+                return openclaw(gw, "health").returncode == 0
+
+            wait_for(up, 30, "it answers")
+            time.sleep(0.1)
+        finally:
+            p.send_signal(signal.SIGTERM)
+            p.wait(40)
+    assert p.returncode == 0
