@@ -12,7 +12,7 @@
 #define AGENTD_PROVIDERS_WIRE_H
 
 #include "agentd/provider.h"
-#include "common/sse.h"
+#include "agentd/sse.h"
 
 #define WIRE_JSON_DEPTH	64
 

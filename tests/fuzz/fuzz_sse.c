@@ -7,7 +7,7 @@
 
 #include "common/compat.h"
 
-#include "common/sse.h"
+#include "agentd/sse.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

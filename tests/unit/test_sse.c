@@ -10,7 +10,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-#include "common/sse.h"
+#include "agentd/sse.h"
 
 static struct dbuf	 seen;
 static int		 stop_after;

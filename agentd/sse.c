@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-#include "common/sse.h"
+#include "agentd/sse.h"
 
 #define SSE_NAME_MAX	1024	/* bytes of an event's name, and of an id */
 #define SSE_RETRY_MAX	86400000

@@ -8,8 +8,8 @@
  * CRLF or CR, a leading BOM is dropped, comments are skipped, several data
  * lines are joined by LF.
  */
-#ifndef COMMON_SSE_H
-#define COMMON_SSE_H
+#ifndef AGENTD_SSE_H
+#define AGENTD_SSE_H
 
 #include <stdbool.h>
 #include <stddef.h>
