@@ -8,6 +8,7 @@ import time
 import gwproto
 import pytest
 from chanrig import DELIVERY, Rig, TOKEN
+from rigs import maker, rig  # noqa: F401 (fixtures)
 
 NOTICE = """OpenClaw: access not configured.
 
@@ -18,24 +19,7 @@ Pairing code: %s
 Ask the bot owner to approve with:
 openclaw pairing approve telegram <code>"""
 
-
-@pytest.fixture
-def make_rig():
-    made = []
-
-    def make(start=True, **kw):
-        rig = Rig(**kw)
-        made.append(rig)
-        return rig.start() if start else rig
-
-    yield make
-    for r in made:
-        r.close()
-
-
-@pytest.fixture
-def rig(make_rig):
-    return make_rig()
+make_rig = maker(Rig)
 
 
 def test_C02_message_in_answer_out(rig):

@@ -10,28 +10,12 @@ import time
 
 import pytest
 from chanrig import DELIVERY, Rig, SECRET, TOKEN
+from rigs import maker, rig  # noqa: F401 (fixtures)
 from workerproc import NOBODY
 
 KILLS = int(os.environ.get("GW_KILLS", "40"))
 
-
-@pytest.fixture
-def make_rig():
-    made = []
-
-    def make(start=True, **kw):
-        rig = Rig(**kw)
-        made.append(rig)
-        return rig.start() if start else rig
-
-    yield make
-    for r in made:
-        r.close()
-
-
-@pytest.fixture
-def rig(make_rig):
-    return make_rig()
+make_rig = maker(Rig)
 
 
 def once(rig, n=1):

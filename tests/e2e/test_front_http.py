@@ -7,25 +7,9 @@ import time
 
 import pytest
 from frontrig import CHAT, Closed, Http, Rig
+from rigs import maker, rig  # noqa: F401 (fixtures)
 
-
-@pytest.fixture
-def make_rig():
-    made = []
-
-    def make(*a, **kw):
-        rig = Rig(*a, **kw)
-        made.append(rig)
-        return rig.start()
-
-    yield make
-    for r in made:
-        r.close()
-
-
-@pytest.fixture
-def rig(make_rig):
-    return make_rig()
+make_rig = maker(Rig)
 
 
 def test_page_and_headers(rig):

@@ -13,25 +13,9 @@ import pytest
 import tlsfiles
 import websockets
 from frontrig import (Closed, Http, Rig, VERDICT, Ws, connect_params, frame)
+from rigs import maker, rig  # noqa: F401 (fixtures)
 
-
-@pytest.fixture
-def make_rig():
-    made = []
-
-    def make(*a, **kw):
-        rig = Rig(*a, **kw)
-        made.append(rig)
-        return rig.start()
-
-    yield make
-    for r in made:
-        r.close()
-
-
-@pytest.fixture
-def rig(make_rig):
-    return make_rig()
+make_rig = maker(Rig)
 
 
 def test_login_and_handover(rig):
