@@ -139,7 +139,6 @@ int	 session_put(struct session *);
 const char *session_text(struct session *, const char *field,
 	    const char *def);
 void	 session_set(struct session *, const char *field, json_t *);
-size_t	 session_count_cached(void);
 struct session *session_first(void);	/* walks those in memory */
 struct session *session_next(struct session *);
 

@@ -17,7 +17,7 @@
 
 enum stmt {
 	S_BEGIN, S_COMMIT, S_ROLLBACK,
-	S_SESSION_PUT, S_SESSION_DROP, S_SESSION_GET, S_SESSION_COUNT,
+	S_SESSION_PUT, S_SESSION_GET, S_SESSION_COUNT,
 	S_SESSION_LIST, S_SESSION_PAGE,
 	S_TURN_MAX, S_TURN_PUT, S_TURN_START, S_TURN_END, S_TURN_DEDUPE,
 	S_TURN_RUN, S_TURN_OPEN, S_TURN_PRUNE_RESULT, S_TURN_PRUNE,
@@ -42,7 +42,6 @@ static const char *const sql[S_MAX] = {
 	    "(?1,?2,?3,?4,?5,?6,?7,?8) ON CONFLICT (key) DO UPDATE SET "
 	    "session_id=?2, updated_at=?3, label=?4, spawned_by=?5, "
 	    "search=?6, entry=?7, row=?8",
-	[S_SESSION_DROP] = "DELETE FROM session WHERE key=?1",
 	[S_SESSION_GET] = "SELECT entry FROM session WHERE key=?1",
 	[S_SESSION_COUNT] = "SELECT count(*) FROM session",
 	[S_SESSION_LIST] = "SELECT key, session_id, updated_at, entry, row "
@@ -282,13 +281,6 @@ sessdb_put_session(struct sessdb *s, const struct sessdb_session *v)
 	text(st, 7, v->entry);
 	text(st, 8, v->row);
 	return run(s, S_SESSION_PUT);
-}
-
-int
-sessdb_drop_session(struct sessdb *s, const char *key)
-{
-	text(prepare(s, S_SESSION_DROP), 1, key);
-	return run(s, S_SESSION_DROP);
 }
 
 int

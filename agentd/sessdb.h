@@ -48,7 +48,6 @@ struct sessdb_session {
 	const char	*row;		/* JSON as in sessions.list */
 };
 int	 sessdb_put_session(struct sessdb *, const struct sessdb_session *);
-int	 sessdb_drop_session(struct sessdb *, const char *key);
 /* The entry (free it): 1, 0 when there is none, -1. */
 int	 sessdb_get_entry(struct sessdb *, const char *key, char **entry);
 int64_t	 sessdb_count_sessions(struct sessdb *);

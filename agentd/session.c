@@ -24,7 +24,6 @@
 LIST_HEAD(bucket, session);
 static struct bucket		 buckets[SESSION_BUCKETS];
 static struct session_list	 lru = TAILQ_HEAD_INITIALIZER(lru);
-static size_t			 ncached;
 
 static struct bucket *bucket_of(const char *);
 static void	 session_free(struct session *);
@@ -83,7 +82,6 @@ session_get(const char *key)
 	LIST_INSERT_HEAD(bucket_of(key), s, hash);
 	TAILQ_INSERT_TAIL(&lru, s, lru);
 	s->used_ms = mono_ms();
-	ncached++;
 	return s;
 }
 
@@ -107,12 +105,6 @@ session_set(struct session *s, const char *field, json_t *value)
 		json_object_del(s->entry, field);
 	} else
 		json_object_set_new(s->entry, field, value);
-}
-
-size_t
-session_count_cached(void)
-{
-	return ncached;
 }
 
 struct session *
@@ -436,7 +428,6 @@ session_free(struct session *s)
 	session_unload(s);
 	LIST_REMOVE(s, hash);
 	TAILQ_REMOVE(&lru, s, lru);
-	ncached--;
 	json_decref(s->entry);
 	json_decref(s->unsaved);
 	free(s);

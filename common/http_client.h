@@ -23,7 +23,7 @@
  *
  * A request that could not be sent on a kept connection because the server had
  * just closed it is sent once more on a fresh one when no byte of an answer
- * had come and it is safe to (GET, HEAD, or http_request_idempotent()).
+ * had come and it is safe to (GET, HEAD).
  * Redirects are not followed: the answer is what the server said (T39).
  */
 #ifndef COMMON_HTTP_CLIENT_H
@@ -130,7 +130,6 @@ void	 http_request_timeouts(struct http_request *, uint32_t head_ms,
 	    uint32_t idle_ms);
 /* Decoded bytes at most; default: 64 MiB, UINT64_MAX: any. */
 void	 http_request_max_body(struct http_request *, uint64_t);
-void	 http_request_idempotent(struct http_request *);
 /* Starts it: 0, or -1 with errno (ENOBUFS: too many wait); then it is freed
  * without done. */
 int	 http_request_send(struct http_request *);

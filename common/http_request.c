@@ -123,12 +123,6 @@ http_request_max_body(struct http_request *rq, uint64_t max)
 }
 
 void
-http_request_idempotent(struct http_request *rq)
-{
-	rq->idempotent = true;
-}
-
-void
 http_request_wait(struct http_request *rq, bool first)
 {
 	rq->waiting = true;

@@ -757,9 +757,3 @@ skim_int(const struct skim_val *v, int64_t *out)
 	*out = r;
 	return true;
 }
-
-bool
-skim_true(const struct skim_val *v)
-{
-	return v->kind == SKIM_BOOL && v->p[0] == 't';
-}

@@ -94,6 +94,5 @@ ssize_t	 skim_unescape(const struct skim_val *, char *buf, size_t size);
 size_t	 skim_chars(const struct skim_val *);
 /* 3, 3.0 and 3e0 are integers; false for anything else or beyond 2^53. */
 bool	 skim_int(const struct skim_val *, int64_t *);
-bool	 skim_true(const struct skim_val *);
 
 #endif

@@ -134,12 +134,6 @@ link_setstate(struct link *l, enum link_state s)
 	l->state = s;
 }
 
-enum link_state
-link_getstate(const struct link *l)
-{
-	return l->state;
-}
-
 void
 link_setdata(struct link *l, void *data)
 {
@@ -312,32 +306,6 @@ link_send_fds(struct link *l, uint16_t type, const void *value, uint64_t corr,
 	}
 	h.flags = (uint8_t)(flags & (MSG_F_REPLY | MSG_F_MORE));
 	return link_put(l, link_outbuf, (size_t)n, &h, all, nfds + nbody);
-}
-
-int
-link_forward(struct link *l, struct msg *m, uint64_t corr)
-{
-	struct msg_header	 h = { .type = m->h.type, .corr = corr };
-	int			 fds[LINK_FDS];
-	size_t			 i, nfds = 0;
-
-	if (m->len > sizeof(link_outbuf) - MSG_HEADER ||
-	    msg_allowed(m->h.type, l->self, l->peer, l->state) ==
-	    MSG_DIRECTION) {
-		errno = EINVAL;
-		return -1;
-	}
-	for (i = 0; i < m->nfds; i++) {
-		if (m->fds[i] == -1) {	/* one was taken: not whole any more */
-			errno = EINVAL;
-			return -1;
-		}
-		fds[nfds++] = m->fds[i];
-		m->fds[i] = -1;
-	}
-	h.flags = m->h.flags & (MSG_F_REPLY | MSG_F_MORE);
-	memcpy(link_outbuf + MSG_HEADER, m->payload, m->len);
-	return link_put(l, link_outbuf, MSG_HEADER + m->len, &h, fds, nfds);
 }
 
 static void

@@ -50,7 +50,6 @@ const char *link_instance(const struct link *);	/* of the peer */
 uint32_t link_endpoint(const struct link *);
 const char *link_name(const struct link *);	/* "channeld/telegram:main" */
 void	 link_setstate(struct link *, enum link_state);
-enum link_state link_getstate(const struct link *);
 /* A place for the owner's per-peer data. */
 void	 link_setdata(struct link *, void *);
 void	*link_data(const struct link *);
@@ -60,9 +59,6 @@ void	*link_data(const struct link *);
  * full; EPIPE: the link is closing; EINVAL, EMSGSIZE: see msg_encode). */
 int	 link_send_fds(struct link *, uint16_t type, const void *value,
 	    uint64_t corr, unsigned int flags, const int *fds, size_t nfds);
-/* Passes a received message on as it is, with its descriptors, under another
- * corr.  The caller checked that type and receiver fit. */
-int	 link_forward(struct link *, struct msg *, uint64_t corr);
 /* A number that no request of this process used yet; never 0. */
 uint64_t link_corr(void);
 

@@ -48,9 +48,3 @@ seccomp_filter_load(const struct seccomp_filter *f)
 	}
 	return r == 0 ? 0 : -1;
 }
-
-int
-seccomp_mode(void)
-{
-	return prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
-}

@@ -25,7 +25,5 @@ int	 seccomp_filter_get(unsigned int id, struct seccomp_filter *);
 /* Onto this process with all its threads, for ever; no_new_privs must be set.
  * Async-signal-safe.  0, or -1 with errno. */
 int	 seccomp_filter_load(const struct seccomp_filter *);
-/* 0: no filter, 2: filtered; as the kernel says. */
-int	 seccomp_mode(void);
 
 #endif

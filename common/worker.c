@@ -92,12 +92,6 @@ worker_instance(void)
 	return wk.instance;
 }
 
-const char *
-worker_name(void)
-{
-	return wk.name;
-}
-
 const struct parcel *
 worker_parcel(void)
 {
@@ -235,19 +229,6 @@ worker_peer_drained(struct link *l, void *arg)
 {
 	if (wk.w->peer_drained != NULL)
 		wk.w->peer_drained(l);
-}
-
-void
-worker_violation(struct link *l, uint16_t type, const char *reason)
-{
-	struct peer	*p = worker_peer_of(l);
-
-	worker_badpeer(l, type, reason);
-	if (wk.w->peer_gone != NULL)
-		wk.w->peer_gone(l);
-	if (p != NULL)
-		worker_peer_free(p);
-	link_free(l);
 }
 
 static void

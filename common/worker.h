@@ -69,16 +69,12 @@ int	 worker_main(int argc, char *argv[], const struct worker *);
 
 struct event_base *worker_base(void);
 const char *worker_instance(void);	/* "telegram:main"; "" for one-only */
-const char *worker_name(void);		/* "channeld/telegram:main" */
 const struct parcel *worker_parcel(void);
 /* Zeroes and closes the parcel, for roles that have taken a credential out of
  * it; to be called in setup() and commit(). */
 void	 worker_parcel_forget(void);
 struct link *worker_ctl(void);		/* to the parent */
 void	 worker_drained(void);
-/* The peer sent what its type allows but its content does not: closes the
- * link and has the parent end that process. */
-void	 worker_violation(struct link *, uint16_t type, const char *reason);
 /* Ends this process: 0 is an orderly end, 1 asks for a restart. */
 void	 worker_exit(int status);
 

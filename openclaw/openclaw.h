@@ -59,9 +59,6 @@ json_t	*rpc_call(struct rpc *, const char *method, json_t *params, bool last,
 /* As rpc_call, quiet: the error object goes to *err. */
 json_t	*rpc_try(struct rpc *, const char *method, json_t *params, bool last,
 	    int64_t timeout_ms, json_t **err);
-/* Called for each event that comes while waiting. */
-void	 rpc_onevent(struct rpc *, void (*)(const char *name, json_t *payload,
-	    void *), void *);
 const char *rpc_target(const struct rpc *);
 /* Open, one call, close. */
 json_t	*rpc_once(const struct args *, const char *method, json_t *params);

@@ -17,8 +17,6 @@ struct rpc {
 	struct wire	*w;
 	char		 target[2300];
 	unsigned int	 id;
-	void		(*onevent)(const char *, json_t *, void *);
-	void		*arg;
 };
 
 static void
@@ -127,14 +125,6 @@ rpc_target(const struct rpc *r)
 	return r->target;
 }
 
-void
-rpc_onevent(struct rpc *r, void (*cb)(const char *, json_t *, void *),
-    void *arg)
-{
-	r->onevent = cb;
-	r->arg = arg;
-}
-
 static json_t *
 local_error(const char *code, const char *text)
 {
@@ -179,9 +169,6 @@ rpc_try(struct rpc *r, const char *method, json_t *params, bool last,
 		if ((m = json_loads(frame, 0, NULL)) == NULL)
 			continue;
 		if (strcmp(jtext(m, "type", ""), "event") == 0) {
-			if (r->onevent != NULL)
-				r->onevent(jtext(m, "event", ""),
-				    json_object_get(m, "payload"), r->arg);
 			json_decref(m);
 			continue;
 		}

@@ -155,24 +155,6 @@ method_find(struct str name)
 	return NULL;
 }
 
-const char *
-method_param(const struct method *m, size_t i, bool *required,
-    const char **type)
-{
-	static const char *const types[] = { "string", "string[]", "array",
-	    "integer", "boolean", "map of booleans", "any", "enum", "object" };
-	const struct param	*p;
-
-	if (m->params == NULL || i >= m->params->n)
-		return NULL;
-	p = &m->params->params[i];
-	if (required != NULL)
-		*required = p->need == REQUIRED;
-	if (type != NULL)
-		*type = types[p->type];
-	return p->name;
-}
-
 /* --- authorisation ------------------------------------------------------ */
 
 static const struct { const char *name; unsigned int bit; } scope_names[] = {
@@ -204,17 +186,6 @@ scopes_parse(struct str s)
 		s.n -= start;
 	}
 	return bits;
-}
-
-const char *
-scope_name(unsigned int bit)
-{
-	size_t	 i;
-
-	for (i = 0; i < sizeof(scope_names) / sizeof(scope_names[0]); i++)
-		if (scope_names[i].bit == bit)
-			return scope_names[i].name;
-	return "?";
 }
 
 const char *

@@ -70,7 +70,6 @@ const char *method_refusal(const struct method *m, enum client_role,
 /* "operator.read" and the rest of a list separated by blanks or commas as
  * bits; names that are none of ours give no bit. */
 unsigned int scopes_parse(struct str names);
-const char *scope_name(unsigned int bit);
 
 /*
  * Judges params (kind SKIM_ABSENT counts as {}) and lends each parameter's
@@ -83,10 +82,6 @@ int	 method_params(const struct method *, const struct skim_val *params,
 /* The same for a request frame (the whole text). */
 int	 method_frame(const struct skim_val *frame, struct dbuf *err);
 
-/* Names of a method's parameters, for tests and the manual: NULL behind the
- * last; *required and *type may be NULL. */
-const char *method_param(const struct method *, size_t i, bool *required,
-    const char **type);
 
 /*
  * struct p_<ID>: the values of one method by name.  All members are of one

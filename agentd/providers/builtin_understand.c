@@ -87,17 +87,6 @@ bintent_label(enum bintent i, bool zh)
 	return zh ? intents[i].zh : intents[i].en;
 }
 
-enum bintent
-bintent_find(const char *id)
-{
-	size_t	 i;
-
-	for (i = 1; i < NELEM(intents); i++)
-		if (strcmp(intents[i].id, id) == 0)
-			return (enum bintent)i;
-	return B_UNKNOWN;
-}
-
 struct str
 understanding_slot(const struct understanding *u, enum btext_slot kind,
     size_t i)

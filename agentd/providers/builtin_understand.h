@@ -34,7 +34,6 @@ struct understanding {
 void	 builtin_understand(struct str text, struct understanding *);
 const char *bintent_id(enum bintent);		/* "file.make" */
 const char *bintent_label(enum bintent, bool zh);
-enum bintent bintent_find(const char *id);	/* B_UNKNOWN when none */
 /* The i-th slot of that kind; p is NULL when there is none. */
 struct str understanding_slot(const struct understanding *,
 	    enum btext_slot, size_t i);

@@ -93,8 +93,6 @@ void	 cf_complain(struct cf *, enum cf_severity, const struct json5 *at,
 #define cf_warn(cf, at, key, ...) \
 	cf_complain((cf), CF_WARNING, (at), (key), __VA_ARGS__)
 const char *cf_file_name(const struct cf *, uint16_t);
-/* "a.b" from "a" and b; "b" when a is empty.  -1: too long. */
-int	 cf_join(char *buf, size_t size, const char *a, struct str b);
 
 /* --- include.c ---------------------------------------------------------- */
 /* Parses the main text and resolves every $include. */

@@ -53,13 +53,3 @@ cf_file_name(const struct cf *cf, uint16_t file)
 {
 	return file < cf->nfiles ? cf->files[file] : "";
 }
-
-int
-cf_join(char *buf, size_t size, const char *a, struct str b)
-{
-	int	 n;
-
-	n = snprintf(buf, size, "%s%s%.*s", a, a[0] != '\0' ? "." : "",
-	    (int)b.n, b.p);
-	return n >= 0 && (size_t)n < size ? 0 : -1;
-}

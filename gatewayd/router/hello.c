@@ -182,12 +182,6 @@ rt_tickets_sweep(uint64_t now)
 	}
 }
 
-void
-rt_tickets_flush(void)
-{
-	rt_tickets_sweep(UINT64_MAX);
-}
-
 /* A copy that ends in NUL, cut to what a log line or an audit may show. */
 static char *
 dup_cut(struct str s, size_t max)

@@ -186,7 +186,6 @@ void	 rt_control_connect(struct client *, const struct skim_frame *);
 enum msg_err rt_on_auth_ticket(struct link *, struct msg *);
 enum msg_err rt_on_client_handoff(struct link *, struct msg *);
 void	 rt_tickets_sweep(uint64_t now);
-void	 rt_tickets_flush(void);		/* store or front is new */
 /* t may be NULL (control). */
 void	 rt_hello_write(struct client *, struct str id,
 	    const struct m_auth_ticket *);
