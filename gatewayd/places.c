@@ -12,10 +12,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/text.h"
 #include "gatewayd/gatewayd.h"
+
+#define LOCK_TRIES	40		/* of 50 ms */
 
 static int	 lock_fd = -1;
 
@@ -37,8 +42,11 @@ places_make(char *why, size_t size)
 int
 places_lock(char *why, size_t size)
 {
-	char	 path[4096], pid[24];
-	ssize_t	 n;
+	static const struct timespec	 wait = { 0, 50000000 };
+	char		 path[4096], pid[24];
+	ssize_t		 n;
+	int64_t		 holder;
+	unsigned int	 tries = 0;
 
 	snprintf(path, sizeof(path), "%s/gatewayd.lock", sup.paths.run);
 	lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -46,10 +54,18 @@ places_lock(char *why, size_t size)
 		snprintf(why, size, "%s: %s", path, strerror(errno));
 		return -1;
 	}
-	/* The kernel drops the lock with its holder: it is never stale. */
-	if (flock(lock_fd, LOCK_EX | LOCK_NB) == -1) {
+	/* The kernel drops the lock with its holder: it is never stale.  Only
+	 * what a killed gateway was about to start may hold it for a moment
+	 * longer, until it has read its end. */
+	while (flock(lock_fd, LOCK_EX | LOCK_NB) == -1) {
 		n = pread(lock_fd, pid, sizeof(pid) - 1, 0);
 		pid[n > 0 ? n : 0] = '\0';
+		if (tries++ < LOCK_TRIES && num_parse(str_of(pid), 2, INT32_MAX,
+		    &holder) == 0 && kill((pid_t)holder, 0) == -1 &&
+		    errno == ESRCH) {
+			nanosleep(&wait, NULL);
+			continue;
+		}
 		snprintf(why, size, "a gateway already runs on %s (pid %s); "
 		    "`openclaw gateway stop` ends it", sup.paths.state,
 		    pid[0] != '\0' ? pid : "unknown");
