@@ -8,11 +8,9 @@ import shutil
 
 import pytest
 from faultrig import SCRIPT, House
-from gateway import BIN, ROOT, wait_for
+from gateway import BIN, wait_for
 
-HOSTILE = pathlib.Path(os.environ.get("GATEWAYD_HELPERS", ROOT /
-                                      "build/release/tests")) / \
-    "fault/hostile_worker"
+HOSTILE = BIN.resolve().parent / "tests/fault/hostile_worker"
 HOW = ["ctl", "noise", "seq", "peer", "mute"]
 
 
