@@ -114,8 +114,8 @@ request(struct client *c, size_t index)
 		     * the next run goes on with: the model is told all of it
 		     * each time. */
 		    (unsigned long long)sent, (int)getpid(),
-		    mode == MODE_LATENCY ? (size_t)(sent % 256) : index,
-		    (unsigned long long)(sent / ((mode == MODE_LATENCY ? 256 :
+		    mode == MODE_LATENCY ? (size_t)(sent % 32) : index,
+		    (unsigned long long)(sent / ((mode == MODE_LATENCY ? 32 :
 		    nclients) * TURNS_EACH)), (int)getpid(),
 		    (unsigned long long)sent);
 	if (mode == MODE_LATENCY)
