@@ -26,6 +26,8 @@
  * Modes.  ROOT: the supervisor is root; workers have real uids, namespaces
  * that init's user namespace owns, one shared empty network namespace; the
  * jailer makes itself a user namespace in which 0 is _gwjail and 1 is _gwjob.
+ * Where all roles have to share one uid, every worker makes itself one, in
+ * which there is only that uid, so that none has a right over another.
  * USER: an ordinary user; each worker is born in a user namespace of its own
  * in which only that user exists, under its own number (so SO_PEERCRED and
  * file owners read as outside), and has its own network namespace.  NONE:
@@ -49,6 +51,7 @@ enum sandbox_mode { SANDBOX_ROOT, SANDBOX_USER, SANDBOX_NONE,
 /* sandbox_spec.flags */
 enum sandbox_flag {
 	SANDBOX_STRICT	= 1,	/* what cannot be had is fatal */
+	SANDBOX_USERNS	= 2,	/* root mode: a user namespace each */
 };
 
 /* What was done to a process, as bits of PROC_READY.sandbox; of those that
@@ -122,7 +125,8 @@ struct sandbox_ids {
 };
 int	 sandbox_ids_load(struct sandbox_ids *, int64_t base);
 
-/* Fills a spec; ids is NULL but in root mode. */
+/* Fills a spec; ids is NULL but in root mode.  Adds SANDBOX_USERNS when the
+ * roles have no uids of their own. */
 void	 sandbox_spec_init(struct sandbox_spec *, enum role,
 	    enum sandbox_mode, uint32_t flags, const struct sandbox_ids *);
 /* 0, or -1 with errno (EINVAL: not absolute, or a "." or ".." in it). */

@@ -65,6 +65,7 @@ static int	 miss(struct sandbox_report *, bool, uint32_t, const char *,
 		    const char *);
 static int	 early_rlimits(struct early *);
 static int	 early_namespaces(struct early *, int);
+static int	 early_userns(struct early *);
 static int	 early_trees(struct early *);
 static int	 early_root(struct early *);
 static int	 early_skeleton(struct early *, int);
@@ -208,6 +209,53 @@ net_is_empty(void)
 	return true;
 }
 
+/* Root mode: a user namespace below root's, and in it no more than its user;
+ * for the jailer that is 0 and jobs are 1, or both are 1. */
+static int
+early_userns(struct early *e)
+{
+	const struct sandbox_spec *s = e->spec;
+	struct userns_id id[2];
+	ino_t before;
+	size_t n;
+
+	memset(id, 0, sizeof(id));
+	n = 0;
+	if ((e->pr->flags & PROF_USERNS) == 0) {
+		/* Under its own number, as owners of files read outside. */
+		id[n++] = (struct userns_id){ s->uid, s->uid, s->gid, s->gid };
+	} else {
+		if (s->job_uid != s->uid && s->job_gid != s->gid) {
+			id[n++] = (struct userns_id){ 0, s->uid, 0, s->gid };
+			e->rep->facts |= FACT_JOBUID;
+		}
+		id[n] = (struct userns_id){ 1, n > 0 ? s->job_uid : s->uid, 1,
+		    n > 0 ? s->job_gid : s->gid };
+		n++;
+	}
+	if (s->uid == 0 || s->gid == 0) {
+		miss(e->rep, true, FACT_USERNS, "userns",
+		    "no user but root given");
+		return -1;
+	}
+	before = ns_ino("user");
+	/* Without one the jailer is no jailer; half in one is nothing. */
+	if (userns_enter(id, n) == -1)
+		return miss(e->rep, e->strict || ns_ino("user") != before ||
+		    (e->pr->flags & PROF_USERNS) != 0, FACT_USERNS, "userns",
+		    NULL);
+	/* From an outer 0 that has no number here to one that has. */
+	if (setresgid(id[0].gid, id[0].gid, id[0].gid) == -1 ||
+	    setgroups(0, NULL) == -1 ||
+	    setresuid(id[0].uid, id[0].uid, id[0].uid) == -1) {
+		miss(e->rep, true, FACT_UID, "uid in the namespace", NULL);
+		return -1;
+	}
+	if (ns_ino("user") != before)
+		e->rep->facts |= FACT_USERNS;
+	return 0;
+}
+
 static int
 early_namespaces(struct early *e, int netns_fd)
 {
@@ -225,10 +273,11 @@ early_namespaces(struct early *e, int netns_fd)
 	const char *text;
 	ino_t before;
 	size_t i;
-	bool jailer, two;
+	bool own;
 
-	jailer = (e->pr->flags & PROF_USERNS) != 0 &&
-	    e->spec->mode == SANDBOX_ROOT;
+	own = e->spec->mode == SANDBOX_ROOT &&
+	    ((e->pr->flags & PROF_USERNS) != 0 ||
+	    (e->spec->flags & SANDBOX_USERNS) != 0);
 	if (getpid() == 1)
 		rep->facts |= FACT_PIDNS;
 	else if (miss(rep, e->strict, FACT_PIDNS, "pidns",
@@ -241,41 +290,21 @@ early_namespaces(struct early *e, int netns_fd)
 		before = ns_ino("net");
 		if (netns_fd != -1)
 			(void)!setns(netns_fd, CLONE_NEWNET);
-		else if (!jailer)
+		else if (!own)
 			(void)!unshare(CLONE_NEWNET);
 		if (before != 0 && ns_ino("net") != before && net_is_empty())
 			rep->facts |= FACT_NETNS;
-		else if (!jailer && miss(rep, e->strict, FACT_NETNS, "netns",
+		else if (!own && miss(rep, e->strict, FACT_NETNS, "netns",
 		    NULL) == -1)
 			return -1;
 	}
 	/* In root mode trees are cloned before any change of user namespace:
 	 * only root's can be id-mapped. */
-	if (jailer) {
-		if (early_trees(e) == -1)
+	if (own) {
+		if (early_trees(e) == -1 || early_userns(e) == -1)
 			return -1;
-		two = e->spec->job_uid != e->spec->uid &&
-		    e->spec->job_gid != e->spec->gid;
-		before = ns_ino("user");
-		if (userns_enter(e->spec->uid, e->spec->gid,
-		    two ? e->spec->job_uid : e->spec->uid,
-		    two ? e->spec->job_gid : e->spec->gid) == -1) {
-			if (miss(rep, true, FACT_USERNS, "userns", NULL) == -1)
-				return -1;
-		}
-		/* From an outer 0 that has no number here to one that has. */
-		if (setresgid(two ? 0 : 1, two ? 0 : 1, two ? 0 : 1) == -1 ||
-		    setgroups(0, NULL) == -1 ||
-		    setresuid(two ? 0 : 1, two ? 0 : 1, two ? 0 : 1) == -1) {
-			miss(rep, true, FACT_UID, "uid in the namespace",
-			    NULL);
-			return -1;
-		}
-		if (ns_ino("user") != before)
-			rep->facts |= FACT_USERNS;
-		if (two)
-			rep->facts |= FACT_JOBUID;
-		if ((rep->facts & FACT_NETNS) == 0) {
+		if ((rep->facts & FACT_NETNS) == 0 &&
+		    (e->pr->flags & PROF_HOSTNET) == 0) {
 			before = ns_ino("net");
 			(void)!unshare(CLONE_NEWNET);
 			if (ns_ino("net") != before && net_is_empty())

@@ -122,6 +122,8 @@ sandbox_spec_init(struct sandbox_spec *s, enum role role,
 		s->gid = ids->gid[role];
 		s->job_uid = ids->uid[ROLE_FILES];
 		s->job_gid = ids->gid[ROLE_FILES];
+		if (!ids->separate)
+			s->flags |= SANDBOX_USERNS;
 	}
 }
 

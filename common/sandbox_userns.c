@@ -227,18 +227,21 @@ out:
 
 /*
  * Puts this process into a new user namespace whose maps a helper, left in the
- * old one, writes: 0 is uid, 1 is job_uid; or, when those are the same, 1 is
- * both.
+ * old one, writes.
  */
 int
-userns_enter(uid_t uid, gid_t gid, uid_t job_uid, gid_t job_gid)
+userns_enter(const struct userns_id *id, size_t n)
 {
-	char gmap[160], umap[160];
-	size_t gn, un;
+	char gmap[80 * USERNS_IDS_MAX], umap[80 * USERNS_IDS_MAX];
+	size_t gn, i, un;
 	int dirfd, fd[2], save;
 	pid_t pid;
 	char c;
 
+	if (n == 0 || n > USERNS_IDS_MAX) {
+		errno = EINVAL;
+		return -1;
+	}
 	if ((dirfd = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC)) ==
 	    -1)
 		return -1;
@@ -248,13 +251,10 @@ userns_enter(uid_t uid, gid_t gid, uid_t job_uid, gid_t job_gid)
 		errno = save;
 		return -1;
 	}
-	un = gn = 0;
-	if (uid != job_uid)
-		un = map_line(umap, 0, uid);
-	un += map_line(umap + un, 1, job_uid);
-	if (gid != job_gid)
-		gn = map_line(gmap, 0, gid);
-	gn += map_line(gmap + gn, 1, job_gid);
+	for (gn = un = i = 0; i < n; i++) {
+		un += map_line(umap + un, id[i].uid, id[i].out_uid);
+		gn += map_line(gmap + gn, id[i].gid, id[i].out_gid);
+	}
 	if ((pid = clone_raw(0)) == 0) {
 		close(fd[1]);
 		if (read(fd[0], &c, 1) != 1)

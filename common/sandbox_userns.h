@@ -9,7 +9,15 @@
 
 #include <sys/types.h>
 
-/* Needs CAP_SETUID and CAP_SETGID outside.  0, or -1 with errno. */
-int	 userns_enter(uid_t uid, gid_t gid, uid_t job_uid, gid_t job_gid);
+/* One user and one group of the namespace, and who they are outside. */
+struct userns_id {
+	uid_t	 uid, out_uid;
+	gid_t	 gid, out_gid;
+};
+#define USERNS_IDS_MAX	2
+
+/* Into a new user namespace that has only these; all are different.  Needs
+ * CAP_SETUID and CAP_SETGID outside.  0, or -1 with errno. */
+int	 userns_enter(const struct userns_id *, size_t n);
 
 #endif

@@ -4,7 +4,8 @@
 
 A Gateway has a temporary state directory, a free port and a mode: `root` (real
 uids, numeric, nobody needs an account), `user` (an ordinary user with user
-namespaces; a root caller becomes uid 65534 for it).
+namespaces; a root caller becomes uid 65534 for it), `shared` (root on a host
+without service users: one uid for all, with user namespaces).
 """
 import asyncio
 import json
@@ -27,6 +28,11 @@ NOBODY = 65534
 
 def modes():
     return ["root", "user"] if os.geteuid() == 0 else ["user"]
+
+
+def service_users():
+    """Does this host have accounts for the processes?"""
+    return any(u.pw_name.startswith("_gw") for u in pwd.getpwall())
 
 
 def free_port():

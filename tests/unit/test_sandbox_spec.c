@@ -118,6 +118,7 @@ static void
 test_ids(void **state)
 {
 	struct sandbox_ids ids;
+	struct sandbox_spec s;
 	unsigned int r;
 
 	(void)state;
@@ -127,6 +128,12 @@ test_ids(void **state)
 		assert_true(ids.uid[r] > 5000 && ids.gid[r] > 5000);
 	assert_int_equal(ids.uid[ROLE_FETCH], ids.uid[ROLE_FILES]);
 	assert_int_not_equal(ids.uid[ROLE_JAILER], ids.uid[ROLE_FILES]);
+	sandbox_spec_init(&s, ROLE_STORE, SANDBOX_ROOT, SANDBOX_STRICT, &ids);
+	assert_int_equal(s.flags, SANDBOX_STRICT);
+	/* One user for all of them: a user namespace for each. */
+	ids.separate = false;
+	sandbox_spec_init(&s, ROLE_STORE, SANDBOX_ROOT, SANDBOX_STRICT, &ids);
+	assert_int_equal(s.flags, SANDBOX_STRICT | SANDBOX_USERNS);
 	/* by name, or nobody: never root, whatever this host has */
 	assert_int_equal(sandbox_ids_load(&ids, 0), 0);
 	for (r = 1; r < ROLE_MAX; r++)
