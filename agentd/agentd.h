@@ -111,9 +111,13 @@ struct session {
 /* NULL with errno when it cannot be read. */
 struct session *session_get(const char *key);
 struct session *session_find(const char *key);	/* only if in memory */
+/* NULL too when there is none yet: it is not made by asking. */
+struct session *session_existing(const char *key);
 const char *session_id(struct session *);
 /* Name of its transcript in the sessions folder. */
 void	 session_file(struct session *, char *name, size_t size);
+/* Its transcript, to be read by itself; NULL with errno. */
+struct transcript *session_read(struct session *);
 /* Opens transcript and history when they are not in memory: 0 or -1. */
 int	 session_load(struct session *, size_t max_bytes);
 /* Its row is to be written with the next commit; activity sets updatedAt. */
@@ -416,7 +420,7 @@ size_t	 outbox_count(void);
 char	*outbox_text(const char *);
 void	 outbox_typing(struct run *, bool on);
 
-/* --- rpc.c, state.c, view.c ---------------------------------------------- */
+/* --- rpc.c, rpc_chat.c, state.c, view.c ----------------------------------- */
 
 enum msg_err rpc_message(struct link *, struct msg *);
 /* Waiters of agent.wait. */

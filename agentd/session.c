@@ -119,6 +119,29 @@ session_next(struct session *s)
 	return TAILQ_NEXT(s, lru);
 }
 
+struct session *
+session_existing(const char *key)
+{
+	struct session	*s;
+	char		*entry;
+
+	if ((s = session_find(key)) != NULL)
+		return s;
+	if (db == NULL || sessdb_get_entry(db, key, &entry) != 1)
+		return NULL;
+	free(entry);
+	return session_get(key);
+}
+
+struct transcript *
+session_read(struct session *s)
+{
+	char	 name[256];
+
+	session_file(s, name, sizeof(name));
+	return transcript_open_read(sessions_fd, name);
+}
+
 int
 session_load(struct session *s, size_t max_bytes)
 {

@@ -1,0 +1,44 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * What the methods of the public protocol share: one request, its parameters
+ * and its one answer.
+ */
+#ifndef AGENTD_RPC_H
+#define AGENTD_RPC_H
+
+#include "agentd/agentd.h"
+
+#define RPC_RESULT_MAX	(8u << 20)
+
+struct rpc {
+	struct link	*link;
+	uint64_t	 corr;
+	const char	*method;
+	json_t		*params;
+};
+
+/* Each sends the one answer; rpc_answer() clears the buffer. */
+void	 rpc_answer(struct rpc *, struct dbuf *);
+void	 rpc_refuse(struct rpc *, const char *code, const char *fmt, ...)
+	    __attribute__((format(printf, 3, 4)));
+/* A parameter: false or NULL when it was refused.  What is above max is cut
+ * down to it. */
+bool	 rpc_integer(struct rpc *, const char *key, int64_t def, int64_t min,
+	    int64_t max, int64_t *out);
+const char *rpc_text(struct rpc *, const char *key);
+
+/* rpc_chat.c */
+void	 rpc_chat_history(struct rpc *);
+void	 rpc_chat_abort(struct rpc *);
+/* A stored message as clients see it (new reference). */
+json_t	*rpc_chat_view(json_t *message);
+
+/* rpc_sessions.c */
+void	 rpc_sessions_list(struct rpc *);
+void	 rpc_sessions_preview(struct rpc *);
+
+#endif
