@@ -30,18 +30,6 @@ struct builder {
 	bool				 thinking;
 };
 
-static void
-put(json_t *o, const char *key, json_t *v)
-{
-	json_object_set_new_nocheck(o, key, v);
-}
-
-static void
-put_text(json_t *o, const char *key, const char *v)
-{
-	json_object_set_new_nocheck(o, key, json_string(v));
-}
-
 /* Ids of calls are [a-zA-Z0-9_-]{1,64} here. */
 static void
 put_id(json_t *o, const char *key, const char *id)
@@ -55,7 +43,7 @@ put_id(json_t *o, const char *key, const char *id)
 	if (n == 0)
 		buf[n++] = '_';
 	buf[n] = '\0';
-	put_text(o, key, buf);
+	wire_put_text(o, key, buf);
 }
 
 static void
@@ -67,8 +55,8 @@ put_cache_point(const struct builder *b, json_t *block)
 		return;
 	c = json_pack("{s:s}", "type", "ephemeral");
 	if (b->ttl != NULL)
-		put_text(c, "ttl", b->ttl);
-	put(block, "cache_control", c);
+		wire_put_text(c, "ttl", b->ttl);
+	wire_put(block, "cache_control", c);
 }
 
 static json_t *
@@ -76,8 +64,8 @@ text_block(const json_t *text)
 {
 	json_t	*o = json_object();
 
-	put_text(o, "type", "text");
-	put(o, "text", json_incref((json_t *)(uintptr_t)text));
+	wire_put_text(o, "type", "text");
+	wire_put(o, "text", json_incref((json_t *)(uintptr_t)text));
 	return o;
 }
 
@@ -133,7 +121,7 @@ add_user(const struct builder *b, json_t *msgs, const json_t *m)
 		return;
 	}
 	o = json_pack("{s:s}", "role", "user");
-	put(o, "content", blocks);
+	wire_put(o, "content", blocks);
 	json_array_append_new(msgs, o);
 }
 
@@ -148,13 +136,14 @@ thinking_block(const json_t *e, bool same)
 	if (same && json_string_length(sig) > 0) {
 		o = json_object();
 		if (json_is_true(json_object_get(e, "redacted"))) {
-			put_text(o, "type", "redacted_thinking");
-			put(o, "data", json_incref((json_t *)(uintptr_t)sig));
+			wire_put_text(o, "type", "redacted_thinking");
+			wire_put(o, "data",
+			    json_incref((json_t *)(uintptr_t)sig));
 		} else {
-			put_text(o, "type", "thinking");
-			put(o, "thinking", text == NULL ? json_string("") :
+			wire_put_text(o, "type", "thinking");
+			wire_put(o, "thinking", text == NULL ? json_string("") :
 			    json_incref((json_t *)(uintptr_t)text));
-			put(o, "signature",
+			wire_put(o, "signature",
 			    json_incref((json_t *)(uintptr_t)sig));
 		}
 		return o;
@@ -185,11 +174,11 @@ add_assistant(const struct builder *b, json_t *msgs, const json_t *m)
 			o = thinking_block(e, same);
 		} else if (strcmp(type, "toolCall") == 0) {
 			o = json_object();
-			put_text(o, "type", "tool_use");
+			wire_put_text(o, "type", "tool_use");
 			put_id(o, "id", json_text(e, "id", ""));
-			put_text(o, "name", json_text(e, "name", ""));
+			wire_put_text(o, "name", json_text(e, "name", ""));
 			args = json_object_get(e, "arguments");
-			put(o, "input", json_is_object(args) ?
+			wire_put(o, "input", json_is_object(args) ?
 			    json_incref((json_t *)(uintptr_t)args) :
 			    json_object());
 		}
@@ -201,7 +190,7 @@ add_assistant(const struct builder *b, json_t *msgs, const json_t *m)
 		return;
 	}
 	o = json_pack("{s:s}", "role", "assistant");
-	put(o, "content", blocks);
+	wire_put(o, "content", blocks);
 	json_array_append_new(msgs, o);
 }
 
@@ -212,23 +201,23 @@ result_block(const struct builder *b, const json_t *m)
 	json_t		*o = json_object(), *blocks;
 	struct dbuf	 d;
 
-	put_text(o, "type", "tool_result");
+	wire_put_text(o, "type", "tool_result");
 	put_id(o, "tool_use_id", json_text(m, "toolCallId", ""));
 	dbuf_init(&d, PROVIDER_BODY_MAX);
 	wire_text(content, &d);
 	if (wire_count_images(content) == 0 || !b->m->images) {
-		put(o, "content", json_stringn(dbuf_str(&d), d.n));
+		wire_put(o, "content", json_stringn(dbuf_str(&d), d.n));
 	} else {
 		blocks = plain_blocks(b, content);
 		if (d.n == 0)
 			json_array_insert_new(blocks, 0, json_pack(
 			    "{s:s,s:s}", "type", "text", "text",
 			    "(see attached image)"));
-		put(o, "content", blocks);
+		wire_put(o, "content", blocks);
 	}
 	dbuf_clear(&d);
 	if (json_is_true(json_object_get(m, "isError")))
-		put(o, "is_error", json_true());
+		wire_put(o, "is_error", json_true());
 	return o;
 }
 
@@ -261,7 +250,7 @@ build_messages(const struct builder *b)
 			}
 			i--;
 			o = json_pack("{s:s}", "role", "user");
-			put(o, "content", blocks);
+			wire_put(o, "content", blocks);
 			json_array_append_new(msgs, o);
 		}
 	}
@@ -294,9 +283,10 @@ build_tools(const struct builder *b)
 		t = json_array_get(b->ctx->tools, i);
 		schema = json_object_get(t, "parameters");
 		o = json_object();
-		put_text(o, "name", json_text(t, "name", ""));
-		put_text(o, "description", json_text(t, "description", ""));
-		put(o, "input_schema", json_is_object(schema) ?
+		wire_put_text(o, "name", json_text(t, "name", ""));
+		wire_put_text(o, "description", json_text(t, "description",
+		    ""));
+		wire_put(o, "input_schema", json_is_object(schema) ?
 		    json_incref((json_t *)(uintptr_t)schema) :
 		    json_pack("{s:s,s:{}}", "type", "object", "properties"));
 		json_array_append_new(out, o);
@@ -338,10 +328,11 @@ build_thinking(struct builder *b, json_t *body, uint64_t max_tokens)
 	if (level > 0 && b->m->reasoning && strcmp(wire_compat_text(b->m,
 	    "thinking", is_adaptive(b->m->id) ? "adaptive" : "budget"),
 	    "adaptive") == 0) {
-		put(body, "max_tokens", json_integer((json_int_t)max_tokens));
-		put(body, "thinking", json_pack("{s:s,s:s}", "type",
+		wire_put(body, "max_tokens",
+		    json_integer((json_int_t)max_tokens));
+		wire_put(body, "thinking", json_pack("{s:s,s:s}", "type",
 		    "adaptive", "display", "summarized"));
-		put(body, "output_config", json_pack("{s:s}", "effort",
+		wire_put(body, "output_config", json_pack("{s:s}", "effort",
 		    efforts[level]));
 		b->thinking = true;
 		return;
@@ -356,9 +347,9 @@ build_thinking(struct builder *b, json_t *body, uint64_t max_tokens)
 			    1024;
 		b->thinking = budget >= 1024 && budget < max_tokens;
 	}
-	put(body, "max_tokens", json_integer((json_int_t)max_tokens));
+	wire_put(body, "max_tokens", json_integer((json_int_t)max_tokens));
 	if (b->thinking)
-		put(body, "thinking", json_pack("{s:s,s:I}", "type",
+		wire_put(body, "thinking", json_pack("{s:s,s:I}", "type",
 		    "enabled", "budget_tokens", (json_int_t)budget));
 }
 
@@ -425,33 +416,34 @@ anthropic_build(const struct provider_model *m,
 	read_cache_options(&b);
 
 	body = json_object();
-	put_text(body, "model", m->id);
+	wire_put_text(body, "model", m->id);
 	build_thinking(&b, body, wire_max_tokens(m, o));
-	put(body, "stream", json_true());
+	wire_put(body, "stream", json_true());
 	if (ctx->system[0] != '\0') {
 		system = json_array();
 		block = json_object();
-		put_text(block, "type", "text");
-		put_text(block, "text", ctx->system);
+		wire_put_text(block, "type", "text");
+		wire_put_text(block, "text", ctx->system);
 		put_cache_point(&b, block);
 		json_array_append_new(system, block);
-		put(body, "system", system);
+		wire_put(body, "system", system);
 	}
-	put(body, "messages", build_messages(&b));
+	wire_put(body, "messages", build_messages(&b));
 	if (json_array_size(ctx->tools) > 0) {
-		put(body, "tools", build_tools(&b));
+		wire_put(body, "tools", build_tools(&b));
 		v = json_object_get(o->params, "toolChoice");
 		if (json_is_string(v))
-			put(body, "tool_choice", json_pack("{s:O}", "type", v));
+			wire_put(body, "tool_choice", json_pack("{s:O}",
+			    "type", v));
 		else if (json_is_object(v))
-			put(body, "tool_choice", json_incref(
+			wire_put(body, "tool_choice", json_incref(
 			    (json_t *)(uintptr_t)v));
 	}
 	v = json_object_get(o->params, "temperature");
 	if (t < 0 && json_is_number(v))
 		t = json_number_value(v);
 	if (t >= 0 && !b.thinking)
-		put(body, "temperature", json_real(t));
+		wire_put(body, "temperature", json_real(t));
 
 	strlcpy(rq->method, "POST", sizeof(rq->method));
 	strlcpy(rq->path, wire_base_ends(m, "/v1") ? "/messages" :

@@ -9,6 +9,7 @@
 
 #include "agentd/json_load.h"
 #include "agentd/providers/builtin.h"
+#include "agentd/providers/wire.h"
 
 #define DELTA_MIN	12	/* code points, EP-6 */
 #define DELTA_MAX	24
@@ -379,25 +380,7 @@ bmsg_role(const json_t *msg)
 int
 bmsg_text(const json_t *msg, struct dbuf *out)
 {
-	const json_t	*content = json_object_get(msg, "content"), *b, *t;
-	size_t		 i;
-	bool		 first = true;
-
-	if (json_is_string(content))
-		return dbuf_put(out, json_string_value(content),
-		    json_string_length(content));
-	for (i = 0; i < json_array_size(content); i++) {
-		b = json_array_get(content, i);
-		t = json_object_get(b, "text");
-		if (strcmp(json_text(b, "type", ""), "text") != 0 ||
-		    !json_is_string(t))
-			continue;
-		if (!first)
-			dbuf_putc(out, '\n');
-		first = false;
-		dbuf_put(out, json_string_value(t), json_string_length(t));
-	}
-	return dbuf_err(out) ? -1 : 0;
+	return wire_text(json_object_get(msg, "content"), out);
 }
 
 /* The end of the line at p. */

@@ -44,18 +44,6 @@ struct builder {
 	int				 level;
 };
 
-static void
-put(json_t *o, const char *key, json_t *v)
-{
-	json_object_set_new_nocheck(o, key, v);
-}
-
-static void
-put_text(json_t *o, const char *key, const char *v)
-{
-	json_object_set_new_nocheck(o, key, json_string(v));
-}
-
 /* --- quirks ---------------------------------------------------------------- */
 
 static bool
@@ -185,7 +173,7 @@ put_id(const struct builder *b, json_t *o, const char *key, const char *id)
 		memcpy(buf, id, n);
 		buf[n] = '\0';
 	}
-	put_text(o, key, buf);
+	wire_put_text(o, key, buf);
 }
 
 /* --- messages -------------------------------------------------------------- */
@@ -235,7 +223,7 @@ add_user(const struct builder *b, json_t *msgs, const json_t *m)
 			dbuf_clear(&d);
 			return;
 		}
-		put(o, "content", json_stringn(dbuf_str(&d), d.n));
+		wire_put(o, "content", json_stringn(dbuf_str(&d), d.n));
 	} else {
 		parts = json_array();
 		for (i = 0; i < json_array_size(content); i++) {
@@ -248,7 +236,7 @@ add_user(const struct builder *b, json_t *msgs, const json_t *m)
 				    json_string_value(t),
 				    json_string_length(t)));
 		}
-		put(o, "content", parts);
+		wire_put(o, "content", parts);
 	}
 	dbuf_clear(&d);
 	json_array_append_new(msgs, o);
@@ -271,16 +259,16 @@ tool_calls(const struct builder *b, const json_t *content)
 		    strdup("{}");
 		o = json_object();
 		put_id(b, o, "id", json_text(e, "id", ""));
-		put_text(o, "type", "function");
+		wire_put_text(o, "type", "function");
 		if (strcmp(wire_compat_text(b->m, "toolCallArgumentsEncoding",
 		    "string"), "object") == 0)
-			put(o, "function", json_pack("{s:s,s:o}", "name",
+			wire_put(o, "function", json_pack("{s:s,s:o}", "name",
 			    json_text(e, "name", ""), "arguments",
 			    json_is_object(args) ?
 			    json_incref((json_t *)(uintptr_t)args) :
 			    json_object()));
 		else
-			put(o, "function", json_pack("{s:s,s:s}", "name",
+			wire_put(o, "function", json_pack("{s:s,s:s}", "name",
 			    json_text(e, "name", ""), "arguments",
 			    s == NULL ? "{}" : s));
 		free(s);
@@ -326,7 +314,7 @@ put_thoughts(const struct builder *b, json_t *o, const json_t *m,
 	    strcmp(field, "reasoning_text") != 0)
 		field = "reasoning_content";
 	if (b->q.replay_reasoning && (d.n > 0 || wire_has_calls(m)) && same)
-		put(o, field, json_stringn(dbuf_str(&d), d.n));
+		wire_put(o, field, json_stringn(dbuf_str(&d), d.n));
 	dbuf_clear(&d);
 }
 
@@ -339,7 +327,7 @@ add_assistant(const struct builder *b, json_t *msgs, const json_t *m)
 	o = json_pack("{s:s}", "role", "assistant");
 	dbuf_init(&d, PROVIDER_BODY_MAX);
 	calls = tool_calls(b, json_object_get(m, "content"));
-	put(o, "content", json_null());		/* its place in the order */
+	wire_put(o, "content", json_null());	/* its place in the order */
 	put_thoughts(b, o, m, &d);
 	if (d.n > 0)
 		dbuf_putc(&d, '\n');
@@ -347,11 +335,11 @@ add_assistant(const struct builder *b, json_t *msgs, const json_t *m)
 	while (d.n > 0 && d.p[d.n - 1] == '\n')
 		d.n--;
 	if (d.n > 0)
-		put(o, "content", json_stringn(dbuf_str(&d), d.n));
+		wire_put(o, "content", json_stringn(dbuf_str(&d), d.n));
 	else if (b->q.string_content)
-		put(o, "content", json_string(""));
+		wire_put(o, "content", json_string(""));
 	if (json_array_size(calls) > 0)
-		put(o, "tool_calls", calls);
+		wire_put(o, "tool_calls", calls);
 	else
 		json_decref(calls);
 	if (d.n == 0 && !wire_has_calls(m))
@@ -391,8 +379,8 @@ add_results(const struct builder *b, json_t *msgs, size_t *i)
 		o = json_pack("{s:s}", "role", "tool");
 		put_id(b, o, "tool_call_id", json_text(m, "toolCallId", ""));
 		if (b->q.result_name)
-			put_text(o, "name", json_text(m, "toolName", ""));
-		put(o, "content", json_stringn(dbuf_str(&d), d.n));
+			wire_put_text(o, "name", json_text(m, "toolName", ""));
+		wire_put(o, "content", json_stringn(dbuf_str(&d), d.n));
 		json_array_append_new(msgs, o);
 		dbuf_clear(&d);
 	}
@@ -435,9 +423,9 @@ add_cache_point(json_t *msgs)
 			continue;
 		part = text_part(json_string_value(content),
 		    json_string_length(content));
-		put(part, "cache_control", json_pack("{s:s}", "type",
+		wire_put(part, "cache_control", json_pack("{s:s}", "type",
 		    "ephemeral"));
-		put(m, "content", json_pack("[o]", part));
+		wire_put(m, "content", json_pack("[o]", part));
 		return;
 	}
 }
@@ -486,16 +474,17 @@ build_tools(const struct builder *b)
 		t = json_array_get(b->ctx->tools, i);
 		schema = json_object_get(t, "parameters");
 		f = json_object();
-		put_text(f, "name", json_text(t, "name", ""));
-		put_text(f, "description", json_text(t, "description", ""));
-		put(f, "parameters", json_is_object(schema) ?
+		wire_put_text(f, "name", json_text(t, "name", ""));
+		wire_put_text(f, "description", json_text(t, "description",
+		    ""));
+		wire_put(f, "parameters", json_is_object(schema) ?
 		    json_incref((json_t *)(uintptr_t)schema) :
 		    json_pack("{s:s,s:{}}", "type", "object", "properties"));
 		if (b->q.strict)
-			put(f, "strict", json_false());
+			wire_put(f, "strict", json_false());
 		o = json_object();
-		put_text(o, "type", "function");
-		put(o, "function", f);
+		wire_put_text(o, "type", "function");
+		wire_put(o, "function", f);
 		json_array_append_new(out, o);
 	}
 	return out;
@@ -518,19 +507,19 @@ build_thinking(const struct builder *b, json_t *body)
 	    false))
 		effort = "high";
 	if (strcmp(f, "zai") == 0 || strcmp(f, "deepseek") == 0)
-		put(body, "thinking", json_pack("{s:s}", "type", on ?
+		wire_put(body, "thinking", json_pack("{s:s}", "type", on ?
 		    "enabled" : "disabled"));
 	else if (strcmp(f, "qwen") == 0)
-		put(body, "enable_thinking", json_boolean(on));
+		wire_put(body, "enable_thinking", json_boolean(on));
 	else if (strcmp(f, "qwen-chat-template") == 0)
-		put(body, "chat_template_kwargs", json_pack("{s:b}",
+		wire_put(body, "chat_template_kwargs", json_pack("{s:b}",
 		    "enable_thinking", on));
 	else if (strcmp(f, "openrouter") == 0) {
 		if (on)
-			put(body, "reasoning", json_pack("{s:s}", "effort",
+			wire_put(body, "reasoning", json_pack("{s:s}", "effort",
 			    effort));
 	} else if (on && b->q.effort)
-		put_text(body, "reasoning_effort", effort);
+		wire_put_text(body, "reasoning_effort", effort);
 }
 
 static int
@@ -553,41 +542,43 @@ openai_build(const struct provider_model *m,
 	read_quirks(&b);
 
 	body = json_object();
-	put_text(body, "model", m->id);
-	put(body, "stream", json_true());
+	wire_put_text(body, "model", m->id);
+	wire_put(body, "stream", json_true());
 	if (b.q.stream_usage)
-		put(body, "stream_options", json_pack("{s:b}",
+		wire_put(body, "stream_options", json_pack("{s:b}",
 		    "include_usage", 1));
 	if (b.q.store)
-		put(body, "store", json_false());
-	put(body, "messages", build_messages(&b, &calls));
+		wire_put(body, "store", json_false());
+	wire_put(body, "messages", build_messages(&b, &calls));
 	if (b.q.tools && (json_array_size(ctx->tools) > 0 || calls)) {
 		/* PR-12: empty when only the history has calls. */
-		put(body, "tools", build_tools(&b));
+		wire_put(body, "tools", build_tools(&b));
 		v = json_object_get(o->params, "toolChoice");
 		if (v == NULL)
 			v = json_object_get(o->params, "tool_choice");
 		if (v != NULL && json_array_size(ctx->tools) > 0)
-			put(body, "tool_choice", json_incref(
+			wire_put(body, "tool_choice", json_incref(
 			    (json_t *)(uintptr_t)v));
 	}
-	put(body, b.q.max_tokens_old ? "max_tokens" : "max_completion_tokens",
+	wire_put(body, b.q.max_tokens_old ? "max_tokens" :
+	    "max_completion_tokens",
 	    json_integer((json_int_t)wire_max_tokens(m, o)));
 	v = json_object_get(o->params, "temperature");
 	if (t < 0 && json_is_number(v))
 		t = json_number_value(v);
 	if (t >= 0 && b.q.temperature)
-		put(body, "temperature", json_real(t));
+		wire_put(body, "temperature", json_real(t));
 	build_thinking(&b, body);
 	v = wire_compat(m, "openRouterRouting");
 	if (json_is_object(v))
-		put(body, "provider", json_incref((json_t *)(uintptr_t)v));
+		wire_put(body, "provider", json_incref((json_t *)(uintptr_t)v));
 	/* R9 extra_body: what this server understands beyond. */
 	extra = json_incref(json_object_get(o->params, "extra_body"));
 	json_object_foreach(extra, key, v)
 		if (strcmp(key, "messages") != 0 && strcmp(key, "model") != 0
 		    && strcmp(key, "stream") != 0)
-			put(body, key, json_incref((json_t *)(uintptr_t)v));
+			wire_put(body, key,
+			    json_incref((json_t *)(uintptr_t)v));
 	json_decref(extra);
 
 	strlcpy(rq->method, "POST", sizeof(rq->method));

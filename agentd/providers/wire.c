@@ -77,6 +77,18 @@ wire_count_images(const json_t *content)
 	return n;
 }
 
+void
+wire_put(json_t *o, const char *key, json_t *v)
+{
+	json_object_set_new_nocheck(o, key, v);
+}
+
+void
+wire_put_text(json_t *o, const char *key, const char *v)
+{
+	wire_put(o, key, json_string(v));
+}
+
 uint64_t
 wire_max_tokens(const struct provider_model *m,
     const struct provider_options *o)

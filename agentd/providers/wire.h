@@ -24,6 +24,10 @@ bool	 wire_has_calls(const json_t *msg);
 int	 wire_text(const json_t *content, struct dbuf *);
 size_t	 wire_count_images(const json_t *content);
 
+/* A member of an object under construction; takes the value over. */
+void	 wire_put(json_t *object, const char *key, json_t *value);
+void	 wire_put_text(json_t *object, const char *key, const char *text);
+
 /* min(model, 32000), or what was asked for. */
 uint64_t wire_max_tokens(const struct provider_model *,
 	    const struct provider_options *);
