@@ -56,7 +56,7 @@ struct proc {
 	struct m_proc_ready	 ready;		/* facts; its text is below */
 	char			 ready_detail[513];
 	char			 stat_detail[513];
-	char			 last_exit[256];
+	char			 last_exit[512];
 	bool			 violated;	/* killed for misbehaviour */
 	size_t			 index;		/* proc.N of the index */
 	bool			 wanted;	/* in the current generation */
@@ -104,6 +104,7 @@ const char *listen_url(void);		/* "http://127.0.0.1:18789/" */
 /* spawn.c: clone3, descriptors, exec.  The process is then STARTING and has
  * its PROC_SANDBOX queued.  0, or -1 with errno. */
 int	 spawn_start(struct proc *);
+void	 spawn_exit_text(const struct proc *, int status, char *, size_t);
 
 /* proc.c: the table and the life of each entry. */
 struct proc *proc_new(enum role, const char *instance);

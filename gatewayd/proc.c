@@ -241,8 +241,8 @@ proc_ended_cb(evutil_socket_t fd, short what, void *arg)
 	p->pidfd = -1;
 	evtimer_del(p->timer);
 	if (si.si_code == CLD_EXITED)
-		snprintf(p->last_exit, sizeof(p->last_exit),
-		    "exited with status %d", si.si_status);
+		spawn_exit_text(p, si.si_status, p->last_exit,
+		    sizeof(p->last_exit));
 	else
 		snprintf(p->last_exit, sizeof(p->last_exit),
 		    "ended by signal %d (%s)%s", si.si_status,
