@@ -39,6 +39,7 @@ class Rig:
         self.parcel = {k: v for k, v in self.parcel.items() if v is not None}
         self.auto = auto            # status of every CH_INBOUND_ACK, or None
         self.refuse = False         # CN_OPEN is answered with an error
+        self.refused = 0            # how often that was done
         self.lock = threading.RLock()
         self.got = []               # messages of the router's link, in order
         self.mounts = [(self.dir, mount)]
@@ -87,6 +88,7 @@ class Rig:
     def _broker(self, link, m):
         try:
             if self.refuse:
+                self.refused += 1
                 raise ConnectionRefusedError("refused by the test")
             s = socket.create_connection(("127.0.0.1", self.fake.port), 5)
         except OSError as e:
@@ -134,28 +136,33 @@ class Rig:
             return [m for m in self.got if m.name == name and
                     all(m.fields[k] == v for k, v in match.items())]
 
-    def wait(self, name, n=1, timeout=20, **match):
+    def wait(self, name, n=1, timeout=60, **match):
         """The nth such message."""
+        return self.until(lambda: self.of(name, **match)[n - 1:n],
+                          f"{name} #{n} {match}", timeout)[0]
+
+    def wait_state(self, state, timeout=60, detail=""):
+        """Until the last report is of that state and says so."""
+        def last():
+            s = self.of("CH_STATE")[-1:]
+            return s[0] if s and s[0].state == STATE[state] and \
+                detail in s[0].detail else None
+        return self.until(last, f"{state} {detail}", timeout)
+
+    def wait_output(self, text, timeout=60):
+        """Until this process has logged that."""
+        self.until(lambda: text in self.w.output(), text, timeout)
+
+    def until(self, cond, what, timeout=60):
         end = time.monotonic() + timeout
         while time.monotonic() < end:
-            found = self.of(name, **match)
-            if len(found) >= n:
-                return found[n - 1]
+            v = cond()
+            if v:
+                return v
             if not self.w.alive():
                 raise AssertionError("channeld ended: " + self.w.output())
             time.sleep(0.005)
-        raise AssertionError(f"no {name} #{n} {match}: got {self.got!r}\n"
-                             f"{self.w.output()}")
-
-    def wait_state(self, state, timeout=20):
-        """Until the last report is of that state."""
-        end = time.monotonic() + timeout
-        while time.monotonic() < end:
-            s = self.of("CH_STATE")
-            if s and s[-1].state == STATE[state]:
-                return s[-1]
-            time.sleep(0.005)
-        raise AssertionError(f"not {state}: {self.of('CH_STATE')[-3:]!r}\n"
+        raise AssertionError(f"no {what}: got {self.got[-20:]!r}\n"
                              f"{self.w.output()}")
 
     def texts(self):

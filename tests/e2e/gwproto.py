@@ -316,7 +316,7 @@ class Link:
                     array.array("i", fds))]
         self.sock.sendmsg([data], anc)
 
-    def recv(self, timeout=10.0):
+    def recv(self, timeout=60.0):
         """Next message; None at the end of the link; TimeoutError."""
         if not select.select([self.sock], [], [], timeout)[0]:
             raise TimeoutError("no message")
@@ -343,7 +343,7 @@ class Link:
         return Message(desc, decode(desc, data[HEADER.size:], fds), fds,
                        corr, flags, seq)
 
-    def expect(self, *names, timeout=10.0, skip=()):
+    def expect(self, *names, timeout=60.0, skip=()):
         """Next message, which must be one of names; skips those in skip."""
         while True:
             m = self.recv(timeout)

@@ -57,7 +57,7 @@ class Worker:
         self.endpoint = 100
         self.ready = None
 
-    def start(self, timeout=10):
+    def start(self, timeout=60):
         self.ctl, ctl_child = gwproto.pair()
         log_ours, log_child = gwproto.pair()
         parcel = gwproto.parcel_make(self.parcel) \
@@ -128,7 +128,16 @@ class Worker:
         self.ctl, self.peers = None, {}
         return status
 
-    def quit(self, timeout=10):
+    def verbose(self):
+        """It logs everything from now on."""
+        self.ctl.send("PROC_VERBOSE", level=5)
+
+    def drain(self):
+        """It ends what it has begun and begins nothing new."""
+        self.ctl.send("PROC_DRAIN", deadline_ms=60000)
+        self.ctl.expect("PROC_DRAINED", timeout=60)
+
+    def quit(self, timeout=60):
         """An orderly end: PROC_QUIT; the exit status."""
         self.ctl.send("PROC_QUIT")
         end = time.monotonic() + timeout
