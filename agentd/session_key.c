@@ -179,55 +179,7 @@ session_key_kind(struct str key)
 }
 
 bool
-session_key_is_main(struct str key)
-{
-	struct str	 agent, rest;
-
-	return session_key_split(key, &agent, &rest) && str_eqs(rest, "main");
-}
-
-bool
-session_key_is_subagent(struct str key)
-{
-	struct str	 agent, rest;
-
-	return session_key_split(key, &agent, &rest) &&
-	    str_prefix(rest, "subagent:");
-}
-
-bool
 session_key_is_thread(struct str key)
 {
 	return contains(key, ":thread:") || contains(key, ":topic:");
-}
-
-struct str
-session_key_parent(struct str key)
-{
-	size_t	 i;
-
-	for (i = key.n; i-- > 0; ) {
-		struct str tail = { key.p + i, key.n - i };
-
-		if (str_prefix(tail, ":thread:") || str_prefix(tail, ":topic:"))
-			return (struct str){ key.p, i };
-	}
-	return key;
-}
-
-struct str
-session_key_channel(struct str key)
-{
-	struct str	 agent, rest, first, second, none = { "", 0 };
-
-	if (!session_key_split(key, &agent, &rest) ||
-	    !next_part(&rest, &first) || !next_part(&rest, &second))
-		return none;
-	if (str_eqs(second, "dm") || str_eqs(second, "group") ||
-	    str_eqs(second, "channel") || str_eqs(second, "slash"))
-		return first;
-	/* <channel>:<account>:dm:<peer> */
-	if (next_part(&rest, &agent) && str_eqs(agent, "dm"))
-		return first;
-	return none;
 }

@@ -31,14 +31,7 @@ int	 session_key_canon(struct str raw, const char *agent, bool global,
 bool	 session_key_split(struct str key, struct str *agent,
 	    struct str *rest);
 enum session_kind session_key_kind(struct str key);
-bool	 session_key_is_main(struct str key);
-bool	 session_key_is_subagent(struct str key);
 bool	 session_key_is_thread(struct str key);
-/* The text before the last ":thread:" or ":topic:"; the key itself when it is
- * no thread. */
-struct str session_key_parent(struct str key);
-/* "telegram" of agent:main:telegram:group:1; empty when the key names none. */
-struct str session_key_channel(struct str key);
 /* Lower case, runs of other characters become one '-', edges trimmed, at most
  * 64; "main" when nothing is left. */
 void	 agent_id_normalise(struct str raw, char out[AGENT_ID_MAX + 1]);

@@ -361,12 +361,6 @@ transcript_dirty(const struct transcript *t)
 	return t->dirty;
 }
 
-const char *
-transcript_leaf(const struct transcript *t)
-{
-	return t->leaf;
-}
-
 void
 transcript_branch(struct transcript *t, const char *id)
 {

@@ -63,12 +63,11 @@ int	 transcript_offer(struct transcript *, char **p, size_t *n,
 	    int64_t *at);
 /* What was offered is safe now; or it is not. */
 void	 transcript_taken(struct transcript *, bool taken);
-/* Puts bytes back, with the file when they are its first: 1, or 0 when they are all there, or -1 with errno, EBADMSG
- * when the file is not the one they belong to. */
+/* Puts bytes back, with the file when they are its first: 1, or 0 when they
+ * are all there, or -1 with errno, EBADMSG when the file is not the one they
+ * belong to. */
 int	 transcript_restore(int dirfd, const char *name, const char *p,
 	    size_t n, int64_t at);
-/* Id of the last entry, "" when there is none. */
-const char *transcript_leaf(const struct transcript *);
 /* The next entry hangs below that one instead of below the leaf; "" for
  * none. */
 void	 transcript_branch(struct transcript *, const char *id);

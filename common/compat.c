@@ -83,12 +83,6 @@ fd_nonblock(int fd)
 	return fl & O_NONBLOCK ? 0 : fcntl(fd, F_SETFL, fl | O_NONBLOCK);
 }
 
-int
-fd_cloexec(int fd, bool on)
-{
-	return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0);
-}
-
 static uint64_t
 clock_ms(clockid_t id)
 {

@@ -36,7 +36,6 @@ int	 timingsafe_memcmp(const void *a, const void *b, size_t n);
 
 /* Sets or clears a descriptor flag; 0, or -1 with errno. */
 int	 fd_nonblock(int fd);
-int	 fd_cloexec(int fd, bool on);
 
 /* Monotonic and wall-clock milliseconds. */
 uint64_t mono_ms(void);

@@ -167,18 +167,3 @@ http_body_feed(struct http_body *b, const char *p, size_t n, size_t *used,
 	}
 	return HTTP_BODY_BAD;
 }
-
-bool
-http_body_eof_ok(const struct http_body *b)
-{
-	switch (b->kind) {
-	case HTTP_BODY_NONE:
-	case HTTP_BODY_CLOSE:
-		return true;
-	case HTTP_BODY_LENGTH:
-		return b->left == 0;
-	case HTTP_BODY_CHUNKED:
-		return b->state == CHUNK_DONE;
-	}
-	return false;
-}

@@ -112,8 +112,6 @@ void	 http_body_init(struct http_body *, const struct http_head *);
  */
 enum http_body_result http_body_feed(struct http_body *, const char *p,
 	    size_t n, size_t *used, struct str *data);
-/* The stream ended: is the body whole? */
-bool	 http_body_eof_ok(const struct http_body *);
 
 /*
  * The one normal form of a request target (T09): path without query, decoded

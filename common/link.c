@@ -46,7 +46,6 @@ struct link {
 	STAILQ_HEAD(, packet)	 queue;
 	size_t			 queued;
 	uint32_t		 seq_in, seq_out;
-	unsigned int		 paused;
 	bool			 full;		/* drained() is owed */
 	bool			 closing;	/* freed by a zero timer */
 };
@@ -490,22 +489,8 @@ link_read_cb(evutil_socket_t fd, short what, void *arg)
 	int		 i;
 
 	for (i = 0; i < LINK_BATCH; i++)
-		if (l->paused > 0 || link_read(l) != 1)
+		if (link_read(l) != 1)
 			return;
-}
-
-void
-link_pause(struct link *l)
-{
-	if (l->paused++ == 0 && !l->closing)
-		event_del(l->rev);
-}
-
-void
-link_resume(struct link *l)
-{
-	if (l->paused > 0 && --l->paused == 0 && !l->closing)
-		event_add(l->rev, NULL);
 }
 
 /* --- the end ------------------------------------------------------------ */

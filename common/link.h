@@ -11,9 +11,11 @@
  * a violation: the link is dropped and `gone` is called with its reason.
  *
  * Back-pressure: what the kernel does not take is queued here.  link_full() is
- * true from LINK_HIGH queued bytes on; then stop reading whatever feeds this
- * link (link_pause on the source), and go on when `drained` is called (below
- * LINK_LOW).  At LINK_MAX link_send fails with ENOBUFS.
+ * true from LINK_HIGH queued bytes on; then take nothing new for this link, drop
+ * what may be dropped, grant no credit to who feeds it, and go on when
+ * `drained` is called (below LINK_LOW).  No link is left unread meanwhile: what
+ * else comes over it would wait too, and two that wait for each other wait for
+ * ever.  At LINK_MAX link_send fails with ENOBUFS.
  */
 #ifndef COMMON_LINK_H
 #define COMMON_LINK_H
@@ -62,8 +64,6 @@ int	 link_send_fds(struct link *, uint16_t type, const void *value,
 /* A number that no request of this process used yet; never 0. */
 uint64_t link_corr(void);
 
-void	 link_pause(struct link *);	/* stop reading; counts */
-void	 link_resume(struct link *);
 bool	 link_full(const struct link *);
 size_t	 link_queued(const struct link *);	/* bytes */
 /* Tries once to write what is queued, without an event loop. */

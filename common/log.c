@@ -90,11 +90,9 @@ name(const char *fmt, ...)						\
 
 LOG_FN(log_warn, LOG_LEVEL_WARN, strerror(errno))
 LOG_FN(log_warnx, LOG_LEVEL_WARN, NULL)
-LOG_FN(log_error, LOG_LEVEL_ERROR, strerror(errno))
 LOG_FN(log_errorx, LOG_LEVEL_ERROR, NULL)
 LOG_FN(log_info, LOG_LEVEL_INFO, NULL)
 LOG_FN(log_debug, LOG_LEVEL_DEBUG, NULL)
-LOG_FN(log_trace, LOG_LEVEL_TRACE, NULL)
 
 void
 fatal(const char *fmt, ...)

@@ -238,18 +238,6 @@ num_parse_unit(struct str s, uint64_t max, uint64_t *out,
 }
 
 int
-num_parse_size(struct str s, uint64_t max, uint64_t *out)
-{
-	static const struct num_unit units[] = {
-		{ "b", 1 }, { "k", 1024 }, { "kb", 1024 },
-		{ "m", 1 << 20 }, { "mb", 1 << 20 },
-		{ "g", 1 << 30 }, { "gb", 1 << 30 }, { NULL, 0 }
-	};
-
-	return num_parse_unit(s, max, out, units);
-}
-
-int
 num_parse_duration_ms(struct str s, uint64_t max, uint64_t *out)
 {
 	static const struct num_unit units[] = {

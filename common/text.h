@@ -48,7 +48,6 @@ int	 num_parse(struct str, int64_t min, int64_t max, int64_t *);
 int	 num_parse_u64(struct str, uint64_t max, uint64_t *);
 /* "64k", "10m", "1g" (1024), plain bytes; "10m", "2h", "500ms", "1d", plain
  * milliseconds.  0, or -1 as above. */
-int	 num_parse_size(struct str, uint64_t max, uint64_t *);
 int	 num_parse_duration_ms(struct str, uint64_t max, uint64_t *);
 
 /* Valid UTF-8 without overlongs, surrogates or values over U+10FFFF. */

@@ -17,26 +17,8 @@ static const struct {
 	const char	*dflt, *help;
 } rows[] = {
 #define KEY(path, type, flags, dflt, help) { path, type, flags, dflt, help },
-#define RELOAD(prefix, class)
 #include "gatewayd/config/keys.def"
 #undef KEY
-#undef RELOAD
-};
-
-static const struct {
-	const char	*prefix, *class;
-} reloads[] = {
-#define KEY(path, type, flags, dflt, help)
-#define NONE	"none"
-#define HOT	"hot"
-#define RESTART	"restart"
-#define RELOAD(prefix, class)	{ prefix, class },
-#include "gatewayd/config/keys.def"
-#undef KEY
-#undef RELOAD
-#undef NONE
-#undef HOT
-#undef RESTART
 };
 
 #define NROWS	(sizeof(rows) / sizeof(rows[0]))
@@ -400,20 +382,6 @@ keys_nearest(const struct key_node *n, struct str name)
 	    str_copy(best, buf, sizeof(buf)) == -1)
 		return NULL;
 	return buf;
-}
-
-const char *
-keys_reload(const char *path)
-{
-	size_t	 i, n;
-
-	for (i = 0; i < sizeof(reloads) / sizeof(reloads[0]); i++) {
-		n = strlen(reloads[i].prefix);
-		if (n == 0 || (strncmp(path, reloads[i].prefix, n) == 0 &&
-		    (path[n] == '\0' || path[n] == '.')))
-			return reloads[i].class;
-	}
-	return "restart";
 }
 
 static bool

@@ -66,8 +66,6 @@ const char *keys_nearest(const struct key_node *, struct str name);
 /* Does the table have rows at all that the walk cannot reach, shapes that do
  * not exist, types that do not parse?  For the test: NULL, or what. */
 const char *keys_check(void);
-/* "none", "hot", "restart" for a dotted path. */
-const char *keys_reload(const char *path);
 /* Names that hold secrets by habit: token, password, apiKey, ... */
 bool	 keys_name_is_secret(struct str name);
 /* Row i of keys.def; false behind the last. */

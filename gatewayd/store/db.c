@@ -129,12 +129,6 @@ db_open(const char *dir)
 	return -1;
 }
 
-bool
-db_ready(void)
-{
-	return db != NULL;
-}
-
 void
 db_close(void)
 {

@@ -55,7 +55,6 @@ struct auth_verdict {
 /* db.c: one SQLite file, WAL, synchronous FULL.  0, or -1 with errno. */
 int	 db_open(const char *dir);
 void	 db_close(void);
-bool	 db_ready(void);
 /* A prepared statement with its values bound by fmt: s struct str *, t char *,
  * i int64_t, n NULL.  NULL after a logged error. */
 sqlite3_stmt *db_query(const char *sql, const char *fmt, ...);

@@ -263,7 +263,6 @@ order_spawn(json_t *o)
 	}
 	for (i = 0; i < 2; i++)
 		if (j->fd[i] != -1) {
-			fd_cloexec(j->fd[i], true);
 			fd_nonblock(j->fd[i]);
 			j->ev[i] = event_new(base, j->fd[i],
 			    EV_READ | EV_PERSIST, out_cb, j);

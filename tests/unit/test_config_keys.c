@@ -72,11 +72,6 @@ test_walk(void **state)
 	    STR_LIT("bottoken")), "botToken");
 	assert_null(keys_nearest(keys_root(), STR_LIT("xyzzyplugh")));
 	assert_null(keys_nearest(keys_root(), STR_LIT("")));
-	assert_string_equal(keys_reload("gateway.reload.mode"), "none");
-	assert_string_equal(keys_reload("gateway.port"), "restart");
-	assert_string_equal(keys_reload("channels.telegram.botToken"), "hot");
-	assert_string_equal(keys_reload("channels.whatsapp"), "none");
-	assert_string_equal(keys_reload("channelsx"), "restart");
 }
 
 static void

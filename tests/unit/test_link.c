@@ -318,14 +318,13 @@ test_queue_marks(void **state)
 
 	(void)state;
 	pair(&r, &a);
-	link_pause(a.l);
+	/* The loop does not run: nothing is read. */
 	t = turn(30000);
 	while (send_ag_turn(r.l, &t, 1, 0) == 0)
 		sent++;
 	assert_int_equal(errno, ENOBUFS);
 	assert_true(link_full(r.l));
 	assert_true(link_queued(r.l) <= LINK_MAX);
-	link_resume(a.l);
 	while (a.got < sent)
 		event_base_loop(base, EVLOOP_NONBLOCK);
 	spin();

@@ -76,7 +76,7 @@ test_refused(void **state)
 static void
 test_parts(void **state)
 {
-	struct str	 agent, rest, s;
+	struct str	 agent, rest;
 
 	(void)state;
 	assert_true(session_key_split(str_of("agent:main:telegram:dm:1"),
@@ -84,20 +84,10 @@ test_parts(void **state)
 	assert_true(str_eqs(agent, "main"));
 	assert_true(str_eqs(rest, "telegram:dm:1"));
 	assert_false(session_key_split(str_of("global"), &agent, &rest));
-	assert_true(session_key_is_main(str_of("agent:x:main")));
-	assert_false(session_key_is_main(str_of("agent:x:main:thread:1")));
-	assert_true(session_key_is_subagent(str_of("agent:x:subagent:1")));
 	assert_int_equal(session_key_kind(str_of("agent:x:discord:channel:1")),
 	    SESSION_GROUP);
 	assert_int_equal(session_key_kind(str_of("agent:x:telegram:dm:1")),
 	    SESSION_DIRECT);
-	s = session_key_parent(str_of("agent:m:telegram:group:-1:topic:7"));
-	assert_true(str_eqs(s, "agent:m:telegram:group:-1"));
-	assert_true(str_eqs(session_key_channel(
-	    str_of("agent:m:telegram:biz:dm:7")), "telegram"));
-	assert_true(str_eqs(session_key_channel(
-	    str_of("agent:m:slack:channel:c")), "slack"));
-	assert_int_equal(session_key_channel(str_of("agent:m:main")).n, 0);
 }
 
 static void
