@@ -117,6 +117,7 @@ on_inbound(struct link *l, struct msg *m)
 	    nfds) == -1) {
 		log_warn("%s: turn", link_name(a->link));
 		rt_inbound_fail(p);
+		return MSG_OK;
 	}
 	log_debug("%s: event %s to agent %s by %s", link_name(l), p->name,
 	    a->id, by);

@@ -49,6 +49,10 @@ test_R07_inbound(void **state)
 	struct msg		*m;
 	size_t			 i;
 	int			 fds[2], *pass = fds;
+	uint8_t			 buf[4096];
+	struct msg		 one;
+	size_t			 nbody;
+	ssize_t			 n;
 
 	(void)state;
 	for (i = 0; i < sizeof(acks) / sizeof(acks[0]); i++) {
@@ -85,6 +89,23 @@ test_R07_inbound(void **state)
 	m = take(&chan, MSG_CH_INBOUND_ACK);
 	assert_int_equal(get_ch_inbound_ack(m, &a), MSG_OK);
 	assert_int_equal(a.status, INBOUND_RETRY);
+	sibling_up(&agent, ROLE_AGENT, "main");
+	/* it ends, and that is not seen before the message is passed on */
+	link_free(agent.far);
+	agent.far = NULL;
+	memset(&one, 0, sizeof(one));
+	one.h.type = MSG_CH_INBOUND;
+	one.h.corr = 8;
+	n = msg_encode(MSG_CH_INBOUND, &v, buf, sizeof(buf), fds, &nbody);
+	assert_true(n > MSG_HEADER);
+	one.payload = buf + MSG_HEADER;
+	one.len = (size_t)n - MSG_HEADER;
+	assert_int_equal(rt_on_chan(chan.near, &one), MSG_OK);
+	m = take(&chan, MSG_CH_INBOUND_ACK);
+	assert_int_equal(m->h.corr, 8);
+	assert_int_equal(get_ch_inbound_ack(m, &a), MSG_OK);
+	assert_int_equal(a.status, INBOUND_RETRY);
+	sibling_down(&agent);
 	sibling_up(&agent, ROLE_AGENT, "main");
 }
 
