@@ -118,10 +118,9 @@ accept_one(int fd, const struct sockaddr_storage *ss)
 		turn_away(fd, 1);
 		return;
 	}
-	/* Everybody on this host, and everybody behind a proxy on it, has one
-	 * address: the limit over all must do there. */
-	if (strcmp(peer, "127.0.0.1") != 0 && strcmp(peer, "::1") != 0 &&
-	    conn_count_of(peer) >= PER_ADDRESS) {
+	/* There the limit over all must do. */
+	if (!locality_is_shared(peer) && conn_count_of(peer) >=
+	    PER_ADDRESS) {
 		if (say_now(&said_share))
 			log_warnx("front: %s: too many connections that did "
 			    "not log in", peer);

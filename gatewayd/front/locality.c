@@ -38,6 +38,12 @@ is_loopback(const char *addr)
 	    (ntohl(in4.s_addr) >> 24) == 127;
 }
 
+bool
+locality_is_shared(const char *addr)
+{
+	return strcmp(addr, "127.0.0.1") == 0 || strcmp(addr, "::1") == 0;
+}
+
 static bool
 in_list(char **list, size_t n, const char *s)
 {

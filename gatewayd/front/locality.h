@@ -31,6 +31,9 @@ struct locality {
 
 /* "127.0.0.1" of ::ffff:127.0.0.1; "" when it is no Internet address. */
 void	 locality_addr(const struct sockaddr_storage *, char out[ADDR_TEXT]);
+/* Everybody on this host, and everybody behind a proxy on it that is not
+ * trusted, has this address: what one of them did is not held against all. */
+bool	 locality_is_shared(const char *addr);
 void	 locality_judge(struct locality *, const struct http_head *,
 	    const char *peer, const struct origin_policy *);
 /* May this upgrade be made?  Only browsers send Origin, and they do not let a

@@ -248,7 +248,9 @@ upgrade_auth_res(struct msg *m)
 	if ((err = get_auth_res(m, &v)) != MSG_OK)
 		return err;
 	c = conn_find(v.conn);
-	if (v.penalty_s > 0 && c != NULL)
+	/* Store refuses the next try of a shared address by itself. */
+	if (v.penalty_s > 0 && c != NULL && !locality_is_shared(
+	    c->from.client))
 		(void)penalty_add(c->from.client, v.penalty_s);
 	/* Gone meanwhile: the router forgets the ticket by itself. */
 	if (c == NULL || c->state != CONN_JUDGED)

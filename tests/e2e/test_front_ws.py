@@ -406,6 +406,13 @@ def test_T17_penalty_of_store(rig):
             pass
     with Http(rig) as h:
         assert h.request("/health")[0] == 200
+    # behind a proxy that nobody trusts: its address is everybody's here
+    with Ws(rig) as w:
+        w.open(headers=[("X-Forwarded-For", "203.0.113.9")])
+        w.req("connect", connect_params(auth={"token": "wrong"}))
+        assert w.closed()[0] == 1008
+    with Http(rig) as h:
+        assert h.request("/health")[0] == 200
 
 
 def test_T17_10000_wrong_tokens(rig):
