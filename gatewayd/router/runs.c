@@ -26,6 +26,15 @@ enum run_state {
 	RUN_DONE		/* kept as the answer to repeats */
 };
 
+/* The same request, while the agent has not said whether it takes it: nothing
+ * may be promised that the agent then refuses. */
+struct repeat {
+	STAILQ_ENTRY(repeat)	 entry;
+	uint64_t		 client;
+	size_t			 id_n;
+	char			 id[];		/* raw JSON */
+};
+
 struct run {
 	TAILQ_ENTRY(run)	 entry;		/* by age, of done or live */
 	struct run		*next;		/* of the bucket */
@@ -38,6 +47,7 @@ struct run {
 	uint64_t		 lost;		/* mono: its agent is away since */
 	uint64_t		 client;	/* who gets the last answer, or 0 */
 	char			*id;		/* raw JSON of its request */
+	STAILQ_HEAD(, repeat)	 repeats;	/* asked: they wait with it */
 	bool			 ok;
 	struct payload		*result;	/* done: payload of the answer */
 	char			*error;		/* done and not ok */
@@ -103,10 +113,57 @@ run_settle(struct run *r)
 	r->id = NULL;
 }
 
+/* Takes the next who waits for the same acknowledgement, NULL at the end; *c
+ * is NULL when that client has left. */
+static struct repeat *
+repeat_next(struct run *r, struct client **c, struct str *id)
+{
+	struct repeat	*rp = STAILQ_FIRST(&r->repeats);
+
+	if (rp == NULL)
+		return NULL;
+	STAILQ_REMOVE_HEAD(&r->repeats, entry);
+	*c = rt_client_find(rp->client);
+	*id = (struct str){ rp->id, rp->id_n };
+	return rp;
+}
+
+static void
+repeat_free(struct repeat *rp, struct client *c)
+{
+	if (c != NULL) {
+		c->pending--;
+		rt_client_settled(c);
+	}
+	free(rp);
+}
+
+static bool
+repeat_wait(struct request *q, struct run *r)
+{
+	struct repeat	*rp;
+
+	if (q->client->pending >= RT_PENDING_CLIENT ||
+	    (rp = malloc(sizeof(*rp) + q->id.n)) == NULL)
+		return false;
+	rp->client = q->client->id;
+	rp->id_n = q->id.n;
+	memcpy(rp->id, q->id.p, q->id.n);
+	q->client->pending++;
+	STAILQ_INSERT_TAIL(&r->repeats, rp, entry);
+	return true;
+}
+
 static void
 run_free(struct run *r)
 {
+	struct repeat	 *rp;
+	struct client	 *c;
+	struct str	  id;
 	struct run	**p;
+
+	while ((rp = repeat_next(r, &c, &id)) != NULL)
+		repeat_free(rp, c);
 
 	for (p = &buckets[run_hash(str_of(r->run_id))]; *p != r;
 	    p = &(*p)->next)
@@ -136,6 +193,7 @@ run_new(enum turn_source source, struct str id, const struct rt_agent *a)
 
 	if (nlive >= RT_RUNS_MAX || (r = calloc(1, sizeof(*r))) == NULL)
 		return NULL;
+	STAILQ_INIT(&r->repeats);
 	r->source = source;
 	r->state = RUN_ASKED;
 	r->since = mono_ms();
@@ -220,11 +278,15 @@ answer_final(struct client *c, struct str id, const struct run *r)
 
 /* A repeat of a run that is known. */
 static void
-answer_repeat(struct request *q, const struct run *r)
+answer_repeat(struct request *q, struct run *r)
 {
 	if (r->state == RUN_DONE)
 		answer_final(q->client, q->id, r);
-	else if (r->source == TURN_AGENT)
+	else if (r->state == RUN_ASKED) {
+		if (!repeat_wait(q, r))
+			rt_answer_error(q->client, q->id, "UNAVAILABLE",
+			    "too many requests; try again");
+	} else if (r->source == TURN_AGENT)
 		answer_status(q->client, q->id, r, "accepted", true);
 	else
 		answer_status(q->client, q->id, r, "in_flight", false);
@@ -536,16 +598,39 @@ run_wait(struct run *r, const struct pending *p, struct client *c)
 	c->pending++;
 }
 
+/* One of those who asked for a turn hears what the agent said; json: of an
+ * answer that needed no run. */
+static void
+ack_tell(struct client *c, struct str id, const struct run *r,
+    const struct m_ag_turn_ack *v, struct str json, bool first)
+{
+	struct str	 none = { "", 0 };
+	bool		 agent = r->source == TURN_AGENT;
+
+	if (c == NULL)
+		return;
+	if (v->status == TURN_REFUSED)
+		rt_answer_error_full(c, id, none, v->code.n > 0 ? v->code :
+		    STR_LIT("UNAVAILABLE"), v->reason, none);
+	else if (json.n > 0)
+		rt_answer_raw(c, id, json.p, json.n);
+	else
+		answer_status(c, id, r, agent ? "accepted" : first &&
+		    v->status != TURN_DUPLICATE ? "started" : "in_flight",
+		    agent);
+}
+
 enum msg_err
 rt_on_turn_ack(struct link *l, struct msg *m)
 {
 	struct m_ag_turn_ack	 v;
 	struct pending		*p;
 	struct client		*c;
+	struct repeat		*rp;
 	struct run		*r;
-	struct skim_val		 json;
-	struct str		 id, none = { "", 0 };
-	bool			 agent, repeat;
+	struct skim_val		 root;
+	struct str		 id, json = { "", 0 };
+	bool			 over;
 	enum msg_err		 err;
 
 	if ((err = get_ag_turn_ack(m, &v)) != MSG_OK)
@@ -559,41 +644,38 @@ rt_on_turn_ack(struct link *l, struct msg *m)
 	c = rt_client_find(p->client);
 	r = p->run;
 	id = (struct str){ p->id, p->id_n };
-	agent = r->source == TURN_AGENT;
-	repeat = v.status == TURN_DUPLICATE;
-	if (v.status == TURN_REFUSED) {
-		if (c != NULL)
-			rt_answer_error_full(c, id, none, v.code.n > 0 ?
-			    v.code : STR_LIT("UNAVAILABLE"), v.reason, none);
-		run_free(r);
-		goto out;
-	}
+	over = v.status == TURN_REFUSED;
 	if (v.status == TURN_ACCEPTED && str_eqs(v.code, "RESULT")) {
-		if (skim_text(v.reason.p, v.reason.n, &json) != SKIM_OK) {
-			if (c != NULL)
-				rt_answer_error(c, id, "UNAVAILABLE",
-				    "the agent's answer was no JSON");
+		over = true;
+		if (skim_text(v.reason.p, v.reason.n, &root) == SKIM_OK)
+			json = (struct str){ root.p, root.n };
+		else {
+			v.status = TURN_REFUSED;
+			v.code = STR_LIT("UNAVAILABLE");
+			v.reason = STR_LIT("the agent's answer was no JSON");
 			err = MSG_MEANING;
-		} else if (c != NULL)
-			rt_answer_raw(c, id, json.p, json.n);
-		run_free(r);
-		goto out;
+		}
 	}
-	r->state = RUN_RUNNING;
-	r->since = mono_ms();
-	if (v.accepted_at != 0)
-		r->accepted_at = v.accepted_at;
-	if (repeat && str_eqs(v.code, "done")) {
+	if (!over) {
+		r->state = RUN_RUNNING;
+		r->since = mono_ms();
+		if (v.accepted_at != 0)
+			r->accepted_at = v.accepted_at;
+	}
+	if (v.status == TURN_DUPLICATE && str_eqs(v.code, "done")) {
 		/* Only the last answer, which follows. */
 		run_wait(r, p, c);
-		goto out;
+	} else {
+		if (!over && r->source == TURN_AGENT)
+			run_wait(r, p, c);
+		ack_tell(c, id, r, &v, json, true);
 	}
-	if (agent)
-		run_wait(r, p, c);
-	if (c != NULL)
-		answer_status(c, id, r, agent ? "accepted" : repeat ?
-		    "in_flight" : "started", agent);
-out:
+	while ((rp = repeat_next(r, &c, &id)) != NULL) {
+		ack_tell(c, id, r, &v, json, false);
+		repeat_free(rp, c);
+	}
+	if (over)
+		run_free(r);
 	rt_pending_free(p);
 	return err;
 }
@@ -602,6 +684,8 @@ void
 rt_turn_fail(struct pending *p, const char *why)
 {
 	struct client	*c = rt_client_find(p->client);
+	struct repeat	*rp;
+	struct str	 id;
 	char		 text[256];
 
 	/* The agent may have taken it; the same key asks for it again. */
@@ -609,6 +693,11 @@ rt_turn_fail(struct pending *p, const char *why)
 	if (c != NULL)
 		rt_answer_error(c, (struct str){ p->id, p->id_n },
 		    "UNAVAILABLE", text);
+	while ((rp = repeat_next(p->run, &c, &id)) != NULL) {
+		if (c != NULL)
+			rt_answer_error(c, id, "UNAVAILABLE", text);
+		repeat_free(rp, c);
+	}
 	run_free(p->run);
 	rt_pending_free(p);
 }

@@ -41,13 +41,17 @@ test_agent_answers_twice(void **state)
 	assert_true(str_eqs(t.options, "{\"thinking\":\"low\",\"timeout\":5}"));
 	assert_int_equal(t.source, TURN_AGENT);
 	assert_null(frame(&p));
-	/* a repeat meanwhile is accepted and starts nothing */
+	/* a repeat meanwhile starts nothing, and waits for what the agent says:
+	 * it may be no */
 	say(&p, req);
-	expect(&p, "\"status\":\"accepted\"");
+	assert_null(frame(&p));
 	assert_null(take(&agent, MSG_AG_TURN));
 	turn_ack(&agent, m->h.corr, STR_LIT("k1"), TURN_ACCEPTED, "", "");
 	expect(&p, "{\"type\":\"res\",\"id\":\"a1\",\"ok\":true,\"payload\":"
 	    "{\"runId\":\"k1\",\"status\":\"accepted\",\"acceptedAt\":42}}");
+	expect(&p, "\"status\":\"accepted\",\"acceptedAt\":42}}");
+	say(&p, req);
+	expect(&p, "\"status\":\"accepted\",\"acceptedAt\":42}}");
 	run_end(&agent, "k1", RUN_OK, "", "{\"payloads\":[]}");
 	expect(&p, "{\"type\":\"res\",\"id\":\"a1\",\"ok\":true,\"payload\":"
 	    "{\"runId\":\"k1\",\"status\":\"ok\",\"summary\":\"completed\","
@@ -153,6 +157,66 @@ test_chat_send(void **state)
 	    "INVALID_REQUEST", "send blocked by session policy");
 	expect(&p, "\"code\":\"INVALID_REQUEST\",\"message\":\"send blocked");
 	leave(&p);
+}
+
+/* The same request of several clients while the agent has not spoken: what it
+ * says holds for all, and one that leaves costs nothing. */
+static void
+test_R07_repeats_share_the_answer(void **state)
+{
+	static const char req[] = "{\"type\":\"req\",\"id\":\"%s\",\"method\":"
+	    "\"chat.send\",\"params\":{\"message\":\"hi\",\"idempotencyKey\":"
+	    "\"%s\",\"sessionKey\":\"main\"}}";
+	static const char *const ids[] = { "one", "two" };
+	struct peer	 p, q, gone;
+	struct msg	*m;
+	char		 buf[512];
+	size_t		 i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		join(&p, ADMIN);
+		join(&q, ADMIN);
+		join(&gone, ADMIN);
+		snprintf(buf, sizeof(buf), req, ids[0], i == 0 ? "s0" :
+		    i == 1 ? "s1" : "s2");
+		say(&p, buf);
+		say(&gone, buf);
+		snprintf(buf, sizeof(buf), req, ids[1], i == 0 ? "s0" :
+		    i == 1 ? "s1" : "s2");
+		say(&q, buf);
+		m = take(&agent, MSG_AG_TURN);
+		assert_non_null(m);
+		assert_null(frame(&p));
+		assert_null(frame(&q));
+		leave(&gone);
+		if (i == 0) {
+			turn_ack(&agent, m->h.corr, STR_LIT("s0"),
+			    TURN_REFUSED, "UNAVAILABLE", "disk full");
+			expect(&p, "\"id\":\"one\",\"ok\":false");
+			expect(&q, "\"id\":\"two\",\"ok\":false,\"error\":{"
+			    "\"code\":\"UNAVAILABLE\",\"message\":"
+			    "\"disk full\"");
+			/* and nothing is remembered */
+			say(&q, buf);
+			assert_non_null(take(&agent, MSG_AG_TURN));
+		} else if (i == 1) {
+			turn_ack(&agent, m->h.corr, STR_LIT("s1"),
+			    TURN_ACCEPTED, "", "");
+			expect(&p, "\"id\":\"one\",\"ok\":true,\"payload\":{"
+			    "\"runId\":\"s1\",\"status\":\"started\"}");
+			expect(&q, "\"id\":\"two\",\"ok\":true,\"payload\":{"
+			    "\"runId\":\"s1\",\"status\":\"in_flight\"}");
+			run_end(&agent, "s1", RUN_OK, "", "");
+		} else {
+			sibling_down(&agent);
+			expect(&p, "\"id\":\"one\",\"ok\":false");
+			expect(&q, "\"id\":\"two\",\"ok\":false");
+			sibling_up(&agent, ROLE_AGENT, "main");
+		}
+		leave(&p);
+		leave(&q);
+	}
 }
 
 static void
@@ -302,6 +366,7 @@ main(void)
 		cmocka_unit_test(test_agent_answers_twice),
 		cmocka_unit_test(test_agent_refusals),
 		cmocka_unit_test(test_chat_send),
+		cmocka_unit_test(test_R07_repeats_share_the_answer),
 		cmocka_unit_test(test_forwarded),
 		cmocka_unit_test(test_all_agents_list),
 		cmocka_unit_test(test_R14_agent_dies),
