@@ -65,8 +65,11 @@ duplicate(struct link *l, uint64_t corr, const struct m_ag_turn *in)
 	int			 r;
 
 	if ((t = journal_find_accepting(in->dedupe_key.p)) != NULL) {
-		ack(l, corr, in->run_id.p, TURN_DUPLICATE,
-		    t->row.accepted_at, "running", "");
+		/* Not on the disk yet, so nothing may be promised: whoever
+		 * asked last gets the answer that is due (the first was the
+		 * router's before it ended, or has given up). */
+		t->corr = corr;
+		t->ack_due = true;
 		return 1;
 	}
 	memset(&d, 0, sizeof(d));

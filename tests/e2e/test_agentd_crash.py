@@ -9,6 +9,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import time
 
@@ -149,6 +150,23 @@ def test_R07_killed_before_the_acknowledgement(agent):
         out = texts(got)
         assert len(out) == 1, (i, out)
         assert out[0] == "Hi there." or TOLD in out[0]
+
+
+def test_R07_nothing_is_promised_before_the_disk_has_it(agent):
+    """The same message twice in one turn of the loop: a router that ended left
+    one behind.  DUPLICATE would say that it is kept, and it is not yet."""
+    os.kill(agent.worker.pid, signal.SIGSTOP)
+    agent.channel_turn("hello", msg_id="1", corr=7)
+    agent.channel_turn("hello", msg_id="1", corr=8)
+    os.kill(agent.worker.pid, signal.SIGCONT)
+    ack = agent.expect("AG_TURN_ACK")
+    assert (ack.corr, ack.fields["status"]) == (8, TURN["TURN_ACCEPTED"])
+    got = agent.until("AG_DELIVER")
+    assert texts(got) == ["Hi there."]
+    assert [m.name for m in got].count("AG_TURN_ACK") == 0
+    agent.channel_turn("hello", msg_id="1", corr=9)
+    ack = agent.until("AG_TURN_ACK")[-1]
+    assert (ack.corr, ack.fields["status"]) == (9, TURN["TURN_DUPLICATE"])
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("GW_SEEDS", "4"))))
