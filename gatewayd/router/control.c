@@ -152,18 +152,23 @@ rt_control_stop(void)
 	ndoors = 0;
 }
 
+/* As on the other door: no list asks for everything, and a name that is not
+ * known asks for nothing. */
 static unsigned int
 asked_scopes(const struct skim_val *list)
 {
 	struct skim_iter	 it;
 	struct skim_val		 v;
 	unsigned int		 bits = 0;
+	size_t			 n = 0;
 
+	if (list->kind != SKIM_ARRAY)
+		return SCOPE_ADMIN;
 	skim_iter_init(&it, list);
-	while (skim_next(&it, NULL, &v))
+	for (; skim_next(&it, NULL, &v); n++)
 		if (!v.escaped)
 			bits |= scopes_parse(skim_raw(&v));
-	return bits;
+	return n == 0 ? SCOPE_ADMIN : bits;
 }
 
 void
@@ -191,11 +196,9 @@ rt_control_connect(struct client *c, const struct skim_frame *f)
 		goto done;
 	}
 	c->protocol = most >= 3 ? 3 : (uint32_t)most;
-	if (p.scopes.kind == SKIM_ARRAY &&
-	    (asked = asked_scopes(&p.scopes)) != 0) {
-		if (!(asked & SCOPE_ADMIN))
-			c->scopes &= asked;
-	}
+	asked = asked_scopes(&p.scopes);
+	if (!(asked & SCOPE_ADMIN))
+		c->scopes &= asked;
 	rt_hello_write(c, id, NULL);
 	c->hello = true;
 done:

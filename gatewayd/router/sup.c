@@ -207,10 +207,11 @@ on_sup_res(struct link *l, struct msg *m)
 	c = rt_client_find(p->client);
 	unwatch(p, c);
 	id = (struct str){ p->id, p->id_n };
+	if (v.status != SUP_OK && p->method->id == METHOD_GATEWAY_RESTART)
+		rt_sup_restarting = false;
 	if (c == NULL)
 		goto done;
 	if (v.status != SUP_OK || dbuf_err(&p->rows)) {
-		rt_sup_restarting = false;
 		rt_answer_error_full(c, id, none, v.status == SUP_UNKNOWN ?
 		    STR_LIT("INVALID_REQUEST") : STR_LIT("UNAVAILABLE"),
 		    v.text.n > 0 ? v.text : STR_LIT("refused"), none);
@@ -285,6 +286,8 @@ rt_sup_fail(struct pending *p, const char *why)
 	struct client	*c = rt_client_find(p->client);
 
 	unwatch(p, c);
+	if (p->method->id == METHOD_GATEWAY_RESTART)
+		rt_sup_restarting = false;
 	if (c != NULL)
 		rt_answer_error(c, (struct str){ p->id, p->id_n },
 		    "UNAVAILABLE", why);

@@ -117,6 +117,40 @@ test_control(void **state)
 	expect(&p, "missing scope");
 	say(&p, "{\"type\":\"req\",\"id\":\"6\",\"method\":\"connect\"}");
 	expect(&p, "only valid as the first");
+	leave(&p);
+	/* a scope that nobody knows is no right, and no list asks for all */
+	for (i = 0; i < 3; i++) {
+		static const char *const lists[] = { "\"operator.none\"", "",
+		    "\"operator.admin\"" };
+		char	 buf[512];
+
+		control(&p);
+		snprintf(buf, sizeof(buf), "{\"type\":\"req\",\"id\":\"4\","
+		    "\"method\":\"connect\",\"params\":{\"minProtocol\":3,"
+		    "\"maxProtocol\":3,\"client\":{\"id\":\"cli\",\"version\":"
+		    "\"1\",\"platform\":\"l\",\"mode\":\"cli\"},\"scopes\":[%s]}}",
+		    lists[i]);
+		say(&p, buf);
+		expect(&p, "hello-ok");
+		say(&p, "{\"type\":\"req\",\"id\":\"5\",\"method\":"
+		    "\"config.get\"}");
+		expect(&p, i == 0 ? "missing scope" : "\"ok\":true");
+		leave(&p);
+	}
+	/* a restart that was refused is none, also when nobody hears it */
+	control(&p);
+	say(&p, "{\"type\":\"req\",\"id\":\"r\",\"method\":"
+	    "\"gateway.restart\",\"params\":{}}");
+	m = take(&parent, MSG_SUP_REQ);
+	assert_non_null(m);
+	assert_true(rt_sup_restarting);
+	leave(&p);
+	memset(&res, 0, sizeof(res));
+	res.status = SUP_FAILED;
+	send_sup_res(parent.far, &res, m->h.corr, MSG_F_REPLY);
+	pump();
+	assert_false(rt_sup_restarting);
+	control(&p);
 	/* bad input costs this connection */
 	big = malloc(RT_MAX_PAYLOAD + 70000);
 	memset(big, 'x', RT_MAX_PAYLOAD + 70000);
