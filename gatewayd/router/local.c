@@ -14,6 +14,7 @@
 
 #define HEALTH_SOON_MS	20
 #define HEALTH_GAP_MS	1000
+#define AGENTS_JOINED	64
 
 static struct event	*health_ev;
 static uint64_t		 health_last;
@@ -258,23 +259,49 @@ rt_do_health(struct request *r)
 
 /* --- status ----------------------------------------------------------------- */
 
+/* The newest rows of all agents; each agent's own come newest first. */
 static void
 write_recent(struct jw *w, size_t most)
 {
-	struct skim_val		 root, v, row;
-	struct skim_iter	 it;
-	const struct rt_agent	*a = &rt.cf->agents[rt.cf->default_agent];
-	size_t			 n = 0;
+	struct {
+		struct skim_iter	 it;
+		struct skim_val		 row;
+		int64_t			 at;
+		bool			 any;
+	} from[AGENTS_JOINED], *best;
+	struct skim_val	 root, v;
+	size_t		 i, n = 0, agents = 0;
 
+	for (i = 0; i < rt.cf->nagents && agents < AGENTS_JOINED; i++) {
+		if (rt.cf->agents[i].sessions == NULL)
+			continue;
+		root = (struct skim_val){ rt.cf->agents[i].sessions->p,
+		    rt.cf->agents[i].sessions->n, SKIM_OBJECT, false };
+		if (!skim_get(&root, "recent", &v))
+			continue;
+		skim_iter_init(&from[agents].it, &v);
+		from[agents++].any = false;
+	}
 	jw_karr(w, "recent");
-	if (a->sessions != NULL) {
-		root = (struct skim_val){ a->sessions->p, a->sessions->n,
-		    SKIM_OBJECT, false };
-		if (skim_get(&root, "recent", &v)) {
-			skim_iter_init(&it, &v);
-			while (n++ < most && skim_next(&it, NULL, &row))
-				jw_raw(w, row.p, row.n);
+	while (n++ < most) {
+		best = NULL;
+		for (i = 0; i < agents; i++) {
+			if (!from[i].any) {
+				if (!skim_next(&from[i].it, NULL,
+				    &from[i].row))
+					continue;
+				from[i].any = true;
+				from[i].at = INT64_MIN;
+				if (skim_get(&from[i].row, "updatedAt", &v))
+					skim_int(&v, &from[i].at);
+			}
+			if (best == NULL || from[i].at > best->at)
+				best = &from[i];
 		}
+		if (best == NULL)
+			break;
+		jw_raw(w, best->row.p, best->row.n);
+		best->any = false;
 	}
 	jw_arr_end(w);
 }

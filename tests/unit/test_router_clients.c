@@ -162,6 +162,33 @@ test_local_methods(void **state)
 	leave(&p);
 }
 
+/* The newest of all agents, not of the default one alone. */
+static void
+test_status_joins_the_agents(void **state)
+{
+	struct m_ag_state	 st = { 0 };
+	struct peer		 p;
+
+	(void)state;
+	st.sessions = STR_LIT("{\"path\":\"/m\",\"count\":2,\"recent\":[{"
+	    "\"key\":\"m1\",\"updatedAt\":40},{\"key\":\"m2\","
+	    "\"updatedAt\":20}]}");
+	send_ag_state(agent.far, &st, 0, 0);
+	st.sessions = STR_LIT("{\"path\":\"/w\",\"count\":2,\"recent\":[{"
+	    "\"key\":\"w1\",\"updatedAt\":30},{\"key\":\"w2\","
+	    "\"updatedAt\":null}]}");
+	send_ag_state(work.far, &st, 0, 0);
+	pump();
+	join(&p, ADMIN);
+	say(&p, "{\"type\":\"req\",\"id\":\"x\",\"method\":\"status\"}");
+	expect(&p, "\"paths\":[\"/m\",\"/w\"],\"count\":4,\"defaults\":{"
+	    "\"model\":null,\"contextTokens\":null},\"recent\":[{\"key\":"
+	    "\"m1\",\"updatedAt\":40},{\"key\":\"w1\",\"updatedAt\":30},{"
+	    "\"key\":\"m2\",\"updatedAt\":20},{\"key\":\"w2\","
+	    "\"updatedAt\":null}]");
+	leave(&p);
+}
+
 static void
 test_malformed(void **state)
 {
@@ -459,6 +486,7 @@ main(void)
 		cmocka_unit_test(test_T05_no_ticket_no_client),
 		cmocka_unit_test(test_unread_bytes),
 		cmocka_unit_test(test_local_methods),
+		cmocka_unit_test(test_status_joins_the_agents),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_T47_hostile_frames),
 		cmocka_unit_test(test_fragments_and_ping),
