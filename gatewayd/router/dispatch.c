@@ -185,6 +185,9 @@ rt_dispatch(struct client *c, char *text, size_t n)
 	r.client = c;
 	r.id = (struct str){ f.id.p, f.id.n };
 	r.params = f.params;
+	/* null is as good as nothing, as it always was */
+	if (r.params.kind == SKIM_NULL)
+		memset(&r.params, 0, sizeof(r.params));
 	r.method = method_find(name);
 	if (r.method != NULL && r.method->id == METHOD_CONNECT) {
 		if (c->door != DOOR_WS && !c->hello)

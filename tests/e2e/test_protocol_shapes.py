@@ -1,0 +1,400 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The gatewayd developers
+"""The exact shape of every answer and event that clients decode.
+
+The tables are facts of the protocol (OpenClaw 2026.1.29, version 3), written
+down here so that nothing of ours is judged by itself.  A key that ends in "?"
+may be absent and is never null; a key that is not in a table is a failure,
+because strict clients refuse what they do not know.
+"""
+import asyncio
+import json
+import re
+import uuid
+
+import pytest
+from gateway import Gateway, RpcError, modes
+from telegram import FakeTelegram
+
+TOKEN = "123456:TEST-canary_in_the_token"
+INT, STR, BOOL, ANY = "int", "str", "bool", "any"
+TEXT = "text"           # a string that is not empty
+UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
+
+
+class Null:
+    """The value may be null."""
+
+    def __init__(self, spec):
+        self.spec = spec
+
+
+class Map:
+    """An object with any keys and values of one kind."""
+
+    def __init__(self, spec):
+        self.spec = spec
+
+
+class Open(dict):
+    """An object with these keys and any others."""
+
+
+class One:
+    """One of these values."""
+
+    def __init__(self, *values):
+        self.values = values
+
+
+class Either:
+    """Any of these shapes."""
+
+    def __init__(self, *specs):
+        self.specs = specs
+
+
+def faults(v, spec, at="$"):
+    """Everything in which v differs from the shape."""
+    if isinstance(spec, Null):
+        return [] if v is None else faults(v, spec.spec, at)
+    if isinstance(spec, One):
+        return [] if v in spec.values else [f"{at}: {v!r} is none of {spec.values}"]
+    if isinstance(spec, Either):
+        tried = [faults(v, s, at) for s in spec.specs]
+        return [] if [] in tried else min(tried, key=len)
+    if isinstance(spec, re.Pattern):
+        ok = isinstance(v, str) and spec.search(v)
+        return [] if ok else [f"{at}: {v!r} does not match {spec.pattern}"]
+    if isinstance(spec, Map):
+        if not isinstance(v, dict):
+            return [f"{at}: no object"]
+        return [f for k in v for f in faults(v[k], spec.spec, f"{at}.{k}")]
+    if isinstance(spec, list):
+        if not isinstance(v, list):
+            return [f"{at}: no array"]
+        return [f for i, x in enumerate(v) for f in faults(x, spec[0], f"{at}[{i}]")]
+    if isinstance(spec, dict):
+        if not isinstance(v, dict):
+            return [f"{at}: no object"]
+        names = {k.rstrip("?"): k for k in spec}
+        out = [f"{at}: unknown key {k}" for k in v
+               if k not in names and not isinstance(spec, Open)]
+        out += [f"{at}: key {k} is missing" for k in spec
+                if not k.endswith("?") and k not in v]
+        return out + [f for k in v if k in names
+                      for f in faults(v[k], spec[names[k]], f"{at}.{k}")]
+    ok = {INT: isinstance(v, int) and not isinstance(v, bool), STR: isinstance(v, str),
+          TEXT: isinstance(v, str) and v != "", BOOL: isinstance(v, bool), ANY: True}[spec]
+    return [] if ok else [f"{at}: {v!r} is not {spec}"]
+
+
+# --- 5.6 and 4.2 to 4.14: what the answers are made of ---------------------------
+
+PRESENCE = {"host?": STR, "ip?": STR, "version?": STR, "platform?": STR, "deviceFamily?": STR,
+            "modelIdentifier?": STR, "mode?": STR, "lastInputSeconds?": INT, "reason?": STR,
+            "tags?": [STR], "text?": STR, "ts": INT, "deviceId?": STR, "roles?": [STR],
+            "scopes?": [STR], "instanceId?": STR}
+# Channels add keys of their own to these rows, and clients expect that.
+ACCOUNT = Open({"accountId": TEXT, "name?": STR, "enabled?": BOOL, "configured?": BOOL,
+           "linked?": BOOL, "running?": BOOL, "connected?": BOOL, "reconnectAttempts?": INT,
+           "lastConnectedAt?": Null(INT), "lastError?": Null(STR), "lastStartAt?": Null(INT),
+           "lastStopAt?": Null(INT), "lastInboundAt?": Null(INT), "lastOutboundAt?": Null(INT),
+           "lastProbeAt?": Null(INT), "mode?": STR, "dmPolicy?": STR, "allowFrom?": [STR],
+           "tokenSource?": STR, "botTokenSource?": STR, "appTokenSource?": STR,
+           "baseUrl?": STR, "allowUnmentionedGroups?": BOOL, "cliPath?": Null(STR),
+           "dbPath?": Null(STR), "port?": Null(INT), "probe?": ANY, "audit?": ANY,
+           "application?": ANY})
+CHANNEL = {"accountId": TEXT, "configured": BOOL, "running?": BOOL, "probe?": ANY,
+           "lastProbeAt?": Null(INT), "accounts": Map(ACCOUNT)}
+RECENT = {"path": STR, "count": INT,
+          "recent": [{"key": TEXT, "updatedAt": Null(INT), "age": Null(INT)}]}
+HEALTH = {"ok": One(True), "ts": INT, "durationMs": INT, "channels": Map(CHANNEL),
+          "channelOrder": [TEXT], "channelLabels": Map(TEXT), "heartbeatSeconds": INT,
+          "defaultAgentId": TEXT, "sessions": RECENT,
+          "agents": [{"agentId": TEXT, "name?": TEXT, "isDefault": BOOL, "sessions": RECENT,
+                      "heartbeat": {"enabled": BOOL, "every": STR, "everyMs": Null(INT),
+                                    "prompt": STR, "target": STR, "model?": STR,
+                                    "ackMaxChars": INT}}]}
+STATUS_ROW = {"agentId": TEXT, "key": TEXT, "kind": One("direct", "group", "global", "unknown"),
+              "sessionId?": TEXT, "updatedAt": Null(INT), "age": Null(INT),
+              "thinkingLevel?": STR, "verboseLevel?": STR, "reasoningLevel?": STR,
+              "elevatedLevel?": STR, "systemSent?": BOOL, "abortedLastRun?": BOOL,
+              "inputTokens?": INT, "outputTokens?": INT, "totalTokens": Null(INT),
+              "remainingTokens": Null(INT), "percentUsed": Null(INT), "model": Null(STR),
+              "contextTokens": Null(INT), "flags": [STR]}
+STATUS = {"linkChannel?": ANY, "channelSummary": [STR], "queuedSystemEvents": [STR],
+          "heartbeat": {"defaultAgentId": TEXT,
+                        "agents": [{"agentId": TEXT, "enabled": BOOL, "every": STR,
+                                    "everyMs": Null(INT)}]},
+          "sessions": {"paths": [TEXT], "count": INT,
+                       "defaults": {"model": Null(STR), "contextTokens": Null(INT)},
+                       "recent": [STATUS_ROW],
+                       "byAgent": [{"agentId": TEXT, "path": STR, "count": INT,
+                                    "recent": [STATUS_ROW]}]}}
+USAGE = {"input?": INT, "output?": INT, "cacheRead?": INT, "cacheWrite?": INT, "total?": INT}
+BLOCK = Either({"type": One("text"), "text": STR})
+FINAL = {"runId": TEXT, "status": One("ok"), "summary": TEXT,
+         "result": {"payloads": [{"text?": STR, "mediaUrl": Null(STR), "mediaUrls?": [STR],
+                                  "channelData?": ANY}],
+                    "meta": {"durationMs": INT, "aborted": BOOL, "systemPromptReport?": ANY,
+                             "stopReason?": STR, "pendingToolCalls?": ANY, "error?": ANY,
+                             "agentMeta": {"sessionId": TEXT, "provider": TEXT, "model": TEXT,
+                                           "usage?": USAGE}}}}
+SESSION_ROW = {"key": TEXT, "kind": One("direct", "group", "global", "unknown"), "label?": TEXT,
+               "displayName?": TEXT, "channel?": TEXT, "subject?": TEXT, "groupChannel?": TEXT,
+               "space?": TEXT, "chatType?": TEXT, "origin?": ANY, "updatedAt": Null(INT),
+               "sessionId?": TEXT, "systemSent?": BOOL, "abortedLastRun?": BOOL,
+               "thinkingLevel?": STR, "verboseLevel?": STR, "reasoningLevel?": STR,
+               "elevatedLevel?": STR, "sendPolicy?": STR, "inputTokens?": INT,
+               "outputTokens?": INT, "totalTokens?": INT, "responseUsage?": STR,
+               "modelProvider?": TEXT, "model?": TEXT, "contextTokens?": INT,
+               "deliveryContext?": ANY, "lastChannel?": TEXT, "lastTo?": TEXT,
+               "lastAccountId?": TEXT, "derivedTitle?": TEXT, "lastMessagePreview?": TEXT}
+
+HELLO = {
+    "type": One("hello-ok"), "protocol": One(3),
+    "server": {"version": TEXT, "commit?": TEXT, "host?": TEXT, "connId": UUID},
+    "features": {"methods": [TEXT], "events": [TEXT]},
+    "snapshot": {"presence": [PRESENCE], "health": HEALTH, "uptimeMs": INT,
+                 "stateVersion": {"presence": INT, "health": INT}, "configPath?": TEXT,
+                 "stateDir?": TEXT,
+                 "sessionDefaults?": {"defaultAgentId": TEXT, "mainKey": TEXT,
+                                      "mainSessionKey": TEXT, "scope": TEXT}},
+    "canvasHostUrl?": TEXT,
+    "auth?": {"deviceToken": re.compile("^[0-9a-f]{32}$"), "role": TEXT, "scopes": [TEXT],
+              "issuedAtMs": INT},
+    "policy": {"maxPayload": INT, "maxBufferedBytes": INT, "tickIntervalMs": INT}}
+
+ANSWERS = {
+    "health": ({}, HEALTH),
+    "status": ({}, STATUS),
+    "logs.tail": ({"limit": 5}, {"file": TEXT, "cursor": INT, "size": INT, "lines": [STR],
+                                 "truncated": BOOL, "reset": BOOL}),
+    "channels.status": ({}, {
+        "ts": INT, "channelOrder": [TEXT], "channelLabels": Map(TEXT),
+        "channelDetailLabels": Map(TEXT), "channelSystemImages": Map(TEXT),
+        "channelMeta": [{"id": TEXT, "label": TEXT, "detailLabel": TEXT, "systemImage?": TEXT}],
+        "channels": Map(CHANNEL), "channelAccounts": Map([ACCOUNT]),
+        "channelDefaultAccountId": Map(TEXT)}),
+    "config.get": ({}, {
+        "path": TEXT, "exists": BOOL, "raw": Null(STR), "parsed": ANY, "valid": BOOL,
+        "config": Map(ANY), "hash": re.compile("^[0-9a-f]{64}$"),
+        "issues": [{"path": STR, "message": TEXT}], "warnings": [{"path": STR, "message": TEXT}],
+        "legacyIssues": [{"path": STR, "message": TEXT}]}),
+    "models.list": ({}, {"models": [{"id": TEXT, "name": TEXT, "provider": TEXT,
+                                     "contextWindow?": INT, "reasoning?": BOOL,
+                                     "input?": [One("text", "image")]}]}),
+    "agents.list": ({}, {
+        "defaultId": TEXT, "mainKey": TEXT, "scope": One("per-sender", "global"),
+        "agents": [{"id": TEXT, "name?": TEXT,
+                    "identity?": {"name?": TEXT, "theme?": TEXT, "emoji?": TEXT,
+                                  "avatar?": TEXT, "avatarUrl?": TEXT}}]}),
+    "system-presence": ({}, [PRESENCE]),
+    "sessions.list": ({"includeDerivedTitles": True, "includeLastMessage": True}, {
+        "ts": INT, "path": TEXT, "count": INT, "sessions": [SESSION_ROW],
+        "defaults": {"modelProvider": Null(STR), "model": Null(STR),
+                     "contextTokens": Null(INT)}}),
+    "sessions.preview": ({"keys": ["main", "agent:main:none"]}, {
+        "ts": INT, "previews": [{"key": TEXT, "status": One("ok", "empty", "missing", "error"),
+                                 "items": [{"role": One("user", "assistant", "tool", "system",
+                                                        "other"), "text": STR}]}]}),
+    "chat.history": ({"sessionKey": "main"}, {
+        "sessionKey": One("main"), "sessionId?": TEXT, "messages": [Map(ANY)],
+        "thinkingLevel": TEXT}),
+    "chat.abort": ({"sessionKey": "main"}, {"ok": One(True), "aborted": BOOL, "runIds": [TEXT]}),
+    "agent.wait": ({"runId": "nobody's", "timeoutMs": 0}, {
+        "runId": TEXT, "status": One("timeout")}),
+}
+
+# --- 5: events --------------------------------------------------------------------
+
+LIFECYCLE = Either(
+    {"phase": One("start"), "startedAt": INT},
+    {"phase": One("end"), "endedAt": INT, "startedAt?": INT, "aborted?": BOOL},
+    {"phase": One("error"), "error": TEXT, "endedAt": INT, "startedAt?": INT})
+TOOL = Either(
+    {"phase": One("start"), "name": TEXT, "toolCallId": TEXT, "args": ANY},
+    {"phase": One("update"), "name": TEXT, "toolCallId": TEXT, "partialResult": ANY},
+    {"phase": One("result"), "name": TEXT, "toolCallId": TEXT, "meta?": TEXT, "isError": BOOL,
+     "result": ANY})
+STREAMS = {"lifecycle": LIFECYCLE, "tool": TOOL,
+           "assistant": {"text": STR, "delta?": STR, "mediaUrls?": [STR]}}
+MESSAGE = {"role": One("assistant"), "content": [{"type": One("text"), "text": TEXT}],
+           "timestamp": INT}
+RUN = {"runId": TEXT, "sessionKey": TEXT, "seq": INT}
+CHAT = Either(
+    dict(RUN, state=One("delta"), message=MESSAGE),
+    dict(RUN, **{"state": One("final"), "message?": Either(
+        MESSAGE, dict(MESSAGE, stopReason=One("injected"), usage={
+            "input": One(0), "output": One(0), "totalTokens": One(0)}))}),
+    dict(RUN, **{"state": One("error"), "errorMessage?": TEXT}),
+    dict(RUN, **{"state": One("aborted"), "stopReason?": One("rpc", "stop", "timeout")}))
+EVENTS = {"chat": CHAT, "health": HEALTH, "tick": {"ts": INT},
+          "presence": {"presence": [PRESENCE]},
+          "shutdown": Either({"reason": One("gateway stopping")},
+                             {"reason": One("gateway restarting"), "restartExpectedMs": INT})}
+VERSIONED = {"presence", "health"}
+
+
+def event_faults(m):
+    name, p = m["event"], m["payload"]
+    frame = {"type": One("event"), "event": TEXT, "payload": ANY, "seq": INT}
+    if name in VERSIONED:
+        frame["stateVersion"] = {"presence": INT, "health": INT}
+    out = faults(m, frame, name)
+    if name == "agent":
+        out += faults(p, dict(RUN, stream=One(*STREAMS), data=ANY, ts=INT), name)
+        return out + faults(p["data"], STREAMS.get(p["stream"], ANY), f"{name}/{p['stream']}")
+    return out + faults(p, EVENTS[name], name)
+
+
+# --- the gateway -------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def gw():
+    """With a channel, and with sessions in it."""
+    fake = FakeTelegram(TOKEN).start()
+    g = Gateway(mode=modes()[0], config={
+        "channels": {"telegram": {"botToken": TOKEN, "apiRoot": fake.url}}})
+    try:
+        g.start()
+        yield g
+    finally:
+        g.close()
+        fake.stop()
+
+
+async def talk(c, text, until="final", **extra):
+    """One turn by chat.send: (answer, its last chat event)."""
+    key = str(uuid.uuid4())
+    first = await c.call("chat.send", dict(
+        {"sessionKey": "main", "message": text, "idempotencyKey": key}, **extra))
+    last = await c.event(lambda m: m["event"] == "chat" and m["payload"]["runId"] == key and
+                         m["payload"]["state"] != "delta")
+    assert last["payload"]["state"] == until, last
+    return first, last
+
+
+def test_hello_and_answers(gw):
+    async def go():
+        async with gw.client() as c:
+            ch = c.challenge
+            assert not faults(ch, {"type": One("event"), "event": One("connect.challenge"),
+                                   "payload": {"nonce": UUID, "ts": INT}})
+            await talk(c, "what time is it?")
+            async with gw.client() as again:
+                bad = faults(again.hello, HELLO)
+            for method, (params, spec) in ANSWERS.items():
+                bad += faults(await c.call(method, params), spec, method)
+            assert await c.call("last-heartbeat") is None
+            rows = await c.call("channels.status")
+            assert rows["channelAccounts"]["telegram"], "a table that judged nothing"
+            assert (await c.call("sessions.list"))["sessions"]
+            assert not bad, "\n".join(bad)
+    asyncio.run(go())
+
+
+def test_runs_and_their_events(gw):
+    async def go():
+        async with gw.client() as c:
+            first, _ = await talk(c, "what time is it?")
+            bad = faults(first, {"runId": TEXT, "status": One("started")}, "chat.send")
+            await talk(c, "/help")
+            key = str(uuid.uuid4())
+            p = {"message": "what time is it?", "idempotencyKey": key, "sessionKey": "main"}
+            rid = await c.send("agent", p)
+            bad += faults(await c.result(rid), {"runId": One(key), "status": One("accepted"),
+                                                "acceptedAt": INT}, "agent 1")
+            bad += faults(await c.result(rid), FINAL, "agent 2")
+            bad += faults(await c.call("agent.wait", {"runId": key}), {
+                "runId": One(key), "status": One("ok"), "startedAt?": INT, "endedAt?": INT},
+                "agent.wait")
+            bad += faults(await c.call("chat.send", {
+                "sessionKey": "main", "message": "/stop", "idempotencyKey": "stop-1"}),
+                {"ok": One(True), "aborted": BOOL, "runIds": [TEXT]}, "stop word")
+            async with gw.client(client={"id": "test", "version": "1", "platform": "linux",
+                                         "mode": "ui"}):
+                pass
+            await c.event(lambda m: m["event"] == "presence")
+            await c.event(lambda m: m["event"] == "health")
+            for m in c.events:
+                bad += event_faults(m)
+            seen = {m["event"] for m in c.events}
+            seen |= {m["payload"]["stream"] for m in c.events if m["event"] == "agent"}
+            assert {"agent", "chat", "presence", "health", "lifecycle", "assistant",
+                    "tool"} <= seen, seen
+            # the numbers of one run only rise, whatever else runs
+            last = {}
+            for m in c.events:
+                if m["event"] == "agent":
+                    r = m["payload"]["runId"]
+                    assert m["payload"]["seq"] > last.get(r, 0)
+                    last[r] = m["payload"]["seq"]
+            assert not bad, "\n".join(bad)
+    asyncio.run(go())
+
+
+# method, parameters, code, text: the first clause where the protocol joins many
+ERRORS = [
+    ("no.such.method", {}, "INVALID_REQUEST", "unknown method: no.such.method"),
+    ("connect", {}, "INVALID_REQUEST", "connect is only valid as the first request"),
+    ("chat.history", {}, "INVALID_REQUEST",
+     "invalid chat.history params: must have required property 'sessionKey'"),
+    ("chat.history", {"sessionKey": "main", "x": 1}, "INVALID_REQUEST",
+     "invalid chat.history params: at root: unexpected property 'x'"),
+    ("chat.history", {"sessionKey": "main", "limit": 1001}, "INVALID_REQUEST",
+     "invalid chat.history params: at /limit: must be <= 1000"),
+    ("chat.history", {"sessionKey": ""}, "INVALID_REQUEST",
+     "invalid chat.history params: at /sessionKey: must NOT have fewer than 1 characters"),
+    ("chat.send", {"sessionKey": "main", "message": "  ", "idempotencyKey": "e1"},
+     "INVALID_REQUEST", "message or attachment required"),
+    ("agent", {"message": "hi", "idempotencyKey": "e2", "channel": "pigeon"}, "INVALID_REQUEST",
+     "invalid agent params: unknown channel: pigeon"),
+    ("agent", {"message": "hi", "idempotencyKey": "e3", "agentId": "nobody"}, "INVALID_REQUEST",
+     'invalid agent params: unknown agent id "nobody"'),
+    ("agent", {"message": "hi", "idempotencyKey": "e4", "label": "x" * 65}, "INVALID_REQUEST",
+     "invalid agent params: at /label: must NOT have more than 64 characters"),
+    ("sessions.preview", {"keys": []}, "INVALID_REQUEST",
+     "invalid sessions.preview params: at /keys: must NOT have fewer than 1 items"),
+    ("logs.tail", {"limit": "5"}, "INVALID_REQUEST",
+     "invalid logs.tail params: at /limit: must be integer"),
+    ("models.list", {"x": 1}, "INVALID_REQUEST",
+     "invalid models.list params: at root: unexpected property 'x'"),
+]
+
+
+@pytest.mark.parametrize("method,params,code,text", ERRORS, ids=[f"{e[0]}-{i}" for i, e in
+                                                                  enumerate(ERRORS)])
+def test_errors(gw, method, params, code, text):
+    async def go():
+        async with gw.client() as c:
+            with pytest.raises(RpcError) as e:
+                await c.call(method, params)
+            assert e.value.error == {"code": code, "message": text}
+    asyncio.run(go())
+
+
+def test_params_that_are_absent_or_null_are_empty(gw):
+    async def go():
+        async with gw.client() as c:
+            assert (await c.call("models.list"))["models"]
+            await c.ws.send('{"type":"req","id":"n","method":"models.list","params":null}')
+            assert (await c.result("n"))["models"]
+            for params in ("[]", '"x"', "7"):
+                await c.ws.send('{"type":"req","id":"n","method":"models.list","params":%s}'
+                                % params)
+                with pytest.raises(RpcError) as e:
+                    await c.result("n")
+                assert e.value.message == "invalid models.list params: must be object"
+            # 3, 3.0 and 3e0 are one number; the id goes back untouched
+            for n in ("3", "3.0", "3e0", "0.3e1"):
+                rid = "\\u0041é\\n"
+                await c.ws.send('{"type":"req","id":"%s","method":"logs.tail",'
+                                '"params":{"limit":%s}}' % (rid, n))
+                while True:
+                    m = json.loads(await c.ws.recv())
+                    if m["type"] == "res":
+                        break
+                assert m["id"] == "Aé\n" and m["ok"], m
+    asyncio.run(go())
