@@ -11,7 +11,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <grp.h>
 #include <netinet/in.h>
 #include <unistd.h>
 
@@ -66,10 +65,9 @@ fail:
 }
 
 int
-sock_listen_unix(const char *path, const char *group, char *why, size_t size)
+sock_listen_unix(const char *path, char *why, size_t size)
 {
 	struct sockaddr_un	 sun;
-	struct group		*gr;
 	int			 fd;
 
 	memset(&sun, 0, sizeof(sun));
@@ -87,13 +85,7 @@ sock_listen_unix(const char *path, const char *group, char *why, size_t size)
 	unlink(path);
 	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1)
 		goto fail;
-	if (geteuid() == 0 && (gr = getgrnam(group)) != NULL) {
-		if (chown(path, (uid_t)-1, gr->gr_gid) == -1 ||
-		    chmod(path, 0660) == -1)
-			goto fail;
-	} else if (chmod(path, 0600) == -1)
-		goto fail;
-	if (listen(fd, 64) == -1)
+	if (chmod(path, 0600) == -1 || listen(fd, 64) == -1)
 		goto fail;
 	return fd;
 fail:

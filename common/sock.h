@@ -14,10 +14,7 @@
  * sentence for the operator in why.  host is an IPv4 or IPv6 address. */
 int	 sock_listen_tcp(const char *host, uint16_t port, char *why, size_t);
 /* Replaces what is there: call it only while holding the lock of its folder.
- * Mode 0660 with that group when root calls and the group exists, else 0600;
- * who may do what is decided by SO_PEERCRED, this only keeps strangers from
- * knocking. */
-int	 sock_listen_unix(const char *path, const char *group, char *why,
-	    size_t);
+ * Mode 0600; peer_allow() lets more people in. */
+int	 sock_listen_unix(const char *path, char *why, size_t);
 
 #endif

@@ -30,7 +30,6 @@
 enum listener_kind {
 	LISTENER_PUBLIC,	/* TCP, to front */
 	LISTENER_CONTROL,	/* Unix stream, to router */
-	LISTENER_CONTROL_RO,
 	LISTENER_STDERR,	/* to log: what the worker `name` prints */
 };
 

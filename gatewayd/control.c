@@ -156,11 +156,46 @@ control_on_req(struct proc *from, struct msg *m)
 	return MSG_OK;
 }
 
+/* Who is at the other end; the descriptor goes back, nothing of it is read. */
+static enum msg_err
+control_on_peer(struct proc *from, struct msg *m)
+{
+	struct m_sup_peer	 v;
+	struct m_sup_peer_res	 r;
+	struct peer_id		 id = { (uid_t)-1, 0, PEER_STRANGER };
+	char			 why[512] = "";
+	enum msg_err		 err;
+	int			 fd;
+
+	if ((err = get_sup_peer(m, &v)) != MSG_OK)
+		return err;
+	if (m->nfds != 1)
+		return MSG_FD;
+	fd = msg_take_fd(m, 0);
+	if (peer_judge(&sup.peers, fd, &id) == -1)
+		log_warn("control: who is it");
+	if (id.right == PEER_STRANGER)
+		peer_refusal(&sup.peers, &id, why, sizeof(why));
+	memset(&r, 0, sizeof(r));
+	r.uid = id.uid;
+	r.pid = (uint32_t)id.pid;
+	r.right = (uint8_t)id.right;
+	r.reason = str_of(why);
+	link_send_fds(from->ctl, MSG_SUP_PEER_RES, &r, m->h.corr, MSG_F_REPLY,
+	    &fd, 1);
+	return MSG_OK;
+}
+
 enum msg_err
 control_message(struct proc *from, struct msg *m)
 {
 	/* Who may send these is in links.def: the router only. */
-	if (m->h.type == MSG_SUP_REQ)
+	switch (m->h.type) {
+	case MSG_SUP_REQ:
 		return control_on_req(from, m);
-	return MSG_DIRECTION;
+	case MSG_SUP_PEER:
+		return control_on_peer(from, m);
+	default:
+		return MSG_DIRECTION;
+	}
 }

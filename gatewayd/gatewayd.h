@@ -21,6 +21,7 @@
 #include "common/parcel.h"
 #include "common/log.h"
 #include "common/paths.h"
+#include "common/peer.h"
 #include "common/places.h"
 #include "common/sandbox.h"
 #include "common/worker.h"
@@ -78,6 +79,8 @@ struct supervisor {
 	char			 libexec[2048];
 	char			**argv;
 	uint32_t		 conf_flags;	/* enum cf_flag */
+	const char		*groups;	/* of -g; NULL: not given */
+	struct peer_policy	 peers;		/* of the control socket */
 	bool			 started;	/* first generation runs */
 	bool			 stopping;
 	bool			 reexec;
@@ -98,7 +101,9 @@ int	 token_load(char *why, size_t);
 /* listen.c */
 int	 listen_open(const struct parcel *index, char *why, size_t);
 void	 listen_give(struct proc *);	/* to front and router, at spawn */
-void	 listen_close(void);		/* removes the control sockets */
+/* Looks the groups of the control socket up again. */
+void	 listen_allow(void);
+void	 listen_close(void);		/* removes the control socket */
 const char *listen_url(void);		/* "http://127.0.0.1:18789/" */
 
 /* spawn.c: clone3, descriptors, exec.  The process is then STARTING and has

@@ -72,19 +72,30 @@ listen_open(const struct parcel *ix, char *why, size_t size)
 			host = parcel_get(ix, "listen.%zu.path", i);
 			if (host == NULL)
 				continue;
-			listeners[nlisteners].kind = strcmp(kind,
-			    "control_ro") == 0 ? LISTENER_CONTROL_RO :
-			    LISTENER_CONTROL;
-			if ((fd = sock_listen_unix(host,
-			    listeners[nlisteners].kind == LISTENER_CONTROL ?
-			    "openclaw" : "openclaw-read", why, size)) == -1)
+			listeners[nlisteners].kind = LISTENER_CONTROL;
+			if ((fd = sock_listen_unix(host, why, size)) == -1)
 				return -1;
 			strlcpy(listeners[nlisteners].name, host,
 			    sizeof(listeners[0].name));
 		}
 		listeners[nlisteners++].fd = fd;
 	}
+	listen_allow();
 	return 0;
+}
+
+void
+listen_allow(void)
+{
+	char	 why[512];
+	size_t	 i;
+
+	if (peer_policy_load(&sup.peers, sup.groups, why, sizeof(why)) == -1)
+		log_warnx("%s", why);
+	for (i = 0; i < nlisteners; i++)
+		if (listeners[i].kind == LISTENER_CONTROL && peer_allow(
+		    &sup.peers, listeners[i].name, why, sizeof(why)) == -1)
+			log_warnx("%s", why);
 }
 
 void

@@ -27,7 +27,8 @@ static void __attribute__((noreturn))
 usage(void)
 {
 	dprintf(STDERR_FILENO, "usage: gatewayd [-aDStUVv] [-b bind] "
-	    "[-c file] [-l libexec] [-p port] [-s state] [-u uid]\n"
+	    "[-c file] [-g group[:group]] [-l libexec] [-p port] [-s state] "
+	    "[-u uid]\n"
 	    "see gatewayd(8); `openclaw gateway run` starts it too\n");
 	exit(2);
 }
@@ -172,7 +173,7 @@ main(int argc, char *argv[])
 
 	TAILQ_INIT(&sup.procs);
 	log_early_init("gatewayd", lines_send);
-	while ((opt = getopt(argc, argv, "ab:c:Dl:p:Ss:tu:UVv")) != -1) {
+	while ((opt = getopt(argc, argv, "ab:c:Dg:l:p:Ss:tu:UVv")) != -1) {
 		switch (opt) {
 		case 'a':
 			sup.conf_flags |= CF_ALLOW_UNCONFIGURED;
@@ -186,6 +187,9 @@ main(int argc, char *argv[])
 			break;
 		case 'D':
 			sup.conf_flags |= CF_DEV;
+			break;
+		case 'g':
+			sup.groups = optarg;
 			break;
 		case 'l':
 			libexec = optarg;
@@ -227,6 +231,10 @@ main(int argc, char *argv[])
 	umask(077);
 	environ_restore();
 	sup.argv = argv;
+	if (sup.groups != NULL && geteuid() != 0)
+		fatalx("-g: only root can give its socket to a group");
+	if (peer_policy_load(&sup.peers, sup.groups, why, sizeof(why)) == -1)
+		fatalx("-g: %s", why);
 	if (paths_resolve(&sup.paths, config, state, why,
 	    sizeof(why)) == -1)
 		fatalx("%s", why);

@@ -256,6 +256,7 @@ reload_finish(void)
 	}
 	sup.generation++;
 	conf_commit();
+	listen_allow();
 	for (p = TAILQ_FIRST(&sup.procs); p != NULL; p = nextp) {
 		nextp = TAILQ_NEXT(p, entry);
 		if (p->wanted && p->started_ms == 0) {

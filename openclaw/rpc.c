@@ -6,7 +6,10 @@
 /* Requests and answers over a wire, with the error texts that scripts know. */
 #include "common/compat.h"
 
+#include <sys/stat.h>
+
 #include <errno.h>
+#include <grp.h>
 #include <unistd.h>
 
 #include "common/paths.h"
@@ -19,8 +22,30 @@ struct rpc {
 	unsigned int	 id;
 };
 
+/* The file's mode kept this user out: who may, and what to do. */
 static void
-rpc_explain(const struct rpc *r, const struct args *a)
+rpc_explain_denied(const char *path)
+{
+	struct stat	 st;
+	struct group	*gr;
+
+	if (stat(path, &st) == -1)
+		fprintf(stderr, "User %u may not look into that folder: only "
+		    "root and its owner may", (unsigned int)geteuid());
+	else if (st.st_mode & S_IWGRP && (gr = getgrgid(st.st_gid)) != NULL)
+		fprintf(stderr, "User %u is not in group %s, which may use "
+		    "it: an administrator adds it (usermod -aG %s <name>), "
+		    "for the next login", (unsigned int)geteuid(),
+		    gr->gr_name, gr->gr_name);
+	else
+		fprintf(stderr, "User %u may not use it: only root and user %u "
+		    "may", (unsigned int)geteuid(), (unsigned int)st.st_uid);
+	fprintf(stderr, "; with --url and a token nobody asks for the user.\n");
+}
+
+/* err: errno of the connection, 0 when it was something else. */
+static void
+rpc_explain(const struct rpc *r, const struct args *a, int err)
 {
 	struct paths	 ps;
 	char		 why[256];
@@ -35,7 +60,10 @@ rpc_explain(const struct rpc *r, const struct args *a)
 	    getenv("OPENCLAW_GATEWAY_TOKEN") == NULL)
 		fprintf(stderr, "No token was given: --token, --password or "
 		    "OPENCLAW_GATEWAY_TOKEN.\n");
-	if (a->opt[OPT_URL] == NULL)
+	if (a->opt[OPT_URL] == NULL && err == EACCES)
+		rpc_explain_denied(r->target);
+	else if (a->opt[OPT_URL] == NULL && (err == ENOENT ||
+	    err == ECONNREFUSED))
 		fprintf(stderr, "Is it running? `openclaw gateway run` starts "
 		    "it in the foreground.\n");
 }
@@ -78,6 +106,7 @@ rpc_open(const struct args *a)
 	struct rpc	*r;
 	char		 why[512];
 	int64_t		 timeout;
+	int		 err;
 
 	timeout = options_num(a, OPT_TIMEOUT, 10000, 1, 86400000);
 	if ((r = calloc(1, sizeof(*r))) == NULL)
@@ -96,14 +125,15 @@ rpc_open(const struct args *a)
 		r->w = wire_open_unix(ps.control, why, sizeof(why));
 	}
 	if (r->w == NULL) {
+		err = errno;
 		fprintf(stderr, "gateway connect failed: %s\n", why);
-		rpc_explain(r, a);
+		rpc_explain(r, a, err);
 		free(r);
 		return NULL;
 	}
 	/* The control socket knows its peer by the kernel's word. */
 	if (a->opt[OPT_URL] != NULL && rpc_connect(r, a, timeout) == -1) {
-		rpc_explain(r, a);
+		rpc_explain(r, a, 0);
 		rpc_close(r);
 		return NULL;
 	}
@@ -138,28 +168,28 @@ rpc_try(struct rpc *r, const char *method, json_t *params, bool last,
 	uint64_t	 deadline = mono_ms() + (uint64_t)timeout_ms;
 	const char	*frame;
 	json_t		*req, *m, *payload;
-	char		 id[16], why[512], *text;
+	char		 id[16], why[512], text[512], *dump;
 	int		 sent;
 
 	*err = NULL;
 	snprintf(id, sizeof(id), "%u", ++r->id);
 	req = json_pack("{s:s, s:s, s:s, s:o*}", "type", "req", "id", id,
 	    "method", method, "params", params);
-	text = json_dumps(req, JSON_COMPACT);
+	dump = json_dumps(req, JSON_COMPACT);
 	json_decref(req);
-	if (text == NULL) {
+	if (dump == NULL) {
 		*err = local_error("LOCAL", "the request is not valid JSON");
 		return NULL;
 	}
-	sent = wire_send(r->w, text, strlen(text), why, sizeof(why));
-	freezero(text, strlen(text));
-	if (sent == -1) {
-		*err = local_error("CLOSED", why);
-		return NULL;
-	}
+	sent = wire_send(r->w, dump, strlen(dump), why, sizeof(why));
+	freezero(dump, strlen(dump));
 	for (;;) {
-		frame = wire_recv(r->w, deadline, why, sizeof(why));
+		/* What cannot be sent may have been refused: that is there to
+		 * be read. */
+		frame = wire_recv(r->w, deadline, text, sizeof(text));
 		if (frame == NULL) {
+			if (sent == 0)
+				strlcpy(why, text, sizeof(why));
 			if (why[0] == '\0')
 				snprintf(why, sizeof(why), "gateway timeout "
 				    "after %lldms", (long long)timeout_ms);
@@ -173,7 +203,9 @@ rpc_try(struct rpc *r, const char *method, json_t *params, bool last,
 			continue;
 		}
 		payload = json_object_get(m, "payload");
-		if (strcmp(jtext(m, "id", ""), id) != 0 || (last &&
+		/* "invalid": of the connection, whatever was asked. */
+		if ((strcmp(jtext(m, "id", ""), id) != 0 &&
+		    strcmp(jtext(m, "id", ""), "invalid") != 0) || (last &&
 		    strcmp(jtext(payload, "status", ""), "accepted") == 0)) {
 			json_decref(m);
 			continue;

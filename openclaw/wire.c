@@ -122,19 +122,23 @@ wire_open_unix(const char *path, char *why, size_t size)
 {
 	struct sockaddr_un	 sun;
 	struct wire		*w;
+	int			 err;
 
 	memset(&sun, 0, sizeof(sun));
 	sun.sun_family = AF_UNIX;
 	if (strlcpy(sun.sun_path, path, sizeof(sun.sun_path)) >=
 	    sizeof(sun.sun_path)) {
 		snprintf(why, size, "%s: name too long for a socket", path);
+		errno = ENAMETOOLONG;
 		return NULL;
 	}
 	if ((w = wire_new()) == NULL ||
 	    (w->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) == -1 ||
 	    connect(w->fd, (struct sockaddr *)&sun, sizeof(sun)) == -1) {
-		snprintf(why, size, "%s", strerror(errno));
+		err = errno;
+		snprintf(why, size, "%s", strerror(err));
 		wire_close(w);
+		errno = err;
 		return NULL;
 	}
 	return w;

@@ -16,7 +16,7 @@ struct wire;
 
 #define WIRE_FRAME_MAX	(32u << 20)	/* history may be 6 MiB and JSON */
 
-/* NULL with why. */
+/* NULL with why; and errno. */
 struct wire *wire_open_unix(const char *path, char *why, size_t);
 struct wire *wire_open_url(const char *url, int timeout_ms, char *why, size_t);
 void	 wire_close(struct wire *);

@@ -29,6 +29,8 @@ enum proc_state {
 	PROC_ST_MAX
 };
 const char *proc_state_name(unsigned int);
+/* SUP_PEER_RES.right: of a control connection */
+enum peer_right { PEER_STRANGER, PEER_READER, PEER_ADMIN, PEER_RIGHT_MAX };
 
 /* CF_START.flags */
 enum cf_flag {

@@ -631,9 +631,6 @@ build_index(struct build *b)
 	    "/run/openclaw" : state_path(b, "run", "");
 	snprintf(path, sizeof(path), "%s/control.sock", run);
 	parcel_puts(b->index, "control", "listen.%zu.kind", n);
-	parcel_puts(b->index, path, "listen.%zu.path", n++);
-	snprintf(path, sizeof(path), "%s/control-ro.sock", run);
-	parcel_puts(b->index, "control_ro", "listen.%zu.kind", n);
 	parcel_puts(b->index, path, "listen.%zu.path", n);
 	parcel_puts(b->index, cf->state_dir, "state.dir");
 	parcel_puts(b->index, json5_text(cf->root, "logging.level", "info"),

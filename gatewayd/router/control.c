@@ -5,10 +5,11 @@
 
 /*
  * The control socket: a stream of JSON lines, judged by the same dispatcher as
- * WebSocket frames.  The file's mode decides who can connect at all; which of
- * the two sockets it was decides the rights, and SO_PEERCRED who is named in
- * the log.  No `connect` frame is needed; with one the connection also
- * receives events, and may narrow its scopes.  Bad input costs that
+ * WebSocket frames.  The file's mode decides who can connect at all, and the
+ * supervisor what a connection may: from in here, behind namespaces, every
+ * peer would look the same.  So each one goes there unread and comes back with
+ * a name and a right.  No `connect` frame is needed; with one the connection
+ * also receives events, and may narrow its scopes.  Bad input costs that
  * connection.
  */
 #include "common/compat.h"
@@ -22,23 +23,19 @@
 #include "gatewayd/router/router.h"
 
 #define ACCEPT_BATCH	16
-#define LISTENERS	4
 
-static struct door {
-	struct event		*ev, *again;
-	enum listener_kind	 kind;
-	int			 fd;
-} doors[LISTENERS];
-static size_t	 ndoors, ncontrol;
+static struct event	*accept_ev, *again_ev;
+static int		 listen_fd = -1;
+static size_t		 ncontrol;	/* connections that were let in */
+static size_t		 nasked;	/* those that the supervisor has */
 
 static void
 again_cb(evutil_socket_t fd, short what, void *arg)
 {
-	struct door	*d = arg;
-
 	(void)fd;
 	(void)what;
-	event_add(d->ev, NULL);
+	(void)arg;
+	event_add(accept_ev, NULL);
 }
 
 static size_t
@@ -52,84 +49,126 @@ count_uid(uint32_t uid)
 	return n;
 }
 
+/* One line that says why, then the end; it takes no place among clients. */
 static void
-control_client(struct door *d, int fd)
+refuse(int fd, const char *code, const char *why)
 {
-	struct ucred	 cred;
-	struct client	*c;
-	socklen_t	 n = sizeof(cred);
-	char		 name[64];
+	struct dbuf	 b;
+	struct jw	 w;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) == -1 ||
-	    rt.stopping) {
-		close(fd);
-		return;
-	}
-	if (ncontrol >= RT_CONTROL_MAX || count_uid(cred.uid) >=
-	    RT_CONTROL_UID) {
-		log_info("control: uid %u has too many connections",
-		    (unsigned int)cred.uid);
-		close(fd);
-		return;
-	}
-	if ((c = rt_client_new(fd, d->kind == LISTENER_CONTROL_RO ?
-	    DOOR_CONTROL_RO : DOOR_CONTROL)) == NULL)
-		return;
-	ncontrol++;
-	c->uid = (uint32_t)cred.uid;
-	c->pid = (uint32_t)cred.pid;
-	c->role = CLIENT_OPERATOR;
-	c->protocol = 3;
-	c->scopes = d->kind == LISTENER_CONTROL_RO ? SCOPE_READ :
-	    SCOPE_READ | SCOPE_WRITE | SCOPE_ADMIN | SCOPE_APPROVALS |
-	    SCOPE_PAIRING;
-	snprintf(name, sizeof(name), "uid %u", (unsigned int)cred.uid);
-	if ((c->principal = strdup(name)) == NULL)
-		rt_client_close(c, WS_CLOSE_ERROR, "");
-	rt_client_start(c, (struct str){ "", 0 });
+	dbuf_init(&b, 4096);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	jw_ks(&w, "type", "res");
+	jw_ks(&w, "id", "invalid");
+	jw_kbool(&w, "ok", false);
+	jw_kobj(&w, "error");
+	jw_ks(&w, "code", code);
+	jw_ks(&w, "message", why);
+	jw_obj_end(&w);
+	jw_obj_end(&w);
+	dbuf_putc(&b, '\n');
+	if (!dbuf_err(&b) && send(fd, b.p, b.n, MSG_DONTWAIT |
+	    MSG_NOSIGNAL) == -1)
+		log_debug("control: a refusal was not read");
+	dbuf_clear(&b);
+	close(fd);
 }
 
 static void
 accept_cb(evutil_socket_t lfd, short what, void *arg)
 {
-	struct door	*d = arg;
-	struct timeval	 second = { 1, 0 };
-	int		 fd, i;
+	struct m_sup_peer	 ask = { 0 };
+	struct timeval		 second = { 1, 0 };
+	int			 fd, i;
 
 	(void)what;
+	(void)arg;
 	for (i = 0; i < ACCEPT_BATCH; i++) {
 		fd = accept4(lfd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd == -1) {
 			if (errno == EMFILE || errno == ENFILE ||
 			    errno == ENOBUFS || errno == ENOMEM) {
-				event_del(d->ev);
-				event_add(d->again, &second);
+				event_del(accept_ev);
+				event_add(again_ev, &second);
 			}
 			return;
 		}
-		control_client(d, fd);
+		if (rt.stopping || rt.ctl == NULL)
+			close(fd);
+		else if (nasked == RT_CONTROL_MAX)
+			refuse(fd, "UNAVAILABLE", "too many connections to "
+			    "the control socket at once; try again");
+		else if (link_send_fds(rt.ctl, MSG_SUP_PEER, &ask,
+		    link_corr(), 0, &fd, 1) == 0)
+			nasked++;
 	}
+}
+
+enum msg_err
+rt_on_sup_peer_res(struct msg *m)
+{
+	struct m_sup_peer_res	 v;
+	struct client		*c;
+	enum msg_err		 err;
+	char			 name[64];
+	int			 fd;
+
+	if ((err = get_sup_peer_res(m, &v)) != MSG_OK)
+		return err;
+	if (m->nfds != 1)
+		return MSG_FD;
+	fd = msg_take_fd(m, 0);
+	if (nasked > 0)
+		nasked--;
+	if (rt.stopping) {
+		close(fd);
+		return MSG_OK;
+	}
+	if (v.right == PEER_STRANGER) {
+		log_info("control: uid %u, pid %u refused", v.uid, v.pid);
+		refuse(fd, "INVALID_REQUEST", v.reason.p);
+		return MSG_OK;
+	}
+	if (ncontrol >= RT_CONTROL_MAX || count_uid(v.uid) >=
+	    RT_CONTROL_UID) {
+		log_info("control: uid %u has too many connections", v.uid);
+		refuse(fd, "UNAVAILABLE", "too many connections to the "
+		    "control socket; close some of yours, or try again");
+		return MSG_OK;
+	}
+	if ((c = rt_client_new(fd, DOOR_CONTROL)) == NULL)
+		return MSG_OK;
+	ncontrol++;
+	c->uid = v.uid;
+	c->pid = v.pid;
+	c->role = CLIENT_OPERATOR;
+	c->protocol = 3;
+	c->scopes = v.right == PEER_ADMIN ? SCOPE_READ | SCOPE_WRITE |
+	    SCOPE_ADMIN | SCOPE_APPROVALS | SCOPE_PAIRING : SCOPE_READ;
+	snprintf(name, sizeof(name), "uid %u", c->uid);
+	if ((c->principal = strdup(name)) == NULL)
+		rt_client_close(c, WS_CLOSE_ERROR, "");
+	rt_client_start(c, (struct str){ "", 0 });
+	return MSG_OK;
 }
 
 void
 rt_control_listen(enum listener_kind kind, int fd, const char *name)
 {
-	struct door	*d;
-
-	if ((kind != LISTENER_CONTROL && kind != LISTENER_CONTROL_RO) ||
-	    ndoors == LISTENERS || fd_nonblock(fd) == -1) {
+	if (kind != LISTENER_CONTROL || listen_fd != -1 ||
+	    fd_nonblock(fd) == -1) {
 		log_warnx("listener %s: not taken", name);
 		close(fd);
 		return;
 	}
-	d = &doors[ndoors];
-	d->fd = fd;
-	d->kind = kind;
-	d->ev = event_new(rt.base, fd, EV_READ | EV_PERSIST, accept_cb, d);
-	d->again = event_new(rt.base, -1, 0, again_cb, d);
-	if (d->ev == NULL || d->again == NULL || event_add(d->ev, NULL) == -1)
+	listen_fd = fd;
+	accept_ev = event_new(rt.base, fd, EV_READ | EV_PERSIST, accept_cb,
+	    NULL);
+	again_ev = event_new(rt.base, -1, 0, again_cb, NULL);
+	if (accept_ev == NULL || again_ev == NULL ||
+	    event_add(accept_ev, NULL) == -1)
 		fatal("listener %s", name);
-	ndoors++;
 }
 
 void
@@ -142,14 +181,12 @@ rt_control_gone(struct client *c)
 void
 rt_control_stop(void)
 {
-	size_t	 i;
-
-	for (i = 0; i < ndoors; i++) {
-		event_del(doors[i].ev);
-		event_del(doors[i].again);
-		close(doors[i].fd);
-	}
-	ndoors = 0;
+	if (listen_fd == -1)
+		return;
+	event_free(accept_ev);
+	event_free(again_ev);
+	close(listen_fd);
+	listen_fd = -1;
 }
 
 /* As on the other door: no list asks for everything, and a name that is not

@@ -36,14 +36,17 @@ bad_frame(struct client *c, const struct skim_frame *f, const char *why)
 	dbuf_clear(&text);
 }
 
-/* Mutating verbs of the host leave a line that names who asked. */
+/* Verbs that change something leave a line that names who asked: those of the
+ * host always, those of conversations when they come from the host. */
 static void
 audit(const struct client *c, const struct method *m)
 {
-	if (m->owner != OWNER_PARENT && m->scope != SCOPE_PAIRING)
-		return;
+	bool	 host = m->owner == OWNER_PARENT || m->scope == SCOPE_PAIRING;
+
 	if (m->id == METHOD_GATEWAY_PROCESSES ||
-	    m->id == METHOD_SANDBOX_PROFILES || m->id == METHOD_PAIRING_LIST)
+	    m->id == METHOD_SANDBOX_PROFILES || m->id == METHOD_PAIRING_LIST ||
+	    m->id == METHOD_AGENT_WAIT ||
+	    (!host && (c->door == DOOR_WS || m->scope != SCOPE_WRITE)))
 		return;
 	if (c->door == DOOR_WS)
 		log_info("client %s: %s by %s", c->conn_id, m->name,

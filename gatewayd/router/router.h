@@ -114,7 +114,7 @@ void	 rt_presence_write(struct jw *);	/* the array */
 
 /* --- client.c: one connection -------------------------------------------- */
 
-enum client_door { DOOR_WS, DOOR_CONTROL, DOOR_CONTROL_RO };
+enum client_door { DOOR_WS, DOOR_CONTROL };
 
 struct client {
 	TAILQ_ENTRY(client)	 entry;
@@ -176,6 +176,8 @@ size_t	 rt_client_backlog(const struct client *);
 /* --- control.c: the Unix socket ------------------------------------------ */
 
 void	 rt_control_listen(enum listener_kind, int fd, const char *name);
+/* A connection that came back from the supervisor. */
+enum msg_err rt_on_sup_peer_res(struct msg *);
 void	 rt_control_gone(struct client *);
 void	 rt_control_stop(void);
 /* `connect` on the control socket: narrows, and answers hello-ok. */

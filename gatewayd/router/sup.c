@@ -275,6 +275,8 @@ rt_on_sup(struct link *l, struct msg *m)
 		return on_sup_res(l, m);
 	case MSG_SUP_EVENT:
 		return on_sup_event(m);
+	case MSG_SUP_PEER_RES:
+		return rt_on_sup_peer_res(m);
 	default:
 		return MSG_DIRECTION;
 	}

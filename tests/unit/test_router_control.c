@@ -20,8 +20,26 @@
 
 static struct sockaddr_un	 control_addr;
 
+/* As the supervisor does: looks at the peer, gives the connection back. */
 static void
-control(struct peer *p)
+judge(enum peer_right right, const char *reason)
+{
+	struct m_sup_peer_res	 r = { .uid = 4711, .pid = 815,
+				    .right = (uint8_t)right };
+	struct msg		*m = take(&parent, MSG_SUP_PEER);
+	int			 fd;
+
+	assert_non_null(m);
+	assert_int_equal(m->nfds, 1);
+	fd = msg_take_fd(m, 0);
+	r.reason = str_of(reason);
+	assert_int_equal(link_send_fds(parent.far, MSG_SUP_PEER_RES, &r,
+	    m->h.corr, MSG_F_REPLY, &fd, 1), 0);
+	pump();
+}
+
+static void
+knock(struct peer *p)
 {
 	memset(p, 0, sizeof(*p));
 	p->line = true;
@@ -33,18 +51,25 @@ control(struct peer *p)
 }
 
 static void
-listen_at(enum listener_kind kind, char *dir)
+control(struct peer *p)
+{
+	knock(p);
+	judge(PEER_ADMIN, "");
+}
+
+static void
+listen_at(char *dir)
 {
 	int	 fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	memset(&control_addr, 0, sizeof(control_addr));
 	control_addr.sun_family = AF_UNIX;
 	snprintf(control_addr.sun_path, sizeof(control_addr.sun_path),
-	    "%s/s%d", dir, (int)kind);
+	    "%s/s", dir);
 	assert_int_equal(bind(fd, (struct sockaddr *)&control_addr,
 	    sizeof(control_addr)), 0);
 	assert_int_equal(listen(fd, 64), 0);
-	rt_worker.listener(kind, fd, "control");
+	rt_worker.listener(LISTENER_CONTROL, fd, "control");
 }
 
 static void
@@ -62,7 +87,7 @@ test_control(void **state)
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));
-	listen_at(LISTENER_CONTROL, dir);
+	listen_at(dir);
 	control(&p);
 	say(&p, "{\"type\":\"req\",\"id\":\"1\",\"method\":\"config.get\"}");
 	expect(&p, "{\"type\":\"res\",\"id\":\"1\",\"ok\":true,\"payload\":{"
@@ -178,14 +203,30 @@ test_control(void **state)
 	for (i = 0; i < RT_CONTROL_UID + 1; i++)
 		control(&many[i]);
 	assert_false(at_end(&many[0]));
+	expect(&many[RT_CONTROL_UID], "{\"type\":\"res\",\"id\":"
+	    "\"invalid\",\"ok\":false,\"error\":{\"code\":\"UNAVAILABLE\"");
 	assert_true(at_end(&many[RT_CONTROL_UID]));
 	for (i = 0; i < RT_CONTROL_UID + 1; i++)
 		leave(&many[i]);
-	unlink(control_addr.sun_path);
-	listen_at(LISTENER_CONTROL_RO, dir);
-	control(&p);
+	/* a reader reads */
+	knock(&p);
+	judge(PEER_READER, "");
 	say(&p, "{\"type\":\"req\",\"id\":\"1\",\"method\":\"config.get\"}");
 	expect(&p, "missing scope: operator.admin");
+	say(&p, "{\"type\":\"req\",\"id\":\"1\",\"method\":\"health\"}");
+	expect(&p, "\"ok\":true");
+	leave(&p);
+	/* a stranger is told why, whatever he says; the next one is served */
+	knock(&p);
+	say(&p, "{\"type\":\"req\",\"id\":\"1\",\"method\":\"health\"}");
+	assert_null(frame(&p));
+	judge(PEER_STRANGER, "user 4711 may \"not\"");
+	assert_string_equal(frame(&p), "{\"type\":\"res\",\"id\":\"invalid\","
+	    "\"ok\":false,\"error\":{\"code\":\"INVALID_REQUEST\","
+	    "\"message\":\"user 4711 may \\\"not\\\"\"}}");
+	assert_null(frame(&p));
+	leave(&p);
+	control(&p);
 	say(&p, "{\"type\":\"req\",\"id\":\"1\",\"method\":\"health\"}");
 	expect(&p, "\"ok\":true");
 	leave(&p);
