@@ -12,7 +12,7 @@
  *		controlUi.dangerouslyDisableDeviceAuth
  * front	tls.enabled tls.cert tls.key ui.dir ui.basePath trustedProxy.N
  *		allowedOrigin.N auth.mode limit.handshake_ms
- *		limit.preauth_bytes limit.connections limit.payload
+ *		limit.preauth_bytes limit.connections
  * router	agent.N.{id,name,default} channel.N.{kind,account,label}
  *		binding.N.{agent,channel,account,peerKind,peerId}
  *		identityLink.N.{name,peer} session.mainKey
@@ -293,7 +293,6 @@ build_front(struct build *b)
 	parcel_put_num(pw, 10000, "limit.handshake_ms");
 	parcel_put_num(pw, 65536, "limit.preauth_bytes");
 	parcel_put_num(pw, 8192, "limit.connections");
-	parcel_put_num(pw, 524288, "limit.payload");
 	add_proc(b, ROLE_FRONT, "", pw);
 	if (ui != NULL)
 		add_mount(b, ui, "ro,opt");

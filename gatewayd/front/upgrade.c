@@ -25,7 +25,6 @@
 
 #define CONTROLS_MAX	16	/* pings and pongs before the connect frame */
 #define ANSWER_MAX	16384
-#define GW_TRY_LATER	1013
 #define SAY_MAX		30	/* refusals told one by one, */
 #define SAY_MS		60000	/* in this time */
 
@@ -154,7 +153,7 @@ static void
 refuse_starting(struct conn *c, struct str id)
 {
 	refuse(c, id, "UNAVAILABLE", "gateway starting", (struct str){ "", 0 },
-	    GW_TRY_LATER);
+	    WS_CLOSE_TRY_LATER);
 }
 
 static void
@@ -268,7 +267,7 @@ upgrade_auth_res(struct msg *m)
 	refuse(c, str_of(c->request_id), v.code.n > 0 ? v.code.p :
 	    v.verdict == VERDICT_UNAVAILABLE ? "UNAVAILABLE" :
 	    "INVALID_REQUEST", v.message.p, v.details,
-	    v.verdict == VERDICT_UNAVAILABLE ? GW_TRY_LATER : WS_CLOSE_POLICY);
+	    v.verdict == VERDICT_UNAVAILABLE ? WS_CLOSE_TRY_LATER : WS_CLOSE_POLICY);
 	return MSG_OK;
 }
 

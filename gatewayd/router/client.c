@@ -35,6 +35,7 @@ static TAILQ_HEAD(, client) dirty = TAILQ_HEAD_INITIALIZER(dirty);
 static TAILQ_HEAD(, client) dead = TAILQ_HEAD_INITIALIZER(dead);
 static struct client	*by_id[BUCKETS];	/* chained by id_next */
 static size_t		 nclients;
+static size_t		 held;			/* of all: unfinished input */
 static struct event	*late_ev;		/* flushes and reaps */
 static struct dbuf	 obuf;
 static uint8_t		 rbuf[READ_MAX];
@@ -69,7 +70,7 @@ rt_client_new(int fd, enum client_door door)
 	uuid_v4(c->conn_id);
 	ws_reader_init(&c->ws, true, RT_MAX_PAYLOAD);
 	c->ws.binary_text = true;
-	dbuf_init(&c->in, RT_MAX_PAYLOAD + READ_MAX + 16);
+	dbuf_init(&c->in, RT_LINE_MAX + READ_MAX + 16);
 	event_assign(&c->rev, rt.base, fd, EV_READ | EV_PERSIST,
 	    client_read_cb, c);
 	event_assign(&c->wev, rt.base, fd, EV_WRITE, client_write_cb, c);
@@ -130,6 +131,7 @@ client_free(struct client *c)
 		;
 	*p = c->id_next;
 	nclients--;
+	held -= c->held;
 	evbuffer_free(c->out);
 	ws_reader_clear(&c->ws);
 	dbuf_clear(&c->in);
@@ -483,7 +485,7 @@ client_lines(struct client *c, char *p, size_t n)
 	while (client_goes_on(c) &&
 	    (nl = memchr(p + pos, '\n', n - pos)) != NULL) {
 		len = (size_t)(nl - (p + pos));
-		if (len > RT_MAX_PAYLOAD) {
+		if (len > RT_LINE_MAX) {
 			client_end(c);
 			return n;
 		}
@@ -491,7 +493,7 @@ client_lines(struct client *c, char *p, size_t n)
 			rt_dispatch(c, p + pos, len);
 		pos += len + 1;
 	}
-	if (n - pos > RT_MAX_PAYLOAD && !c->blocked) {
+	if (n - pos > RT_LINE_MAX && !c->blocked) {
 		client_end(c);
 		return n;
 	}
@@ -534,9 +536,28 @@ client_frames(struct client *c, uint8_t *p, size_t n)
 	return pos;
 }
 
+/* One large message is allowed to each; begun and not ended by thousands at
+ * once they would be all memory there is.  Who goes over that starts anew. */
+static void
+client_account(struct client *c)
+{
+	size_t	 now = c->in.cap + c->ws.buf.cap;
+
+	held += now - c->held;
+	c->held = now;
+	if (held <= RT_IN_ALL || c->closing)
+		return;
+	log_warnx("client %s: too many bytes of unfinished messages",
+	    c->conn_id);
+	rt_client_close(c, WS_CLOSE_TRY_LATER, "try again later");
+	ws_reader_clear(&c->ws);
+	held -= c->held;
+	c->held = 0;
+}
+
 /* New bytes, behind those that were kept. */
 static void
-client_process(struct client *c, uint8_t *p, size_t n)
+client_take(struct client *c, uint8_t *p, size_t n)
 {
 	bool	 kept = c->in.n > 0;
 	size_t	 used;
@@ -567,4 +588,11 @@ client_process(struct client *c, uint8_t *p, size_t n)
 			dbuf_clear(&c->in);	/* idle clients hold nothing */
 	} else if (used < n && dbuf_put(&c->in, p + used, n - used) == -1)
 		client_end(c);
+}
+
+static void
+client_process(struct client *c, uint8_t *p, size_t n)
+{
+	client_take(c, p, n);
+	client_account(c);
 }

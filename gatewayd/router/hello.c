@@ -330,7 +330,8 @@ rt_hello_write(struct client *c, struct str id, const struct m_auth_ticket *t)
 	if (t != NULL && t->device_token.n > 0)
 		write_auth(w, t);
 	jw_kobj(w, "policy");
-	jw_kuint(w, "maxPayload", RT_MAX_PAYLOAD);
+	jw_kuint(w, "maxPayload", c->door == DOOR_WS ? RT_MAX_PAYLOAD :
+	    RT_LINE_MAX);
 	jw_kuint(w, "maxBufferedBytes", RT_MAX_BUFFERED);
 	jw_kuint(w, "tickIntervalMs", RT_TICK_MS);
 	jw_obj_end(w);

@@ -29,12 +29,17 @@
 
 struct evbuffer;
 
-/* The published policy (spec 1.3); a client is told what is enforced. */
-#define RT_MAX_PAYLOAD		524288
+/* The published policy (spec 1.3, and advice 2 of section 10 on payloads); a
+ * client is told what is enforced. */
+#define RT_MAX_PAYLOAD		26214400
 #define RT_MAX_BUFFERED		1572864
 #define RT_TICK_MS		30000
 #define RT_HEALTH_MS		60000
 
+#define RT_LINE_MAX	524288		/* bytes of one on the control socket */
+#define RT_IN_ALL	(256u << 20)	/* of begun messages, all clients */
+#define RT_TEXT_MAX	1048576		/* AG_TURN.text */
+#define RT_PARAMS_MAX	6291456		/* RPC_REQ.params */
 #define RT_OUT_HARD	(16u << 20)	/* unsent bytes that end any client */
 #define RT_CLIENTS_MAX	10000
 #define RT_CONTROL_MAX	256		/* control connections */
@@ -127,6 +132,7 @@ struct client {
 	struct evbuffer		*out;
 	struct ws_reader	 ws;
 	struct dbuf		 in;		/* bytes not yet judged */
+	size_t			 held;		/* by them and by ws */
 	uint64_t		 seq;		/* of its broadcasts */
 	enum client_role	 role;
 	unsigned int		 scopes;	/* enum scope */

@@ -168,7 +168,7 @@ preview_all(struct request *r)
 		unavailable(r->client, r->id, "too many requests");
 		return;
 	}
-	dbuf_init(&b, 2 * RT_MAX_PAYLOAD);
+	dbuf_init(&b, RT_PARAMS_MAX);
 	g->left++;
 	for (i = 0; i < n; i++) {
 		preview_params(r, &rt.cf->agents[i], &b, &keys);
@@ -217,6 +217,12 @@ rt_do_forward(struct request *r)
 
 	if (r->params.kind == SKIM_OBJECT)
 		params = (struct str){ r->params.p, r->params.n };
+	if (params.n > RT_PARAMS_MAX) {
+		snprintf(text, sizeof(text), "invalid %s params: must NOT "
+		    "have more than %d bytes", r->method->name, RT_PARAMS_MAX);
+		rt_answer_error(r->client, r->id, "INVALID_REQUEST", text);
+		return;
+	}
 	switch (r->method->id) {
 	case METHOD_CHAT_HISTORY:
 		key = &r->p.CHAT_HISTORY.sessionKey;

@@ -319,25 +319,36 @@ text_of(const struct skim_val *v, char *buf, size_t size)
 	return skim_unescape(v, buf, size) == -1 ? -1 : 0;
 }
 
-/* The message: in the frame itself when nothing in it is escaped. */
-static int
-message_of(const struct skim_val *v, struct str *out)
+/* The message: in the frame itself when nothing in it is escaped.  false, and
+ * the client was told: it is longer than agents take. */
+static bool
+message_of(struct request *q, const struct skim_val *v, struct str *out)
 {
 	ssize_t	 n;
 
-	if (!v->escaped) {
+	*out = (struct str){ "", 0 };
+	if (!v->escaped)
 		*out = skim_raw(v);
-		return 0;
-	}
-	if (text_buf.max == 0)
-		dbuf_init(&text_buf, 2 * RT_MAX_PAYLOAD);
-	dbuf_reset(&text_buf);
-	if (dbuf_reserve(&text_buf, v->n) == -1)
-		return -1;
-	if ((n = skim_unescape(v, text_buf.p, v->n)) == -1)
-		return -1;
-	*out = (struct str){ text_buf.p, (size_t)n };
-	return 0;
+	else if (v->n <= 6 * RT_TEXT_MAX + 2) {
+		if (text_buf.cap > RT_TEXT_MAX)
+			dbuf_clear(&text_buf);	/* a rare long one */
+		if (text_buf.max == 0)
+			dbuf_init(&text_buf, 6 * RT_TEXT_MAX + 16);
+		dbuf_reset(&text_buf);
+		if (dbuf_reserve(&text_buf, v->n) == -1 ||
+		    (n = skim_unescape(v, text_buf.p, v->n)) == -1) {
+			rt_answer_error(q->client, q->id, "UNAVAILABLE",
+			    "out of memory; try again");
+			return false;
+		}
+		*out = (struct str){ text_buf.p, (size_t)n };
+	} else
+		out->n = SIZE_MAX;
+	if (out->n <= RT_TEXT_MAX)
+		return true;
+	refuse(q, "invalid %s params: at /message: must NOT have more than "
+	    "%d bytes", q->method->name, RT_TEXT_MAX);
+	return false;
 }
 
 static void
@@ -524,7 +535,9 @@ rt_do_agent(struct request *q)
 	option(w, "label", &v->label);
 	option(w, "spawnedBy", &v->spawnedBy);
 	jw_obj_end(w);
-	if (dbuf_err(&options_buf) || message_of(&v->message, &text) == -1) {
+	if (!message_of(q, &v->message, &text))
+		return;
+	if (dbuf_err(&options_buf)) {
 		refuse(q, "invalid agent params: the optional parameters are "
 		    "longer than %d bytes", OPTIONS_MAX);
 		return;
@@ -557,8 +570,8 @@ rt_do_chat_send(struct request *q)
 		refuse(q, "attachments are not supported by this gateway");
 		return;
 	}
-	if (message_of(&v->message, &text) == -1)
-		text.n = 0;
+	if (!message_of(q, &v->message, &text))
+		return;
 	if (str_trim(text).n == 0) {
 		refuse(q, "message or attachment required");
 		return;

@@ -86,7 +86,7 @@ def test_hello(gateway):
         assert p["features"]["events"] == EVENTS
         assert {"health", "agent", "chat.send", "gateway.stop"} <= set(p["features"]["methods"])
         assert "cron.add" not in p["features"]["methods"]
-        assert p["policy"] == {"maxPayload": 524288, "maxBufferedBytes": 1572864,
+        assert p["policy"] == {"maxPayload": 26214400, "maxBufferedBytes": 1572864,
                                "tickIntervalMs": 30000}
         s = p["snapshot"]
         assert s["sessionDefaults"] == {"defaultAgentId": "main", "mainKey": "main",
@@ -171,7 +171,7 @@ def test_malformed_rows(gateway):
 def test_T47_large_and_wrong_frames(gateway):
     async def go():
         good, _ = await connect(gateway, gateway.token)
-        for data, code in (("x" * 524289, 1009), (b"\xff\xfe", 1007)):
+        for data, code in (("x" * 26214401, 1009), (b"\xff\xfe", 1007)):
             ws, _ = await connect(gateway, gateway.token)
             await ws.send(data)
             with pytest.raises(websockets.ConnectionClosed) as e:

@@ -42,7 +42,7 @@ test_hello(void **state)
 	assert_true(skim_is(&w, "0123"));
 	assert_true(skim_get(&v, "issuedAtMs", &w));
 	assert_true(skim_get(&payload, "policy", &v));
-	assert_memory_equal(v.p, "{\"maxPayload\":524288,\"maxBufferedBytes\":"
+	assert_memory_equal(v.p, "{\"maxPayload\":26214400,\"maxBufferedBytes\":"
 	    "1572864,\"tickIntervalMs\":30000}", v.n);
 	assert_true(skim_get(&payload, "snapshot", &v));
 	assert_true(skim_get(&v, "sessionDefaults", &w));
@@ -237,7 +237,7 @@ static void
 test_T47_hostile_frames(void **state)
 {
 	struct peer	 p, good;
-	char		*big = malloc(600000);
+	char		*big = malloc(100001);
 	uint8_t		 head[16];
 
 	(void)state;
@@ -245,7 +245,7 @@ test_T47_hostile_frames(void **state)
 	join(&p, ADMIN);
 	memset(big, '[', 100000);
 	strlcpy(big, "{\"type\":\"req\",\"id\":\"d\",\"method\":\"health\","
-	    "\"params\":", 600000);
+	    "\"params\":", 100001);
 	big[strlen(big)] = '[';
 	big[100000] = '\0';
 	say(&p, big);
@@ -260,9 +260,8 @@ test_T47_hostile_frames(void **state)
 	leave(&p);
 
 	join(&p, ADMIN);
-	memset(big, 'x', 524289);
-	big[524289] = '\0';
-	say(&p, big);
+	/* one byte too many: 26214401 */
+	send_all(p.fd, "\x81\xff\0\0\0\0\x01\x90\0\1\1\2\3\4", 14);
 	expect(&p, "close 1009 ");
 	leave(&p);
 
@@ -281,6 +280,84 @@ test_T47_hostile_frames(void **state)
 		;
 	leave(&good);
 	free(big);
+}
+
+/* A frame may be large; what an agent is sent may not, and says so. */
+static void
+test_long_messages(void **state)
+{
+	static const char	 head[] = "{\"type\":\"req\",\"id\":\"l\","
+	    "\"method\":\"chat.send\",\"params\":{\"sessionKey\":\"main\","
+	    "\"idempotencyKey\":\"long%d\",\"message\":\"";
+	size_t			 sizes[] = { RT_TEXT_MAX, RT_TEXT_MAX + 1 };
+	struct m_ag_turn	 t;
+	struct peer		 p;
+	struct msg		*m;
+	struct dbuf		 b;
+	size_t			 i;
+	int			 escaped;
+
+	(void)state;
+	join(&p, ADMIN);
+	for (i = 0; i < 4; i++) {
+		escaped = i >= 2;
+		dbuf_init(&b, 16u << 20);
+		dbuf_printf(&b, head, (int)i);
+		while (b.n < sizes[i % 2] + (escaped ? 5 : 0) + sizeof(head) -
+		    2)
+			dbuf_putc(&b, 'x');
+		if (escaped)	/* one character of six bytes */
+			memcpy(b.p + b.n - 6, "\\u0041", 6);
+		dbuf_puts(&b, "\"}}");
+		say(&p, dbuf_str(&b));
+		dbuf_clear(&b);
+		if (i % 2 == 1) {
+			expect(&p, "\"invalid chat.send params: at /message: "
+			    "must NOT have more than 1048576 bytes\"");
+			continue;
+		}
+		m = take(&agent, MSG_AG_TURN);
+		assert_non_null(m);
+		assert_int_equal(get_ag_turn(m, &t), MSG_OK);
+		assert_int_equal(t.text.n, RT_TEXT_MAX);
+	}
+	leave(&p);
+}
+
+/* T47: each may begin a large message, all together may not. */
+static void
+test_T47_begun_and_not_ended(void **state)
+{
+	static uint8_t	 part[1u << 20];
+	struct peer	 p[16], good;
+	const char	*s = NULL;
+	size_t		 i, k, n = 0;
+
+	(void)state;
+	join(&good, ADMIN);
+	for (i = 0; i < 16 && s == NULL; i++, n++) {
+		join(&p[i], ADMIN);
+		send_all(p[i].fd, "\x81\xff\0\0\0\0\x01\x90\0\0\0\0\0\0", 14);
+		for (k = 0; k < 24 && s == NULL; k++) {
+			send_all(p[i].fd, part, sizeof(part));
+			s = frame(&p[i]);
+		}
+	}
+	assert_non_null(s);
+	assert_non_null(strstr(s, "close 1013 "));
+	assert_true(n >= 8);
+	say(&good, "{\"type\":\"req\",\"id\":\"1\",\"method\":\"health\"}");
+	expect(&good, "\"ok\":true");
+	/* what they held is given back */
+	for (i = 0; i < n; i++)
+		leave(&p[i]);
+	join(&p[0], ADMIN);
+	send_all(p[0].fd, "\x81\xff\0\0\0\0\x01\x90\0\0\0\0\0\0", 14);
+	for (k = 0; k < 24; k++)
+		send_all(p[0].fd, part, sizeof(part));
+	assert_null(frame(&p[0]));
+	leave(&p[0]);
+	leave(&good);
 }
 
 static void
@@ -489,6 +566,8 @@ main(void)
 		cmocka_unit_test(test_status_joins_the_agents),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_T47_hostile_frames),
+		cmocka_unit_test(test_long_messages),
+		cmocka_unit_test(test_T47_begun_and_not_ended),
 		cmocka_unit_test(test_fragments_and_ping),
 		cmocka_unit_test(test_pipelined),
 		cmocka_unit_test(test_R02_asks_but_does_not_read),

@@ -177,9 +177,9 @@ test_control(void **state)
 	assert_false(rt_sup_restarting);
 	control(&p);
 	/* bad input costs this connection */
-	big = malloc(RT_MAX_PAYLOAD + 70000);
-	memset(big, 'x', RT_MAX_PAYLOAD + 70000);
-	send_all(p.fd, big, RT_MAX_PAYLOAD + 70000);
+	big = malloc(RT_LINE_MAX + 70000);
+	memset(big, 'x', RT_LINE_MAX + 70000);
+	send_all(p.fd, big, RT_LINE_MAX + 70000);
 	free(big);
 	assert_true(at_end(&p));
 	leave(&p);
