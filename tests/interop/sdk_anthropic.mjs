@@ -3,9 +3,9 @@
 //
 // The vendor's own client against the fake: argv[2] is the fake's origin,
 // argv[3] the package, for there are two versions of it.
-// Prints one line of JSON per check: {"name", "ok", "detail"}.
+import { books, check, equal, fails, origin, script } from "./sdk_checks.mjs";
+
 const { default: Anthropic } = await import(process.argv[3]);
-const origin = process.argv[2];
 const client = new Anthropic({ apiKey: "test-key", baseURL: origin, maxRetries: 0 });
 const ask = { model: "m", max_tokens: 64, messages: [{ role: "user", content: "how full?" }],
   tools: [{ name: "exec", description: "run", input_schema: { type: "object",
@@ -13,36 +13,6 @@ const ask = { model: "m", max_tokens: 64, messages: [{ role: "user", content: "h
 const TURN = { think: "hm well", sig: "c2ln", text: "Hi there.", calls: [{ id: "toolu_1",
   name: "exec", args: { command: "df -h" }, frag: 4 }],
   usage: { input: 10, output: 20, cache_read: 3, cache_write: 2 } };
-
-async function script(...answers) {
-  await fetch(origin + "/__script", { method: "POST", body: JSON.stringify(answers) });
-}
-async function books() {
-  return (await fetch(origin + "/__books")).json();
-}
-async function check(name, fn) {
-  let ok = true, detail = "";
-  try {
-    await fn();
-  } catch (e) {
-    ok = false;
-    detail = String(e.stack ?? e);
-  }
-  console.log(JSON.stringify({ name, ok, detail }));
-}
-function equal(a, b) {
-  const x = JSON.stringify(a), y = JSON.stringify(b);
-  if (x !== y) throw new Error(`got ${x}, wanted ${y}`);
-}
-async function fails(promise, want) {
-  try {
-    await promise;
-  } catch (e) {
-    if (want && !want(e)) throw new Error(`another error: ${e.constructor.name} ${e.status} ${e.message}`);
-    return e;
-  }
-  throw new Error("it did not fail");
-}
 
 for (const chunk of [0, 1, 7, 4096]) {
   await check(`stream: thinking, text, tool call; pieces of ${chunk || "whole events"}`, async () => {

@@ -3,9 +3,9 @@
 //
 // The vendor's own client against the fake: argv[2] is the fake's origin,
 // argv[3] the package.
-// Prints one line of JSON per check: {"name", "ok", "detail"}.
+import { books, check, equal, fails, origin, script } from "./sdk_checks.mjs";
+
 const { default: OpenAI } = await import(process.argv[3]);
-const origin = process.argv[2];
 const client = new OpenAI({ apiKey: "test-key", baseURL: origin + "/v1", maxRetries: 0 });
 const ask = { model: "m", messages: [{ role: "user", content: "how full?" }],
   tools: [{ type: "function", function: { name: "exec", description: "run", parameters: {
@@ -14,36 +14,6 @@ const CALLS = [{ id: "call_1", name: "exec", args: { command: "df -h" }, frag: 4
   { id: "call_2", name: "exec", args: { command: "free" }, frag: 3 }];
 const TURN = { think: "hm well", text: "Hi there.", calls: CALLS,
   usage: { input: 10, output: 20, cache_read: 3 } };
-
-async function script(...answers) {
-  await fetch(origin + "/__script", { method: "POST", body: JSON.stringify(answers) });
-}
-async function books() {
-  return (await fetch(origin + "/__books")).json();
-}
-async function check(name, fn) {
-  let ok = true, detail = "";
-  try {
-    await fn();
-  } catch (e) {
-    ok = false;
-    detail = String(e.stack ?? e);
-  }
-  console.log(JSON.stringify({ name, ok, detail }));
-}
-function equal(a, b) {
-  const x = JSON.stringify(a), y = JSON.stringify(b);
-  if (x !== y) throw new Error(`got ${x}, wanted ${y}`);
-}
-async function fails(promise, want) {
-  try {
-    await promise;
-  } catch (e) {
-    if (want && !want(e)) throw new Error(`another error: ${e.constructor.name} ${e.status} ${e.message}`);
-    return e;
-  }
-  throw new Error("it did not fail");
-}
 const args = (c) => c.message.tool_calls.map((t) => JSON.parse(t.function.arguments));
 // What the library's own accumulator makes of a stream.
 const streamed = (body = ask) => client.chat.completions.stream({ ...body,

@@ -56,7 +56,8 @@ def versions():
     (OpenAI, "sdk_openai.mjs", "openai")])
 def test_vendor_client_accepts_the_fake(node, cls, script, package):
     # Node finds packages from where the script is.
-    shutil.copy(HERE / script, node / script)
+    for f in (script, "sdk_checks.mjs"):
+        shutil.copy(HERE / f, node / f)
     fake = cls(key="test-key").start()
     try:
         r = subprocess.run(["node", str(node / script), fake.origin, package],
