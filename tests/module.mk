@@ -8,7 +8,8 @@ UNIT_BINS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRCS))
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINS := $(patsubst tests/fuzz/%.c,$(B)/tests/%,$(FUZZ_SRCS))
 # C programs that e2e and fault tests run (hostile peer, jail probe, load).
-HELPER_SRCS := $(sort $(wildcard tests/e2e/*.c tests/fault/*.c tests/bench/*.c))
+HELPER_SRCS := $(sort $(filter-out %_rig.c,\
+	$(wildcard tests/e2e/*.c tests/fault/*.c tests/bench/*.c)))
 HELPER_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(HELPER_SRCS))
 TEST_LIBS := $(foreach f,$(FAMILIES),$(B)/lib$(f).a)
 TEST_LINK = -Wl,--start-group $(TEST_LIBS) -Wl,--end-group \
@@ -32,9 +33,12 @@ $(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(TEST_LIBS)
 $(HELPER_BINS): $(B)/tests/%: $(B)/tests/%.o $(TEST_LIBS)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  LD    $(@F)")
-	$(Q)$(CC) $(CFLAGS_OK) $(OPT) $(LDFLAGS_OK) $(LD_$(VARIANT)) -o $@ $< $(TEST_LINK)
+	$(Q)$(CC) $(CFLAGS_OK) $(OPT) $(LDFLAGS_OK) $(LD_$(VARIANT)) -o $@ \
+	    $(filter %.o,$^) $(TEST_LINK)
+$(addprefix $(B)/tests/e2e/,jail_driver tools_driver): $(B)/tests/e2e/driver_rig.o
 
--include $(patsubst %.c,$(B)/%.d,$(UNIT_SRCS) $(FUZZ_SRCS) $(HELPER_SRCS))
+-include $(patsubst %.c,$(B)/%.d,$(UNIT_SRCS) $(FUZZ_SRCS) $(HELPER_SRCS) \
+	$(wildcard tests/*/*_rig.c))
 
 .PHONY: unit-bins fuzz-bins helper-bins
 unit-bins: $(UNIT_BINS)

@@ -18,18 +18,12 @@
 #include "common/compat.h"
 
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
-#include <linux/sched.h>
-#include <poll.h>
 #include <pty.h>
-#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <unistd.h>
@@ -38,7 +32,7 @@
 #include "common/link.h"
 #include "common/parcel.h"
 #include "common/sandbox.h"
-#include "common/worker.h"
+#include "tests/e2e/driver_rig.h"
 
 #define OUT_MAX		(8u << 20)
 #define JOBS_MAX	64
@@ -56,12 +50,10 @@ struct job {
 	uint64_t	 end_us;
 };
 
-static struct event_base	*base;
-static struct link		*ctl, *tool;
+static struct rig_child		 jailer = { ROLE_JAILER, "jailer", -1, -1,
+    false, NULL };
+static struct link		*tool;
 static struct job		 jobs[JOBS_MAX];
-static struct dbuf		 input;
-static bool			 ended;
-static pid_t			 jailer_pid;
 static struct { json_t *argv; int n, i; double *us; uint64_t t0; } bench;
 
 extern char **environ;
@@ -75,15 +67,6 @@ now_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
-}
-
-static void
-emit(json_t *o)
-{
-	json_dumpf(o, stdout, JSON_COMPACT);
-	putchar('\n');
-	fflush(stdout);
-	json_decref(o);
 }
 
 static json_t *
@@ -109,7 +92,7 @@ job_maybe_done(struct job *j)
 
 	if (!j->exited || j->fd[0] != -1 || j->fd[1] != -1)
 		return;
-	emit(json_pack("{ss si ss si sI sI ss so so sI}", "event", "exit",
+	rig_emit(json_pack("{ss si ss si sI sI ss so so sI}", "event", "exit",
 	    "job", (int)j->num, "how", how[j->end.how], "code",
 	    (int)j->end.code, "cpu_us", (json_int_t)j->end.cpu_us, "rss_kib",
 	    (json_int_t)j->end.rss_kib, "reason", j->reason, "out",
@@ -264,7 +247,7 @@ order_spawn(json_t *o)
 	for (i = 0; i < 2; i++)
 		if (j->fd[i] != -1) {
 			fd_nonblock(j->fd[i]);
-			j->ev[i] = event_new(base, j->fd[i],
+			j->ev[i] = event_new(rig_base, j->fd[i],
 			    EV_READ | EV_PERSIST, out_cb, j);
 			event_add(j->ev[i], NULL);
 		}
@@ -302,7 +285,7 @@ static void
 bench_report(const char *name, double *us, int n)
 {
 	qsort(us, (size_t)n, sizeof(*us), cmp);
-	emit(json_pack("{ss ss si sf sf sf}", "event", "bench", "name", name,
+	rig_emit(json_pack("{ss ss si sf sf sf}", "event", "bench", "name", name,
 	    "n", n, "median_us", us[n / 2], "p90_us", us[n * 9 / 10],
 	    "min_us", us[0]));
 }
@@ -385,8 +368,8 @@ order(json_t *o)
 	} else if (strcmp(op, "drain") == 0) {
 		memset(&dr, 0, sizeof(dr));
 		dr.deadline_ms = (uint32_t)num(o, "deadline_ms", 5000);
-		send_proc_drain(ctl, &dr, 0, 0);
-		link_setstate(ctl, LINK_DRAIN);
+		send_proc_drain(jailer.ctl, &dr, 0, 0);
+		link_setstate(jailer.ctl, LINK_DRAIN);
 		link_setstate(tool, LINK_DRAIN);
 	} else if (strcmp(op, "bench") == 0) {
 		bench.argv = json_incref(json_object_get(o, "argv"));
@@ -400,33 +383,6 @@ order(json_t *o)
 		tool = NULL;
 	} else
 		errx(1, "op %s", op);
-}
-
-static void
-stdin_cb(evutil_socket_t fd, short what, void *arg)
-{
-	char buf[65536], *nl;
-	json_error_t je;
-	json_t *o;
-	ssize_t n;
-
-	(void)what;
-	(void)arg;
-	if ((n = read(fd, buf, sizeof(buf))) <= 0) {
-		event_base_loopbreak(base);
-		ended = true;
-		return;
-	}
-	dbuf_put(&input, buf, (size_t)n);
-	while (input.n > 0 &&
-	    (nl = memchr(input.p, '\n', input.n)) != NULL) {
-		o = json_loadb(input.p, (size_t)(nl - input.p), 0, &je);
-		if (o == NULL)
-			errx(1, "order: %s", je.text);
-		dbuf_consume(&input, (size_t)(nl - input.p) + 1);
-		order(o);
-		json_decref(o);
-	}
 }
 
 /* --- what the jailer says -------------------------------------------------- */
@@ -447,7 +403,7 @@ tool_message(struct link *l, struct msg *m, void *arg)
 		if ((e = get_jl_started(m, &st)) != MSG_OK)
 			return e;
 		if (bench.argv == NULL)
-			emit(json_pack("{ss si si}", "event", "started", "job",
+			rig_emit(json_pack("{ss si si}", "event", "started", "job",
 			    (int)st.job, "pid", (int)st.pid));
 		return MSG_OK;
 	case MSG_JL_EXIT:
@@ -473,7 +429,7 @@ tool_message(struct link *l, struct msg *m, void *arg)
 	case MSG_JL_SELFTEST_RES:
 		if ((e = get_jl_selftest_res(m, &sr)) != MSG_OK)
 			return e;
-		emit(json_pack("{ss si si ss%}", "event", "selftest", "tried",
+		rig_emit(json_pack("{ss si si ss%}", "event", "selftest", "tried",
 		    (int)sr.tried, "passed", (int)sr.passed, "report",
 		    sr.report.p, sr.report.n));
 		return MSG_OK;
@@ -488,38 +444,15 @@ gone(struct link *l, enum msg_err why, uint16_t type, void *arg)
 	(void)arg;
 	if (l == tool)
 		tool = NULL;
-	if (l == ctl)
-		ctl = NULL;
-	emit(json_pack("{ss ss ss si}", "event", "gone", "link", link_name(l),
+	if (l == jailer.ctl)
+		jailer.ctl = NULL;
+	rig_emit(json_pack("{ss ss ss si}", "event", "gone", "link", link_name(l),
 	    "why", msg_err_name(why), "type", (int)type));
-	event_base_loopbreak(base);
-	ended = true;
-}
-
-static enum msg_err
-log_message(struct link *l, struct msg *m, void *arg)
-{
-	struct m_log_line v;
-	enum msg_err e;
-
-	(void)l;
-	(void)arg;
-	if ((e = get_log_line(m, &v)) == MSG_OK)
-		fprintf(stderr, "jailer: %.*s\n", (int)v.text.n, v.text.p);
-	return e;
-}
-
-static void
-log_gone(struct link *l, enum msg_err why, uint16_t type, void *arg)
-{
-	(void)l;
-	(void)why;
-	(void)type;
-	(void)arg;
+	event_base_loopbreak(rig_base);
+	rig_ended = true;
 }
 
 static int	 tool_fd = -1;
-static struct event *orders_ev;	/* added once the jailer is ready */
 
 static enum msg_err
 ctl_message(struct link *l, struct msg *m, void *arg)
@@ -536,9 +469,7 @@ ctl_message(struct link *l, struct msg *m, void *arg)
 	(void)arg;
 	switch (m->h.type) {
 	case MSG_PROC_HELLO:
-		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
-		    sv) == -1)
-			err(1, "socketpair");
+		rig_pair(sv);
 		memset(&peer, 0, sizeof(peer));
 		peer.role = ROLE_TOOL;
 		peer.instance = str_of("main");
@@ -553,10 +484,10 @@ ctl_message(struct link *l, struct msg *m, void *arg)
 		if ((e = get_proc_ready(m, &ready)) != MSG_OK)
 			return e;
 		link_setstate(l, LINK_RUN);
-		tool = link_new(base, tool_fd, ROLE_TOOL, ROLE_JAILER, "main",
+		tool = link_new(rig_base, tool_fd, ROLE_TOOL, ROLE_JAILER, "main",
 		    7, &ops, NULL);
 		link_setstate(tool, LINK_RUN);
-		event_add(orders_ev, NULL);
+		event_add(rig_orders, NULL);
 		facts = json_array();
 		failed = json_array();
 		for (bit = 1; bit < FACT_MAX; bit <<= 1) {
@@ -567,13 +498,13 @@ ctl_message(struct link *l, struct msg *m, void *arg)
 				json_array_append_new(failed,
 				    json_string(sandbox_fact_name(bit)));
 		}
-		emit(json_pack("{ss so so si ss si}", "event", "ready",
+		rig_emit(json_pack("{ss so so si ss si}", "event", "ready",
 		    "facts", facts, "failed", failed, "abi",
 		    (int)ready.landlock_abi, "detail", ready.detail.p, "pid",
-		    (int)jailer_pid));
+		    (int)jailer.pid));
 		return MSG_OK;
 	case MSG_PROC_DRAINED:
-		emit(json_pack("{ss}", "event", "drained"));
+		rig_emit(json_pack("{ss}", "event", "drained"));
 		return MSG_OK;
 	default:
 		return MSG_DIRECTION;
@@ -603,25 +534,12 @@ int
 main(int argc, char *argv[])
 {
 	static const struct link_ops ops = { ctl_message, gone, NULL };
-	static const struct link_ops log_ops = { log_message, log_gone, NULL };
-	static uint8_t blob[60000];
-	struct clone_args ca;
-	struct m_proc_sandbox sb;
-	struct sandbox_ids ids;
 	struct sandbox_spec spec;
-	enum sandbox_mode mode;
 	const char *cgroup = NULL, *workspace = NULL;
-	char *child_argv[] = { NULL, (char *)(uintptr_t)"-i",
-	    (char *)(uintptr_t)"main", NULL };
-	char *child_env[] = { NULL };
-	char why[256];
 	int64_t uid_base = 0;
 	uint32_t flags = 0;
-	ssize_t n;
-	int fds[6], i, netns = -1, opt, pidfd = -1, status, sv[2], lv[2];
 	bool idmap = false;
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
+	int opt;
 
 	while ((opt = getopt(argc, argv, "b:c:isw:")) != -1) {
 		switch (opt) {
@@ -648,101 +566,24 @@ main(int argc, char *argv[])
 	}
 	if (optind + 1 != argc || workspace == NULL)
 		errx(2, "usage: jail_driver -w workspace jailer");
-	child_argv[0] = argv[optind];
-	signal(SIGPIPE, SIG_IGN);
-	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == -1)
-		err(1, "subreaper");
-	mode = sandbox_mode_probe(why, sizeof(why));
-	if (sandbox_ids_load(&ids, uid_base) == -1)
-		err(1, "ids");
-	if (mode == SANDBOX_ROOT && (netns = sandbox_netns_new()) == -1)
-		err(1, "netns");
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) == -1 ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, lv) == -1)
-		err(1, "socketpair");
-	for (i = 0; i < 6; i++)
-		fds[i] = -1;
-	fds[0] = fds[1] = open("/dev/null", O_RDWR | O_CLOEXEC);
-	fds[2] = 2;
-	fds[WORKER_FD_CTL] = fcntl(sv[1], F_DUPFD_CLOEXEC, 20);
-	fds[WORKER_FD_LOG] = fcntl(lv[1], F_DUPFD_CLOEXEC, 20);
-	i = parcel_make(workspace, cgroup);
-	fds[WORKER_FD_PARCEL] = fcntl(i, F_DUPFD_CLOEXEC, 20);
-	close(i);
-	memset(&ca, 0, sizeof(ca));
-	ca.flags = sandbox_clone_flags(ROLE_JAILER, mode) | CLONE_PIDFD;
-	ca.pidfd = (uint64_t)(uintptr_t)&pidfd;
-	ca.exit_signal = SIGCHLD;
-	jailer_pid = (pid_t)syscall(SYS_clone3, &ca, sizeof(ca));
-	if (jailer_pid == -1)
-		err(1, "clone3");
-	if (jailer_pid == 0) {
-		if (sandbox_child_prepare(mode, uid, gid) == -1)
-			_exit(126);
-		for (i = 0; i < 6; i++)
-			if (fds[i] != -1)
-				dup2(fds[i], i);
-		close_range(6, ~0U, 0);
-		execve(child_argv[0], child_argv, child_env);
-		_exit(127);
-	}
-	close(sv[1]);
-	close(fds[WORKER_FD_CTL]);
-	close(fds[WORKER_FD_PARCEL]);
-	close(fds[WORKER_FD_LOG]);
-	close(lv[1]);
-	if ((base = event_base_new()) == NULL)
-		errx(1, "event base");
-	ctl = link_new(base, sv[0], ROLE_PARENT, ROLE_JAILER, "main", 1, &ops,
-	    NULL);
-	if (link_new(base, lv[0], ROLE_LOG, ROLE_JAILER, "main", 2, &log_ops,
-	    NULL) == NULL)
-		err(1, "log");
-	sandbox_spec_init(&spec, ROLE_JAILER, mode, flags,
-	    mode == SANDBOX_ROOT ? &ids : NULL);
+	rig_init(uid_base, order);
+	rig_start(&jailer, argv[optind], parcel_make(workspace, cgroup), &ops);
+	sandbox_spec_init(&spec, ROLE_JAILER, rig_mode, flags,
+	    rig_mode == SANDBOX_ROOT ? &rig_ids : NULL);
 	if (sandbox_spec_mount(&spec, workspace, MNT_RW |
 	    (idmap ? (uint32_t)MNT_IDMAP : 0)) == -1)
 		err(1, "%s", workspace);
 	if (cgroup != NULL && sandbox_spec_mount(&spec, cgroup, MNT_RW) == -1)
 		err(1, "%s", cgroup);
-	if ((n = sandbox_spec_encode(&spec, blob, sizeof(blob))) == -1)
-		err(1, "spec");
-	memset(&sb, 0, sizeof(sb));
-	sb.spec = (struct str){ (const char *)blob, (size_t)n };
-	if (link_send_fds(ctl, MSG_PROC_SANDBOX, &sb, 0, 0, &netns,
-	    netns != -1 ? 1 : 0) == -1)
-		err(1, "proc_sandbox");
-	sandbox_spec_clear(&spec);
-	dbuf_init(&input, 1 << 20);
-	orders_ev = event_new(base, 0, EV_READ | EV_PERSIST, stdin_cb, NULL);
-	while (!ended)
-		event_base_dispatch(base);
-	if (ctl != NULL) {
-		struct m_proc_quit q;
-
-		memset(&q, 0, sizeof(q));
-		send_proc_quit(ctl, &q, 0, 0);
-		link_flush(ctl);
-	}
+	rig_confine(&jailer, &spec);
+	rig_run();
+	rig_quit(&jailer);
 	/* The links go, then so does the jailer; if not, that is a finding. */
 	if (tool != NULL)
 		link_free(tool);
-	if (ctl != NULL)
-		link_free(ctl);
-	{
-		struct pollfd pfd = { pidfd, POLLIN, 0 };
-		siginfo_t si;
-
-		if (poll(&pfd, 1, 10000) != 1) {
-			emit(json_pack("{ss}", "event", "stuck"));
-			kill(jailer_pid, SIGKILL);
-		}
-		memset(&si, 0, sizeof(si));
-		waitpid(jailer_pid, &status, 0);
-		emit(json_pack("{ss si}", "event", "ended", "status", status));
-		/* Nothing of the jail may have come down to us. */
-		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG) == 0)
-			emit(json_pack("{ss}", "event", "orphan"));
-	}
+	if (jailer.ctl != NULL)
+		link_free(jailer.ctl);
+	rig_reap(&jailer);
+	rig_no_orphans();
 	return 0;
 }
