@@ -92,7 +92,9 @@ enum sandbox_mount_flag {
 	MNT_RW		= 2,
 	MNT_OPT		= 4,	/* may be missing */
 	MNT_IDMAP	= 8,	/* root mode: its owner appears as this role */
+	MNT_CGROUP	= 16,	/* appears as SANDBOX_CGROUP */
 };
+#define SANDBOX_CGROUP		"/cgroup"
 
 #define SANDBOX_MOUNTS_MAX	64
 #define SANDBOX_PATH_MAX	4096

@@ -337,7 +337,7 @@ early_trees(struct early *e)
 	const struct profile_mount *pm;
 	const struct sandbox_mount *m;
 	uint32_t flags, more;
-	size_t i;
+	size_t had, i;
 	uid_t uid;
 	gid_t gid;
 	bool mapped, root;
@@ -378,9 +378,13 @@ early_trees(struct early *e)
 		if (!root || (flags & MNT_IDMAP) == 0)
 			flags |= TREE_RECURSE;
 		e->trees.why[0] = '\0';
+		had = e->trees.n;
 		if (trees_add(&e->trees, m->path, flags, uid, gid,
 		    &mapped) == -1)
 			goto fail;
+		if ((m->flags & MNT_CGROUP) && e->trees.n > had)
+			strlcpy(e->trees.tree[e->trees.n - 1].path,
+			    SANDBOX_CGROUP, SANDBOX_PATH_MAX);
 		if (mapped)
 			e->idmapped = true;
 		else if ((flags & MNT_IDMAP) && e->trees.why[0] != '\0' &&

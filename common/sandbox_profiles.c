@@ -395,7 +395,8 @@ ERR(SET_JAILER, connect, EPERM),
 ERR(SET_JAILER, bind, EPERM),
 ERR(SET_JAILER, listen, EPERM),
 ERR(SET_JAILER, setns, EPERM),
-ERR(SET_JAILER, unshare, EPERM),
+/* A job is born in its group, and the view of it is cut there. */
+ERR_IF(SET_JAILER, unshare, EPERM, NE(0, CLONE_NEWCGROUP)),
 ERR(SET_JAILER, chroot, EPERM),
 
 /* Jobs.  Never legitimate: the program is not what it says it is. */

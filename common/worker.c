@@ -112,6 +112,12 @@ worker_ctl(void)
 }
 
 void
+worker_fact(uint32_t fact)
+{
+	wk.report.facts |= fact;
+}
+
+void
 worker_exit(int status)
 {
 	wk.ending = true;

@@ -59,6 +59,7 @@ control_row(struct link *l, uint64_t corr, const struct proc *p)
 		m.state = PROC_ST_RUNNING;
 		m.pid = (uint32_t)getpid();
 		m.uid = geteuid();
+		m.detail = str_of(sup.cgroup.text);
 	} else {
 		m.state = (uint8_t)p->state;
 		m.pid = p->pidfd != -1 ? (uint32_t)p->pid : 0;

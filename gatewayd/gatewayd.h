@@ -16,6 +16,7 @@
 #include <event2/event.h>
 
 #include "common/backoff.h"
+#include "common/cgroup.h"
 #include "common/environ.h"
 #include "common/link.h"
 #include "common/parcel.h"
@@ -74,6 +75,7 @@ struct supervisor {
 	uint32_t		 sandbox_flags;
 	struct sandbox_ids	 ids;
 	int			 netns_fd;
+	struct cgroup_tree	 cgroup;
 	uint32_t		 generation;
 	struct paths		 paths;
 	char			 libexec[2048];

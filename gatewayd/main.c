@@ -78,8 +78,8 @@ announce_cb(evutil_socket_t fd, short what, void *arg)
 		}
 	}
 	announced = true;
-	log_info("ready, generation %u, %s mode", sup.generation,
-	    sandbox_mode_name(sup.mode));
+	log_info("ready, generation %u, %s mode; %s", sup.generation,
+	    sandbox_mode_name(sup.mode), sup.cgroup.text);
 	/* The token goes to a person's terminal, never into a log; and only
 	 * when the configuration does not name another. */
 	ours = token_get()[0] != '\0' && parcel_get_bool(conf_index(),
@@ -156,6 +156,9 @@ sandbox_init(bool user, bool weak, int64_t uid_base)
 		if ((sup.netns_fd = sandbox_netns_new()) == -1)
 			fatal("empty network namespace");
 	}
+	sup.cgroup.fd = sup.cgroup.jobs_fd = -1;
+	if ((sup.conf_flags & CF_CHECK_ONLY) == 0 && sup.mode != SANDBOX_NONE)
+		cgroup_tree_start(&sup.cgroup);
 	/* Jobs whose parents died come to us and are reaped, not to init. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	prctl(PR_SET_DUMPABLE, 0);
@@ -267,6 +270,7 @@ main(int argc, char *argv[])
 		if (p->pidfd != -1)
 			proc_kill(p, "the supervisor ends");
 	listen_close();
+	cgroup_tree_close(&sup.cgroup);
 	if (sup.reexec) {
 		environ_keep();
 		execv("/proc/self/exe", argv);

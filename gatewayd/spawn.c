@@ -91,7 +91,7 @@ spawn_exit_text(const struct proc *p, int status, char *buf, size_t size)
 
 /* What the worker may see of the file system, told before anything else. */
 static int
-spawn_sandbox(struct proc *p)
+spawn_sandbox(struct proc *p, const char *cgroup)
 {
 	static uint8_t		 buf[60000];
 	struct sandbox_spec	 spec;
@@ -118,6 +118,9 @@ spawn_sandbox(struct proc *p)
 			goto out;
 		}
 	}
+	if (cgroup != NULL && sandbox_spec_mount(&spec, cgroup, MNT_RW |
+	    MNT_CGROUP) == -1)
+		goto out;
 	if ((n = sandbox_spec_encode(&spec, buf, sizeof(buf))) == -1)
 		goto out;
 	memset(&m, 0, sizeof(m));
@@ -135,12 +138,12 @@ int
 spawn_start(struct proc *p)
 {
 	struct clone_args		 ca;
-	char				 path[4096], tz[128];
+	char				 path[4096], tz[128], group[4096];
 	char				*argv[4], *envp[3];
 	int				 ctl[2] = { -1, -1 };
 	int				 err[2] = { -1, -1 };
 	int				 fds[WORKER_FD_FIRST], i, saved;
-	int				 pidfd = -1;
+	int				 pidfd = -1, group_fd = -1;
 	long				 pid;
 	uid_t				 uid = geteuid();
 	gid_t				 gid = getegid();
@@ -188,7 +191,18 @@ spawn_start(struct proc *p)
 	ca.flags = sandbox_clone_flags(p->role, sup.mode) | CLONE_PIDFD;
 	ca.pidfd = (uint64_t)(uintptr_t)&pidfd;
 	ca.exit_signal = SIGCHLD;
-	if ((pid = syscall(SYS_clone3, &ca, sizeof(ca))) == -1)
+	if (p->role == ROLE_JAILER && (group_fd = cgroup_tree_agent(
+	    &sup.cgroup, p->instance, sup.mode == SANDBOX_ROOT ?
+	    sup.ids.uid[p->role] : (uid_t)-1, sup.ids.gid[p->role], group,
+	    sizeof(group))) != -1) {
+		ca.flags |= CLONE_INTO_CGROUP;
+		ca.cgroup = (uint64_t)group_fd;
+	} else if (p->role == ROLE_JAILER && sup.cgroup.fd != -1)
+		log_warn("%s: no cgroup", p->name);
+	pid = syscall(SYS_clone3, &ca, sizeof(ca));
+	if (group_fd != -1)
+		close(group_fd);
+	if (pid == -1)
 		goto fail;
 	if (pid == 0)
 		spawn_child(path, argv, envp, fds, uid, gid);
@@ -206,7 +220,7 @@ spawn_start(struct proc *p)
 		close(ctl[0]);
 		return -1;	/* the caller kills it through the pidfd */
 	}
-	return spawn_sandbox(p);
+	return spawn_sandbox(p, group_fd != -1 ? group : NULL);
 fail:
 	saved = errno;
 	for (i = 0; i < 2; i++) {

@@ -122,11 +122,34 @@ show_status(json_t *s)
 	session_table(json_object_get(sessions, "recent"));
 }
 
+/* What the supervisor says of the sandboxes in force, in one line. */
+static void
+sandbox_text(json_t *procs, char *buf, size_t size)
+{
+	json_t	*p;
+	size_t	 i, n = 0;
+
+	json_array_foreach(json_object_get(procs, "processes"), i, p) {
+		if (i == 0)
+			snprintf(buf, size, "%s mode; %s", jtext(procs, "mode",
+			    "?"), jtext(p, "detail", ""));
+		else if (json_array_size(json_object_get(p, "missing")) == 0)
+			continue;
+		else if (n++ < 8)
+			strlcat(buf, n == 1 ? "; WEAKER than profile: " : " ",
+			    size);
+		if (i > 0 && n <= 8)
+			strlcat(buf, n == 8 ? "..." : jtext(p, "name", "?"),
+			    size);
+	}
+}
+
 int
 cmd_status(struct args *a)
 {
 	struct rpc	*r;
-	json_t		*st, *health = NULL, *procs = NULL;
+	json_t		*st, *health = NULL, *procs = NULL, *err = NULL;
+	char		 sandbox[1024] = "";
 	int64_t		 timeout = options_num(a, OPT_TIMEOUT, 10000, 1,
 			    86400000);
 
@@ -137,29 +160,35 @@ cmd_status(struct args *a)
 	    NULL)) {
 		health = rpc_call(r, "health", json_pack("{s:b}", "probe",
 		    a->opt[OPT_DEEP] != NULL), false, timeout);
-		if (a->opt[OPT_ALL] != NULL)
-			procs = rpc_call(r, "gateway.processes", NULL, false,
-			    timeout);
 	}
 	if (st == NULL) {
 		rpc_close(r);
 		return 1;
 	}
+	/* Not everybody who may ask for the status may see processes. */
+	procs = rpc_try(r, "gateway.processes", NULL, false, timeout, &err);
+	json_decref(err);
+	sandbox_text(procs, sandbox, sizeof(sandbox));
 	if (a->opt[OPT_JSON] != NULL) {
 		json_object_set_new(st, "gateway", json_pack("{s:s, s:s, s:b}",
 		    "mode", "local", "url", rpc_target(r), "reachable", 1));
 		if (health != NULL)
 			json_object_set(st, "health", health);
-		if (procs != NULL)
+		if (sandbox[0] != '\0')
+			json_object_set_new(st, "sandbox",
+			    json_string(sandbox));
+		if (procs != NULL && a->opt[OPT_ALL] != NULL)
 			json_object_set(st, "processes",
 			    json_object_get(procs, "processes"));
 		print_json(st);
 	} else {
 		line("Target:", rpc_target(r));
+		if (sandbox[0] != '\0')
+			line("Sandbox:", sandbox);
 		if (health != NULL)
 			show_health(health);
 		show_status(st);
-		if (procs != NULL)
+		if (procs != NULL && a->opt[OPT_ALL] != NULL)
 			print_json(json_object_get(procs, "processes"));
 	}
 	rpc_close(r);

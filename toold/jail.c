@@ -75,7 +75,7 @@ jail_spawn(const struct jail *j, const struct jail_job *job,
 	pidfd = -1;
 	memset(&a, 0, sizeof(a));
 	a.flags = CLONE_PIDFD | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |
-	    CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+	    CLONE_NEWIPC | CLONE_NEWUTS;	/* cgroup: jail_child() */
 	a.pidfd = (uint64_t)(uintptr_t)&pidfd;
 	a.exit_signal = SIGCHLD;
 	if (job->cgroup_fd != -1) {

@@ -30,7 +30,6 @@ struct jail {
 	uint64_t	 tmp_bytes;	/* size of /tmp */
 	const char	*rw[JAIL_RW_MAX];	/* writable: the workspace */
 	size_t		 nrw;
-	const char	*hide;		/* path to take out of their view */
 	int		 cgroup_fd;	/* delegated v2 folder, or -1 */
 };
 

@@ -12,50 +12,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "common/cgroup.h"
 #include "common/text.h"
 #include "toold/jail_cgroup.h"
 
 #define CPU_MAX		"200000 100000"	/* two processors */
 #define FILE_MAX	2048
 
-static int	 put(int, const char *, const char *);
-static ssize_t	 get(int, const char *, char *, size_t);
 static uint64_t	 get_key(const char *, const char *);
-
-/* The kernel makes the files; one that is not there is not made here. */
-static int
-put(int dirfd, const char *name, const char *text)
-{
-	ssize_t n, w;
-	int fd, save;
-
-	if ((fd = openat(dirfd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC)) ==
-	    -1)
-		return -1;
-	n = (ssize_t)strlen(text);
-	w = write(fd, text, (size_t)n);
-	save = errno;
-	close(fd);
-	errno = save;
-	return w == n ? 0 : -1;
-}
-
-static ssize_t
-get(int dirfd, const char *name, char *buf, size_t size)
-{
-	ssize_t n;
-	int fd;
-
-	buf[0] = '\0';
-	if ((fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) ==
-	    -1)
-		return -1;
-	n = read(fd, buf, size - 1);
-	close(fd);
-	if (n >= 0)
-		buf[n] = '\0';
-	return n;
-}
 
 /* Value of a "key value" line; 0 when there is none. */
 static uint64_t
@@ -79,22 +43,29 @@ get_key(const char *text, const char *key)
 }
 
 int
-jail_cgroup_open(const char *path)
+jail_cgroup_open(const char *path, uint32_t *have)
 {
-	int fd, save;
+	int fd, leaf, r, save;
 
+	*have = 0;
 	if ((fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
 		return -1;
-	if (faccessat(fd, ".", W_OK, AT_EACCESS) == -1) {
+	/* A group that gives controllers away may hold no process: this one
+	 * moves below first.  Where that is not allowed nothing else is. */
+	r = -1;
+	if ((leaf = cgroup_make(fd, "jailer")) != -1) {
+		r = cgroup_enter(leaf);
+		save = errno;
+		close(leaf);
+		errno = save;
+	}
+	if (r == -1) {
 		save = errno;
 		close(fd);
 		errno = save;
 		return -1;
 	}
-	/* One by one: a missing controller must not cost the others. */
-	(void)put(fd, "cgroup.subtree_control", "+memory");
-	(void)put(fd, "cgroup.subtree_control", "+pids");
-	(void)put(fd, "cgroup.subtree_control", "+cpu");
+	*have = cgroup_enable(fd);
 	return fd;
 }
 
@@ -127,15 +98,15 @@ jail_cgroup_begin(struct jail_cgroup *cg, int parent_fd, uint32_t n,
 	if (memory_bytes != 0) {
 		snprintf(text, sizeof(text), "%llu",
 		    (unsigned long long)memory_bytes);
-		cg->memory = put(cg->fd, "memory.max", text) == 0;
-		(void)put(cg->fd, "memory.swap.max", "0");
-		(void)put(cg->fd, "memory.oom.group", "1");
+		cg->memory = cgroup_put(cg->fd, "memory.max", text) == 0;
+		(void)cgroup_put(cg->fd, "memory.swap.max", "0");
+		(void)cgroup_put(cg->fd, "memory.oom.group", "1");
 	}
 	if (pids != 0) {
 		snprintf(text, sizeof(text), "%u", pids);
-		cg->pids = put(cg->fd, "pids.max", text) == 0;
+		cg->pids = cgroup_put(cg->fd, "pids.max", text) == 0;
 	}
-	cg->cpu = put(cg->fd, "cpu.max", CPU_MAX) == 0;
+	cg->cpu = cgroup_put(cg->fd, "cpu.max", CPU_MAX) == 0;
 	return 0;
 }
 
@@ -143,7 +114,7 @@ void
 jail_cgroup_kill(const struct jail_cgroup *cg)
 {
 	if (cg->fd != -1)
-		(void)put(cg->fd, "cgroup.kill", "1");
+		(void)cgroup_put(cg->fd, "cgroup.kill", "1");
 }
 
 void
@@ -155,14 +126,14 @@ jail_cgroup_use(const struct jail_cgroup *cg, struct jail_cgroup_use *use)
 	memset(use, 0, sizeof(*use));
 	if (cg->fd == -1)
 		return;
-	if (get(cg->fd, "memory.events", buf, sizeof(buf)) > 0)
+	if (cgroup_get(cg->fd, "memory.events", buf, sizeof(buf)) > 0)
 		use->oom = get_key(buf, "oom_kill") > 0 ||
 		    get_key(buf, "oom_group_kill") > 0;
-	if (get(cg->fd, "pids.events", buf, sizeof(buf)) > 0)
+	if (cgroup_get(cg->fd, "pids.events", buf, sizeof(buf)) > 0)
 		use->pids = get_key(buf, "max") > 0;
-	if (get(cg->fd, "cpu.stat", buf, sizeof(buf)) > 0)
+	if (cgroup_get(cg->fd, "cpu.stat", buf, sizeof(buf)) > 0)
 		use->cpu_us = get_key(buf, "usage_usec");
-	if (get(cg->fd, "memory.peak", buf, sizeof(buf)) > 0 &&
+	if (cgroup_get(cg->fd, "memory.peak", buf, sizeof(buf)) > 0 &&
 	    num_parse_u64(str_trim(str_of(buf)), UINT64_MAX, &v) == 0)
 		use->memory_peak = v;
 }

@@ -28,9 +28,10 @@ struct jail_cgroup_use {
 	uint64_t cpu_us;
 };
 
-/* Opens the delegated folder and asks for its controllers: fd, or -1 with
+/* Opens the delegated folder, puts this process into "jailer" below it and
+ * asks for the controllers, *have: enum cgroup_controller.  fd, or -1 with
  * errno (also when it is not writable). */
-int	 jail_cgroup_open(const char *path);
+int	 jail_cgroup_open(const char *path, uint32_t *have);
 /* Makes "job-<n>" with these limits (0: none).  A left-over of that name is
  * emptied and used.  0, or -1 with errno; without a controller no failure. */
 int	 jail_cgroup_begin(struct jail_cgroup *, int parent_fd, uint32_t n,

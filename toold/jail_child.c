@@ -27,6 +27,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -161,9 +162,6 @@ mounts_private(const struct jail *j)
 	} else if (umount2("/proc", MNT_DETACH) == -1 && errno != EINVAL &&
 	    errno != ENOENT)
 		fail("/proc", errno);
-	if (j->hide != NULL && umount2(j->hide, MNT_DETACH) == -1 &&
-	    errno != EINVAL && errno != ENOENT)
-		fail("cgroup folder", errno);
 }
 
 static void
@@ -211,6 +209,10 @@ jail_child(const struct jail *j, const struct jail_job *job, int st)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	umask(022);
+	/* Here and not with the clone, where the namespace would have the
+	 * jailer's group as its root and show the job its own name. */
+	if (unshare(CLONE_NEWCGROUP) == -1)
+		fail("cgroup namespace", errno);
 	mounts_private(j);
 	/* Bounding set: five are left of what the jailer was born with. */
 	for (cap = 0; cap < 41; cap++)

@@ -12,6 +12,7 @@
  */
 #include "common/compat.h"
 
+#include <sys/mount.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
 
@@ -20,8 +21,10 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "common/cgroup.h"
 #include "common/dbuf.h"
 #include "common/log.h"
+#include "common/sandbox.h"
 #include "common/worker.h"
 #include "toold/jail.h"
 #include "toold/jail_attempts.h"
@@ -51,7 +54,8 @@ struct job {
 };
 
 static struct jail		 jail;
-static char			 workspace[4096], cgroup_path[4096];
+static char			 workspace[4096];
+static uint32_t			 controllers;
 static TAILQ_HEAD(, job)	 jobs = TAILQ_HEAD_INITIALIZER(jobs);
 static size_t			 njobs;
 static uint32_t			 npids;	/* granted to the jobs that run */
@@ -77,12 +81,6 @@ jailer_configure(const struct parcel *p, bool reload, char *why, size_t size)
 		strlcpy(why, "workspace: no absolute path", size);
 		return -1;
 	}
-	v = parcel_get(p, "cgroup");
-	if (v != NULL && strlcpy(cgroup_path, v, sizeof(cgroup_path)) >=
-	    sizeof(cgroup_path)) {
-		strlcpy(why, "cgroup: path too long", size);
-		return -1;
-	}
 	jail_init(&jail);
 	jail.tmp_bytes = (uint64_t)parcel_get_num(p, TMP_BYTES, 1 << 20,
 	    (int64_t)1 << 40, "tmp_bytes");
@@ -94,13 +92,23 @@ jailer_configure(const struct parcel *p, bool reload, char *why, size_t size)
 static int
 jailer_setup(void)
 {
-	if (cgroup_path[0] == '\0')
+	/* The supervisor mounts it when it has one to give. */
+	jail.cgroup_fd = jail_cgroup_open(SANDBOX_CGROUP, &controllers);
+	if (jail.cgroup_fd == -1) {
+		if (errno != ENOENT)
+			log_warn("cgroup: jobs are held by rlimits only");
 		return 0;
+	}
 	/* Not fatal: rlimits are the fall-back, and status says which. */
-	if ((jail.cgroup_fd = jail_cgroup_open(cgroup_path)) == -1)
-		log_warn("cgroup %s: jobs are held by rlimits only",
-		    cgroup_path);
-	jail.hide = cgroup_path;
+	if (controllers == 0)
+		log_warn("cgroup: no controllers");
+	/* The descriptor is enough; jobs, which are born with this root, have
+	 * neither. */
+	if (umount2(SANDBOX_CGROUP, MNT_DETACH) == -1)
+		return -1;
+	if ((controllers & (CGROUP_MEMORY | CGROUP_PIDS)) ==
+	    (CGROUP_MEMORY | CGROUP_PIDS))
+		worker_fact(FACT_CGROUP);
 	return 0;
 }
 
@@ -337,8 +345,7 @@ job_start(struct job *j, struct jail_job *spec, uint32_t timeout_ms,
 	if (jail_spawn(&jail, spec, &j->proc) == -1 &&
 	    spec->cgroup_fd != -1) {
 		/* Delegated, but not to where this process is. */
-		log_warn("cgroup %s: jobs are held by rlimits only",
-		    cgroup_path);
+		log_warn("cgroup: jobs are held by rlimits only");
 		jail_cgroup_end(&j->cg);
 		close(jail.cgroup_fd);
 		jail.cgroup_fd = spec->cgroup_fd = -1;
@@ -622,9 +629,10 @@ static void
 jailer_stat(struct m_proc_stat_res *res, char *detail, size_t size)
 {
 	(void)res;
-	snprintf(detail, size, "%zu jobs, %llu started, limits by %s", njobs,
-	    (unsigned long long)started,
-	    jail.cgroup_fd != -1 ? "cgroup" : "rlimit");
+	snprintf(detail, size, "%zu jobs, %llu started, limits by rlimits%s",
+	    njobs, (unsigned long long)started, jail.cgroup_fd == -1 ?
+	    " only" : controllers == 0 ? ", ended by cgroup" :
+	    " and cgroups");
 }
 
 int

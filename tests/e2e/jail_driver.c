@@ -514,7 +514,7 @@ ctl_message(struct link *l, struct msg *m, void *arg)
 /* --- start ------------------------------------------------------------------ */
 
 static int
-parcel_make(const char *workspace, const char *cgroup)
+parcel_make(const char *workspace)
 {
 	struct parcel_writer *w;
 	int fd;
@@ -523,8 +523,6 @@ parcel_make(const char *workspace, const char *cgroup)
 		err(1, "parcel");
 	parcel_puts(w, workspace, "workspace");
 	parcel_put_num(w, 8 << 20, "tmp_bytes");
-	if (cgroup != NULL)
-		parcel_puts(w, cgroup, "cgroup");
 	if ((fd = parcel_writer_seal(w)) == -1)
 		err(1, "parcel");
 	return fd;
@@ -567,13 +565,14 @@ main(int argc, char *argv[])
 	if (optind + 1 != argc || workspace == NULL)
 		errx(2, "usage: jail_driver -w workspace jailer");
 	rig_init(uid_base, order);
-	rig_start(&jailer, argv[optind], parcel_make(workspace, cgroup), &ops);
+	rig_start(&jailer, argv[optind], parcel_make(workspace), &ops);
 	sandbox_spec_init(&spec, ROLE_JAILER, rig_mode, flags,
 	    rig_mode == SANDBOX_ROOT ? &rig_ids : NULL);
 	if (sandbox_spec_mount(&spec, workspace, MNT_RW |
 	    (idmap ? (uint32_t)MNT_IDMAP : 0)) == -1)
 		err(1, "%s", workspace);
-	if (cgroup != NULL && sandbox_spec_mount(&spec, cgroup, MNT_RW) == -1)
+	if (cgroup != NULL && sandbox_spec_mount(&spec, cgroup, MNT_RW |
+	    MNT_CGROUP) == -1)
 		err(1, "%s", cgroup);
 	rig_confine(&jailer, &spec);
 	rig_run();

@@ -15,6 +15,7 @@ import uuid
 
 import pytest
 
+import gateway
 import jail as j
 
 
@@ -378,36 +379,45 @@ def test_a_cgroup_folder_is_used_and_hidden(tmp_path):
     except OSError as e:
         pytest.skip(f"cgroup v2 is not writable: {e}")
     try:
-        # Delegated as systemd does it: the jailer itself lives below, too.
-        os.mkdir(d + "/self")
+        # As the supervisor hands it over: the jailer is born in it.
         for f in ("", "/cgroup.procs", "/cgroup.subtree_control",
-                  "/cgroup.threads", "/self", "/self/cgroup.procs"):
+                  "/cgroup.threads"):
             os.chown(d + f, j.UID_BASE + 11, j.UID_BASE + 11)
 
         def enter():
-            with open(d + "/self/cgroup.procs", "w") as f:
+            with open(d + "/cgroup.procs", "w") as f:
                 f.write("0")
 
         x = j.Jail("root", cgroup=d, preexec=enter)
         try:
-            r = x.sh(f"cat /proc/self/cgroup; ls {d}")
+            r = x.sh(f"cat /proc/self/cgroup; ls -A /cgroup; ls -d {d}; "
+                     "grep cgroup /proc/self/mountinfo; echo end")
             assert r["how"] == "exited", r
-            assert "job-" not in r["out"]
+            lines = r["out"].splitlines()
+            # Where it is it sees as the root of all, and no tree of files.
+            assert lines[-1] == "end", r
+            assert [x for x in lines if x.startswith("0::")] == ["0::/"], r
+            assert not [x for x in lines[:-1] if not x.endswith(":/")
+                        and "No such file" not in x], r
             m = marker()
-            job = x.spawn(["/bin/sh", "-c", f"sleep 60; : {m}"])
+            job = x.spawn(["/bin/sh", "-c", f"echo up; sleep 600; : {m}"])
             x.wait("started", job)
-            time.sleep(0.2)
-            assert os.path.isdir(f"{d}/job-{job}")
-            pids = open(f"{d}/job-{job}/cgroup.procs").read().split()
-            assert len(pids) >= 2
+            # The driver's shell and its jailer are elsewhere.
+            gateway.wait_for(lambda: len(open(
+                f"{d}/job-{job}/cgroup.procs").read().split()) >= 2)
+            assert x.ready["pid"] not in \
+                map(int, open(f"{d}/job-{job}/cgroup.procs").read().split())
+            assert open(f"{d}/jailer/cgroup.procs").read().split() == \
+                [str(x.ready["pid"])]
             x.order("kill", job=job, signal=9)
             x.wait("exit", job)
             assert not os.path.isdir(f"{d}/job-{job}")
         finally:
             x.close()
     finally:
-        os.rmdir(d + "/self")
-        os.rmdir(d)
+        for f in (d + "/jailer", d):
+            if os.path.isdir(f):
+                os.rmdir(f)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a cgroup of root's")

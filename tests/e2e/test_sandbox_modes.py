@@ -4,6 +4,9 @@
 and compared with what it says of itself."""
 import asyncio
 import os
+import pathlib
+import subprocess
+import uuid
 
 import pytest
 
@@ -73,3 +76,73 @@ def test_T35_root_without_service_users():
         assert made.stat().st_uid == made.parent.stat().st_uid
     finally:
         g.close()
+
+
+def supervisor_note(g):
+    row = next(p for p in g.call("sandbox.profiles")["profiles"]
+               if p["name"] == "gatewayd")
+    return row["detail"]
+
+
+def test_T35_what_limits_commands_is_said_everywhere():
+    g = gw.Gateway().start()
+    try:
+        note = supervisor_note(g)
+        assert note.startswith("commands are limited by ")
+        env = {**g.environ(), "OPENCLAW_STATE_DIR": str(g.state)}
+        out = subprocess.run([str(gw.BIN / "openclaw"), "status"], env=env,
+                             capture_output=True, text=True, timeout=60)
+        assert f"{g.mode} mode; {note}" in out.stdout, out
+        assert "WEAKER" not in out.stdout
+        assert f"{g.mode} mode; {note}" in g.output()
+        has = {p["name"]: p for p in g.processes().values()}
+        assert ("cgroup" in has["jailer/main"]["active"]) == \
+            ("by cgroups" in note)
+    finally:
+        g.close()
+
+
+class Grouped(gw.Gateway):
+    def __init__(self, group, **kw):
+        super().__init__(**kw)
+        self.group = group
+
+    def command(self):
+        return ["/bin/sh", "-c", 'echo 0 > "$0"/cgroup.procs && exec "$@"',
+                str(self.group), *super().command()]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to make a group")
+def test_T35_a_group_of_its_own_is_used_or_said_not_to_be():
+    """With controllers commands are in groups; without, as on machines whose
+    controllers are those of version 1, nothing is left of the attempt."""
+    top = next((p for p in (pathlib.Path("/sys/fs/cgroup"),
+                            pathlib.Path("/sys/fs/cgroup/unified"))
+                if (p / "cgroup.controllers").exists()), None)
+    d = top / f"gwtest-{uuid.uuid4().hex[:8]}" if top else None
+    try:
+        d.mkdir()
+    except (OSError, AttributeError):
+        pytest.skip("no cgroup v2 that we can write")
+    try:
+        full = {"memory", "pids"} <= \
+            set((d / "cgroup.controllers").read_text().split()) and \
+            not os.path.exists("/run/systemd/system")
+        g = Grouped(d, mode="root", config=CONFIG).start()
+        try:
+            note = supervisor_note(g)
+            assert str(d) in note
+            assert ("by cgroups below" in note) == full, note
+            assert (d / "jobs/main").is_dir() == full
+            assert (d / "supervisor").is_dir() == full
+            ran, = chat(g, "make")
+            assert "made" in ran
+            if full:
+                pid = g.processes()["jailer/main"]["pid"]
+                assert (d / "jobs/main/jailer/cgroup.procs").read_text() == \
+                    f"{pid}\n"
+        finally:
+            g.close()
+        assert [p for p in d.iterdir() if p.is_dir()] == []
+    finally:
+        d.rmdir()

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "toold/jail.h"
+#include "common/cgroup.h"
 #include "toold/jail_cgroup.h"
 
 static void
@@ -113,12 +114,17 @@ test_cgroup_on_a_fake_tree(void **state)
 	struct jail_cgroup cg;
 	struct jail_cgroup_use use;
 	char dir[64] = "/tmp/gwcgroup.XXXXXX", job[96], path[160];
+	uint32_t have;
 	size_t i;
 	int fd;
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));
 	fake(dir, "cgroup.subtree_control", "");
+	fake(dir, "cgroup.controllers", "cpuset cpu io memory pids\n");
+	snprintf(path, sizeof(path), "%s/jailer", dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	fake(path, "cgroup.procs", "");
 	snprintf(job, sizeof(job), "%s/job-7", dir);
 	assert_int_equal(mkdir(job, 0700), 0);
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
@@ -127,8 +133,12 @@ test_cgroup_on_a_fake_tree(void **state)
 	fake(job, "pids.events", "max 3\n");
 	fake(job, "cpu.stat", "usage_usec 1234\nuser_usec 1000\n");
 	fake(job, "memory.peak", "1048576\n");
-	fd = jail_cgroup_open(dir);
+	fd = jail_cgroup_open(dir, &have);
 	assert_int_not_equal(fd, -1);
+	assert_int_equal(have, CGROUP_MEMORY | CGROUP_PIDS | CGROUP_CPU);
+	snprintf(path, sizeof(path), "%s/jailer", dir);
+	expect(path, "cgroup.procs", "0");
+	expect(dir, "cgroup.subtree_control", "+memory +pids +cpu");
 	assert_int_equal(jail_cgroup_begin(&cg, fd, 7, 1 << 20, 12), 0);
 	assert_true(cg.memory && cg.pids && cg.cpu);
 	expect(job, "memory.max", "1048576");
@@ -169,10 +179,18 @@ test_cgroup_on_a_fake_tree(void **state)
 	assert_int_equal(jail_cgroup_begin(&cg, fd, 9, 0, 0), -1);
 	unlink(path);
 	close(fd);
+	/* A group that this process may not enter is none. */
+	snprintf(path, sizeof(path), "%s/jailer/cgroup.procs", dir);
+	unlink(path);
+	assert_int_equal(jail_cgroup_open(dir, &have), -1);
+	snprintf(path, sizeof(path), "%s/jailer", dir);
+	assert_int_equal(rmdir(path), 0);
 	snprintf(path, sizeof(path), "%s/cgroup.subtree_control", dir);
 	unlink(path);
+	snprintf(path, sizeof(path), "%s/cgroup.controllers", dir);
+	unlink(path);
 	assert_int_equal(rmdir(dir), 0);
-	assert_int_equal(jail_cgroup_open(dir), -1);
+	assert_int_equal(jail_cgroup_open(dir, &have), -1);
 }
 
 int
