@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import select
 import shutil
 import tempfile
 import time
@@ -114,7 +115,7 @@ class Agent:
                          msg_id=msg_id, ts_ms=1769936401000,
                          dedupe=f"telegram:main:{chat}:{msg_id}", **kw)
 
-    def recv(self, timeout=10):
+    def recv(self, timeout=60):
         """Next message to the router but AG_STATE and AG_TYPING."""
         if self.pending:
             return self.pending.pop(0)
@@ -128,12 +129,12 @@ class Agent:
             elif m.name != "AG_TYPING":
                 return m
 
-    def expect(self, name, timeout=10):
+    def expect(self, name, timeout=60):
         m = self.recv(timeout)
         assert m.name == name, (m, m.fields)
         return m
 
-    def until(self, name, timeout=10, run=None):
+    def until(self, name, timeout=60, run=None):
         """Messages up to and with the first of that name."""
         got = []
         end = time.monotonic() + timeout
@@ -143,6 +144,23 @@ class Agent:
             if m.name == name and (run is None or
                                    m.fields["run_id"] == run):
                 return got
+
+    def next_of_both(self, other=None, timeout=60):
+        """The next message to the router, or to toold (or that link)."""
+        other = other or self.tool
+        if self.pending:
+            return self.pending.pop(0)
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            for link in select.select([other, self.router], [], [], 1)[0]:
+                if link is other:
+                    return other.recv()
+                m = self.router.recv()
+                if m is None:
+                    raise EOFError(self.worker.output())
+                if m.name not in ("AG_STATE", "AG_TYPING"):
+                    return m
+        raise TimeoutError("no message")
 
     def quiet(self, seconds=0.3):
         """Nothing more comes."""
@@ -157,7 +175,7 @@ class Agent:
                 return
             raise AssertionError((m, m.fields))
 
-    def ask(self, method, params=None, scopes=3, timeout=10, **kw):
+    def ask(self, method, params=None, scopes=3, timeout=60, **kw):
         corr = 900000 + int(time.monotonic() * 1e6) % 1000000
         self.router.send("RPC_REQ", corr=corr, method=method, scopes=scopes,
                          principal="test", params=json.dumps(params or kw))
@@ -178,11 +196,14 @@ class Agent:
 
     # --- toold's side ----------------------------------------------------
 
-    def tool_call(self, timeout=10):
+    def tool_call(self, timeout=60):
         m = self.tool.expect("TL_CALL", timeout=timeout)
+        self.tool_accept(m)
+        return m
+
+    def tool_accept(self, m):
         self.tool.send("TL_ACCEPT", corr=m.corr, call_id=m.fields["call_id"],
                        status=0)
-        return m
 
     def tool_done(self, m, text="done", is_error=False, details=None):
         self.tool.send("TL_DONE", corr=m.corr, call_id=m.fields["call_id"],

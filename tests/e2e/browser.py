@@ -97,7 +97,7 @@ class Browser:
     def focused(self):
         return self.js("return document.activeElement.id || document.activeElement.localName")
 
-    def until(self, cond, what, timeout=30):
+    def until(self, cond, what, timeout=60):
         end = time.monotonic() + timeout
         while True:
             v = cond()
@@ -111,7 +111,7 @@ class Browser:
     def state(self):
         return self.js("return document.getElementById('state').dataset.state")
 
-    def connected(self, timeout=30):
+    def connected(self, timeout=60):
         self.until(lambda: self.state() == "connected", "connected", timeout)
 
     def idle(self, timeout=60):

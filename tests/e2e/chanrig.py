@@ -90,7 +90,7 @@ class Rig:
             if self.refuse:
                 self.refused += 1
                 raise ConnectionRefusedError("refused by the test")
-            s = socket.create_connection(("127.0.0.1", self.fake.port), 5)
+            s = socket.create_connection(("127.0.0.1", self.fake.port), 60)
         except OSError as e:
             link.send("CN_ERR", corr=m.corr, header_flags=gwproto.F_REPLY, kind=1,
                       reason=str(e))

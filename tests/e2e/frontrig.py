@@ -63,7 +63,7 @@ class Closed(Exception):
 class Http:
     """One connection; request() gives (status, headers, body)."""
 
-    def __init__(self, rig, timeout=10, ctx=None, source=None):
+    def __init__(self, rig, timeout=60, ctx=None, source=None):
         self.rig = rig
         self.s = socket.create_connection(
             ("127.0.0.1", rig.port), timeout=timeout,
@@ -333,7 +333,7 @@ class Rig:
                     return int(line.split()[1])
         return 0
 
-    def wait(self, cond, what="", timeout=10):
+    def wait(self, cond, what="", timeout=60):
         end = time.monotonic() + timeout
         while not cond():
             assert time.monotonic() < end, what
@@ -341,7 +341,7 @@ class Rig:
 
     def stat(self):
         self.worker.ctl.send("PROC_STAT", corr=7)
-        return self.worker.ctl.expect("PROC_STAT_RES", timeout=10).detail
+        return self.worker.ctl.expect("PROC_STAT_RES", timeout=60).detail
 
     def close(self):
         alive = self.worker.alive()

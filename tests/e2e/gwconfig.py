@@ -98,7 +98,7 @@ class Process:
         for fd in high + [null]:
             os.close(fd)
 
-    def wait(self, timeout=10):
+    def wait(self, timeout=60):
         end = time.monotonic() + timeout
         while self.status is None:
             pid, st = os.waitpid(self.pid, os.WNOHANG)
@@ -142,7 +142,7 @@ def start():
 
 
 def run(config=None, env=None, files=None, flags=0, path=PATH, state=STATE,
-        timeout=20):
+        timeout=60):
     res = Result()
     files = files or {}
     p, link = start()

@@ -42,7 +42,7 @@ class Connector(threading.Thread):
             try:
                 if target is None:
                     raise OSError("refused")
-                s = socket.create_connection(target, 5)
+                s = socket.create_connection(target, 60)
                 s.setblocking(False)
             except OSError as e:
                 self.link.send("CN_ERR", corr=m.corr, header_flags=4,
@@ -77,7 +77,7 @@ class Modeld:
         self.w.stderr.close()
 
     def request(self, body, path="/v1/messages", headers="", credit=1 << 20,
-                method="POST", head_ms=10000, idle_ms=10000, link=None,
+                method="POST", head_ms=60000, idle_ms=60000, link=None,
                 version=True):
         self.corr += 1
         if version:
@@ -97,7 +97,7 @@ class Modeld:
         (link or self.agent).send("MD_CREDIT", corr=corr or self.corr,
                                   bytes=n)
 
-    def answer(self, corr=None, timeout=15, link=None):
+    def answer(self, corr=None, timeout=60, link=None):
         """All of one answer: (status, headers, body, end)."""
         corr = corr or self.corr
         status, headers, body = 0, {}, b""

@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from agentproc import Agent, EVENT_CHAT, RUN, TURN, events, payload
+from agentproc import Agent, EVENT_AGENT, EVENT_CHAT, RUN, TURN, events
 
 SCRIPT = r'''
 @on user~"hello"
@@ -45,20 +45,21 @@ def agent():
     a.close()
 
 
-def drain(agent, seconds=0.5):
-    """What the router is told until it is quiet; deliveries are acked."""
+def drain(agent, n=0, seconds=0.3, acks=0):
+    """What the router is told: n deliveries at least, which are acked, and so
+    many acknowledgements, then all until it is quiet."""
     got = []
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    while True:
+        missing = len(texts(got)) < n or \
+            sum(m.name == "AG_TURN_ACK" for m in got) < acks
         try:
-            m = agent.recv(max(0.01, end - time.monotonic()))
+            m = agent.recv(60 if missing else seconds)
         except TimeoutError:
-            break
+            assert not missing, (got, agent.worker.output())
+            return got
         if m.name == "AG_DELIVER":
             agent.ack_delivery(m)
-            end = time.monotonic() + seconds
         got.append(m)
-    return got
 
 
 def texts(got):
@@ -71,20 +72,20 @@ def restart(agent):
 
 
 def began(agent):
-    """Its turn is known to have begun (until then it is simply run again)."""
-    agent.ask("sessions.list")
-    time.sleep(0.1)
+    """Its turn is known to have begun (until then it is simply run again):
+    something was shown of it."""
+    while not any(e["stream"] == "assistant"
+                  for e in events([agent.recv()], EVENT_AGENT)):
+        pass
 
 
 def test_R07_killed_in_mid_answer(agent):
     agent.channel_turn("slow", msg_id="1")
-    agent.until("AG_EVENT")
+    began(agent)
     agent.channel_turn("hello", msg_id="2")
     agent.until("AG_TURN_ACK")
-    began(agent)
     restart(agent)
-    got = drain(agent)
-    out = texts(got)
+    out = texts(drain(agent, 2))
     assert len(out) == 2 and TOLD in out[0] and out[1] == "Hi there."
     restart(agent)
     assert texts(drain(agent)) == []
@@ -96,17 +97,16 @@ def test_R07_killed_in_mid_answer(agent):
 
 def test_R07_client_is_told_by_an_event(agent):
     agent.turn("slow", run="r1")
-    agent.until("AG_EVENT")
     began(agent)
     restart(agent)
-    got = drain(agent)
+    got = agent.until("AG_RUN_END") + drain(agent)
     chat = events(got, EVENT_CHAT)
     assert [(e["runId"], e["state"]) for e in chat] == [("r1", "error")]
     assert TOLD in chat[0]["errorMessage"]
     end = [m for m in got if m.name == "AG_RUN_END"]
     assert len(end) == 1 and end[0].fields["status"] == RUN["RUN_ERROR"]
     restart(agent)
-    assert drain(agent, 0.3) == []
+    assert drain(agent) == []
     # The same request again is a duplicate with that outcome.
     agent.turn("slow", run="r1")
     ack = agent.expect("AG_TURN_ACK")
@@ -118,7 +118,7 @@ def test_R07_killed_during_a_tool_call(agent):
     agent.channel_turn("tool", msg_id="1")
     agent.tool_call()
     restart(agent)
-    out = texts(drain(agent))
+    out = texts(drain(agent, 1))
     assert len(out) == 1 and TOLD in out[0]
     msgs = [x["message"] for x in agent.transcript()
             if x["type"] == "message"]
@@ -126,7 +126,7 @@ def test_R07_killed_during_a_tool_call(agent):
                                          "assistant"]
     assert msgs[2]["toolCallId"] == "o1" and msgs[2]["isError"]
     agent.channel_turn("hello", msg_id="2")
-    assert texts(drain(agent)) == ["Hi there."]
+    assert texts(drain(agent, 1)) == ["Hi there."]
 
 
 def test_R07_killed_after_a_tool_result(agent):
@@ -134,7 +134,7 @@ def test_R07_killed_after_a_tool_result(agent):
     agent.tool_done(agent.tool_call(), "ok")
     agent.until("AG_DELIVER")          # answered, not acknowledged
     restart(agent)
-    assert texts(drain(agent)) == ["disk is fine"]
+    assert texts(drain(agent, 1)) == ["disk is fine"]
 
 
 def test_R07_killed_before_the_acknowledgement(agent):
@@ -144,7 +144,7 @@ def test_R07_killed_before_the_acknowledgement(agent):
         agent.kill()
         agent.start()
         agent.channel_turn("hello", msg_id=str(i))
-        got = drain(agent, 0.3)
+        got = drain(agent, 1, acks=1)
         acks = [m for m in got if m.name == "AG_TURN_ACK"]
         assert len(acks) == 1
         out = texts(got)
@@ -180,9 +180,10 @@ def test_R07_R08_killed_at_random_points(agent, seed):
     seen = {}
     answers = {}
     n_kills = 0
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     idle = 0
-    while time.monotonic() < deadline and idle < 2:
+    while time.monotonic() < deadline and (
+            n_kills < 12 or len(answers) < len(todo) or idle < 2):
         for msg_id, text in list(waiting.items()):
             run = agent.channel_turn(
                 text, msg_id=msg_id, chat="c" + msg_id,
@@ -233,10 +234,10 @@ def test_queue_survives_an_orderly_restart(agent):
     agent.channel_turn("hello", msg_id="2")
     agent.until("AG_TURN_ACK")
     agent.worker.ctl.send("PROC_DRAIN", deadline_ms=1500)
-    agent.worker.ctl.expect("PROC_DRAINED", timeout=5)
+    agent.worker.ctl.expect("PROC_DRAINED")
     assert agent.worker.quit() == 0
     agent.start()
-    assert texts(drain(agent)) == ["Hi there."]
+    assert texts(drain(agent, 1)) == ["Hi there."]
 
 
 # --- R15 -------------------------------------------------------------------
@@ -275,7 +276,7 @@ def test_R15_full_disk_refuses_new_turns_and_loses_nothing(small_disk):
     a, disk = small_disk
     a.start()
     a.channel_turn("hello", msg_id="1")
-    assert texts(drain(a, 0.3)) == ["Hi there."]
+    assert texts(drain(a, 1)) == ["Hi there."]
     a.turn("slow", session="s", run="held")
     a.until("AG_EVENT")
     fd = os.open(disk / "filler", os.O_WRONLY | os.O_CREAT)
@@ -303,7 +304,7 @@ def test_R15_full_disk_refuses_new_turns_and_loses_nothing(small_disk):
     # Questions are still answered.
     assert a.ask("sessions.list")["count"] >= 1
     os.unlink(disk / "filler")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         a.channel_turn("hello", msg_id="again")
         got = a.until("AG_TURN_ACK")
@@ -311,9 +312,7 @@ def test_R15_full_disk_refuses_new_turns_and_loses_nothing(small_disk):
             break
         time.sleep(0.2)
     assert got[-1].fields["status"] == TURN["TURN_ACCEPTED"]
-    accepted = i
-    out = texts(drain(a, 1.5))
-    assert out.count("Hi there.") >= 1 + 0 * accepted
+    assert "Hi there." in texts(drain(a, 1))
     a.kill()
     a.start()
     a.channel_turn("hello", msg_id="1")     # known before the trouble
@@ -344,14 +343,14 @@ def test_R15_state_that_cannot_be_written_heals():
         assert ack.fields["status"] == TURN["TURN_REFUSED"]
         assert "cannot be written" in ack.fields["reason"]
         os.chmod(a.state, 0o755)
-        deadline = time.monotonic() + 8
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             a.channel_turn("hello", msg_id="1")
             ack = a.until("AG_TURN_ACK")[-1]
             if ack.fields["status"] == TURN["TURN_ACCEPTED"]:
                 break
             time.sleep(0.2)
-        assert texts(drain(a)) == ["Hi there."], a.worker.output()
+        assert texts(drain(a, 1)) == ["Hi there."], a.worker.output()
     finally:
         a.close()
 

@@ -9,6 +9,7 @@ import time
 
 import gwproto
 from agentproc import Agent, EVENT_AGENT, RUN, TURN, events
+from gateway import wait_for
 from workerproc import worker_uid
 
 SCRIPT = r'''
@@ -47,7 +48,6 @@ def test_an_older_store_is_taken_over():
          '"stopReason":"stop"}}\n{"type":"mess' % SID)
     try:
         a.start()
-        time.sleep(0.2)
         h = a.ask("chat.history", sessionKey="main")
         assert [m["content"][0]["text"] for m in h["messages"]] == \
             ["old", "answer"]
@@ -57,12 +57,10 @@ def test_an_older_store_is_taken_over():
         assert len(lines) == 5 and lines[3]["parentId"] == "00000002"
         row = a.ask("sessions.list")["sessions"][0]
         assert row["label"] == "Mine" and row["sessionId"] == SID
-        for _ in range(60):
-            view = json.loads((d / "sessions.json").read_text())
-            if "totalTokens" in view.get("agent:main:main", {}):
-                break
-            time.sleep(0.05)
-        assert view["agent:main:main"]["future"] == {"kept": [1]}
+        view = wait_for(lambda: "totalTokens" in (e := json.loads(
+            (d / "sessions.json").read_text()).get("agent:main:main", {})) and
+            e, what="view")
+        assert view["future"] == {"kept": [1]}
     finally:
         a.close()
 
@@ -138,7 +136,7 @@ def test_reload_is_for_new_runs_and_a_bad_one_changes_nothing():
             r = a.worker.ctl.expect("PROC_CONFIG_ACK")
             assert r.fields["ok"] == ok, r.fields
         a.worker.ctl.send("PROC_CONFIG_COMMIT", generation=4)
-        time.sleep(0.1)
+        a.worker.ping()
         a.turn("hello", session="other")
         got = a.until("AG_RUN_END")
         assert b'"new"' in got[-1].fields["result"]
@@ -149,15 +147,19 @@ def test_only_so_many_runs_at_once():
     with Agent(script=SCRIPT, agent={"maxConcurrent": 2}) as a:
         for i in range(4):
             a.turn("slow", run=f"r{i}", session=f"s{i}")
-        time.sleep(0.3)
+        got = [m for _ in range(2) for m in a.until("AG_EVENT")]
         a.worker.ctl.send("PROC_STAT")
         d = a.worker.ctl.expect("PROC_STAT_RES").fields["detail"]
         assert d.startswith("2 running, 2 waiting")
         a.ask("chat.abort", sessionKey="s0")
-        time.sleep(0.2)
-        started = {e["runId"] for e in events(drain(a), EVENT_AGENT)
-                   if e["data"].get("phase") == "start"}
-        assert started == {"r0", "r1", "r2"}
+
+        def started():
+            return {e["runId"] for e in events(got, EVENT_AGENT)
+                    if e["data"].get("phase") == "start"}
+        while len(started()) < 3:
+            got.append(a.recv())
+        got += drain(a)
+        assert started() == {"r0", "r1", "r2"}
 
 
 def drain(a):
@@ -175,8 +177,8 @@ def test_queue_of_a_session_is_bounded():
         a.until("AG_EVENT")
         for i in range(110):
             a.turn("hello")
-        acks = [m.fields["status"] for m in drain(a)
-                if m.name == "AG_TURN_ACK"]
+        acks = [a.until("AG_TURN_ACK")[-1].fields["status"]
+                for _ in range(110)]
         assert acks.count(TURN["TURN_REFUSED"]) >= 9
         assert acks.count(TURN["TURN_QUEUED"]) >= 90
 
@@ -195,7 +197,8 @@ def test_files_are_private():
     with Agent(script=SCRIPT) as a:
         a.turn("hello")
         a.until("AG_RUN_END")
-        time.sleep(0.1)
+        wait_for((a.state / "sessions" / "sessions.json").exists,
+                 what="view")
         for p in a.state.rglob("*"):
             assert p.stat().st_mode & 0o077 == 0, p
 
@@ -217,11 +220,11 @@ def test_memory_does_not_grow_with_turns():
                 left = 8
                 while left:
                     if a.pending or not _readable(a.tool):
-                        m = a.recv(5) if a.pending or \
+                        m = a.recv() if a.pending or \
                             _readable(a.router, 0.02) else None
                         left -= m is not None and m.name == "AG_RUN_END"
                     else:
-                        m = a.tool.recv(5)
+                        m = a.tool.recv()
                         if m.name == "TL_CALL":
                             a.tool_done(m, "x" * 1000)
             sizes.append(rss(a))

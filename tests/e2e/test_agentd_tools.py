@@ -149,10 +149,10 @@ def test_abort_during_a_tool_cancels_it(agent):
 def test_tool_that_does_not_stop_is_given_up(agent):
     agent.turn("one", run="r")
     agent.tool_call()
-    agent.ask("chat.abort", sessionKey="main")
     t = time.monotonic()
-    got = agent.until("AG_RUN_END", timeout=8)
-    assert 4 < time.monotonic() - t < 7
+    agent.ask("chat.abort", sessionKey="main")
+    got = agent.until("AG_RUN_END")
+    assert time.monotonic() - t > 4
     assert got[-1].fields["status"] == RUN["RUN_ABORTED"]
 
 
@@ -191,15 +191,15 @@ def test_AR11_loop_is_warned_blocked_and_ended():
         agent.turn("loop")
         n = 0
         while True:
-            try:
-                c = agent.tool_call(timeout=1)
-            except TimeoutError:
+            m = agent.next_of_both()
+            if m.name == "AG_RUN_END":
                 break
-            n += 1
-            agent.tool_done(c, "nothing new")
-        got = agent.until("AG_RUN_END")
-        assert got[-1].fields["status"] == RUN["RUN_ERROR"]
-        assert "without progress" in got[-1].fields["summary"]
+            if m.name == "TL_CALL":
+                n += 1
+                agent.tool_accept(m)
+                agent.tool_done(m, "nothing new")
+        assert m.fields["status"] == RUN["RUN_ERROR"]
+        assert "without progress" in m.fields["summary"]
         assert 20 <= n <= 22
         texts = [x["message"]["content"] for x in agent.transcript()
                  if x.get("message", {}).get("role") == "toolResult"]

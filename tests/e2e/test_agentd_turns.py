@@ -7,6 +7,7 @@ import pytest
 
 from agentproc import (Agent, EVENT_AGENT, EVENT_CHAT, RUN, TURN, events,
                        payload)
+from gateway import wait_for
 
 HELLO = '''
 @on user~"hello"
@@ -248,24 +249,21 @@ def test_bad_turns_are_refused(agent):
 
 
 def test_store_view_is_written(agent):
-    import time
     agent.turn("hello")
     agent.until("AG_RUN_END")
     path = agent.state / "sessions" / "sessions.json"
-    for _ in range(60):
-        if path.exists() and "totalTokens" in path.read_text():
-            break
-        time.sleep(0.05)
+    wait_for(lambda: path.exists() and "totalTokens" in path.read_text(),
+             what="view")
     view = json.loads(path.read_text())
     e = view["agent:main:main"]
     assert e["chatType"] == "direct" and e["sessionId"]
     assert path.read_text().startswith('{\n  "agent:main:main": {\n    "')
     assert path.stat().st_mode & 0o777 == 0o600
-    for _ in range(40):
+
+    def told():
         agent.ask("chat.history", sessionKey="main")
-        if agent.states and b"agent:main:main" in \
-                agent.states[-1].fields["sessions"]:
-            break
-        time.sleep(0.05)
+        return agent.states and b"agent:main:main" in \
+            agent.states[-1].fields["sessions"]
+    wait_for(told, what="AG_STATE")
     s = json.loads(agent.states[-1].fields["sessions"])
     assert s["count"] == 1 and s["recent"][0]["key"] == "agent:main:main"

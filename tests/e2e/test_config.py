@@ -766,7 +766,7 @@ def gatewayd(tmp_path, text, *args, env=None):
     return subprocess.run(
         [str(gwconfig.BIN / "gatewayd"), *args, "-t", "-s",
          str(tmp_path / "state"), "-c", str(cfg)], env=env or {},
-        capture_output=True, text=True, timeout=30)
+        capture_output=True, text=True, timeout=60)
 
 
 def test_check_of_a_file(tmp_path):

@@ -18,7 +18,7 @@ class Good:
     """A client that is in, and asks for health all the while."""
 
     def __init__(self, gw):
-        self.w = Ws(gw, timeout=30)
+        self.w = Ws(gw, timeout=60)
         self.w.login(auth={"token": gw.token})
         self.worst, self.n, self.error = 0, 0, None
         self.stop = threading.Event()
@@ -56,7 +56,7 @@ def wrong_tokens(gw, count, threads=4):
     def knock(n):
         for _ in range(n):
             try:
-                with Ws(gw, timeout=30) as w:
+                with Ws(gw, timeout=60) as w:
                     w.open()
                     w.req("connect", connect_params(
                         auth={"token": "wrong"}))
@@ -118,7 +118,7 @@ def test_bad_input_of_one_hurts_nobody(gateway):
                 w.send(wire)
                 assert w.closed()[0] == code
         # After it: what the protocol says lives on, lives on.
-        with Ws(gw, timeout=30) as w:
+        with Ws(gw, timeout=60) as w:
             w.login(auth={"token": gw.token})
             w.text("[" * 100000)
             w.text('{"a":' * 80000 + "1" + "}" * 80000)
@@ -127,7 +127,7 @@ def test_bad_input_of_one_hurts_nobody(gateway):
         for wire, code in ((b"\x81\xff" + struct.pack(">Q", 100 << 20), 1009),
                            (frame(0x81, b"\xc3\x28"), 1007),
                            (frame(0xC1, b"x"), 1002)):
-            with Ws(gw, timeout=30) as w:
+            with Ws(gw, timeout=60) as w:
                 w.login(auth={"token": gw.token})
                 w.send(wire)
                 assert w.closed()[0] == code

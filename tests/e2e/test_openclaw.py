@@ -330,7 +330,7 @@ def test_no_gateway(tmp_path, words):
     env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "OPENCLAW_STATE_DIR": str(tmp_path)}
     for js in ([], ["--json"]):
         r = subprocess.run([str(BIN / "openclaw"), *words, *extra, *js], env=env,
-                           capture_output=True, text=True, timeout=30)
+                           capture_output=True, text=True, timeout=60)
         assert r.returncode == 1
         assert r.stderr.startswith("gateway connect failed: ")
         assert f"Gateway target: {tmp_path}/run/control.sock" in r.stderr
@@ -493,7 +493,7 @@ def test_dev_and_profile(tmp_path):
 
     def target(*args, **more):
         r = subprocess.run([str(BIN / "openclaw"), *args, "gateway", "status", "--json"],
-                           env={**env, **more}, capture_output=True, text=True, timeout=30)
+                           env={**env, **more}, capture_output=True, text=True, timeout=60)
         return json.loads(r.stdout)["rpc"]["url"]
 
     assert target() == f"{tmp_path}/.openclaw/run/control.sock" or os.geteuid() == 0

@@ -66,7 +66,7 @@ async def ask(ws, frame):
     """The response to a frame, events left out."""
     await ws.send(frame if isinstance(frame, (str, bytes)) else json.dumps(frame))
     while True:
-        m = json.loads(await asyncio.wait_for(ws.recv(), 20))
+        m = json.loads(await asyncio.wait_for(ws.recv(), 60))
         if m["type"] == "res":
             return m
 
@@ -232,7 +232,7 @@ def test_shutdown_is_announced(gateway):
         gateway.proc.send_signal(signal.SIGTERM)
         with pytest.raises(websockets.ConnectionClosed) as e:
             while True:
-                m = json.loads(await asyncio.wait_for(c.ws.recv(), 20))
+                m = json.loads(await asyncio.wait_for(c.ws.recv(), 60))
                 c.events.append(m)
         assert e.value.code == 1012 and e.value.reason == "service restart"
         last = [m for m in c.events if m["event"] == "shutdown"]
@@ -294,7 +294,7 @@ def test_R14_router_is_killed_under_load(gateway):
             for c in clients:
                 with pytest.raises((websockets.ConnectionClosed, OSError)):
                     while True:
-                        await asyncio.wait_for(c.ws.recv(), 20)
+                        await asyncio.wait_for(c.ws.recv(), 60)
             wait_for(lambda: not os.path.exists(f"/proc/{pid}"))
             end = time.monotonic() + 20
             while True:

@@ -47,7 +47,7 @@ def make(fake):
 def openclaw(gw, *args):
     return subprocess.run(
         [str(BIN / "openclaw"), *args], capture_output=True, text=True,
-        timeout=30, env={"PATH": "/usr/bin:/bin", "HOME": str(gw.dir),
+        timeout=60, env={"PATH": "/usr/bin:/bin", "HOME": str(gw.dir),
                          "OPENCLAW_STATE_DIR": str(gw.state),
                          "OPENCLAW_CONFIG_PATH": str(gw.config_path),
                          "OPENCLAW_GATEWAY_PORT": str(gw.port),
@@ -72,7 +72,7 @@ def test_pairing_and_answer(make, fake, mode):
     assert r.returncode == 0, r.stderr + r.stdout
     fake.message(42, "what time is it?")
     fake.wait(lambda: len(fake.sent) >= 2 and "configured" not in
-              fake.texts()[-1], what="answer", timeout=40)
+              fake.texts()[-1], what="answer", timeout=60)
     assert fake.sent[-1]["chat_id"] == 42
     # what was said before the approval is not answered now
     time.sleep(0.5)
@@ -115,7 +115,7 @@ def test_reload(make, fake):
     # Not before: the poll under way would take it under the old policy.
     assert openclaw(gw, "gateway", "reload").returncode == 0
     fake.message(7, "three")
-    fake.wait(lambda: len(fake.sent) == 2, what="answer", timeout=40)
+    fake.wait(lambda: len(fake.sent) == 2, what="answer", timeout=60)
     assert gw.processes()["channeld/telegram:default"]["pid"] != pid
 
 
@@ -131,7 +131,7 @@ def test_R07_kill_during_turns(make, fake, name):
     gw = make(model="builtin/echo", dmPolicy="open", allowFrom=["*"])
     rnd = random.Random(name)
     fake.message(7, "warm")
-    fake.wait(lambda: fake.sent, what="first answer", timeout=40)
+    fake.wait(lambda: fake.sent, what="first answer", timeout=60)
     n = 12
     for i in range(n):
         fake.message(7 + i % 3, f"msg{i:02d}end")

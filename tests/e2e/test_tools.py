@@ -67,7 +67,7 @@ class Tools:
         line, self.buf = self.buf.split(b"\n", 1)
         return json.loads(line)
 
-    def event(self, name, timeout=30, **match):
+    def event(self, name, timeout=60, **match):
         """The next event of that name, seen already or to come."""
         def fits(m):
             return m["event"] == name and all(m.get(k) == v
@@ -150,7 +150,7 @@ def children(pid):
         return []
 
 
-def until(cond, timeout=15):
+def until(cond, timeout=60):
     end = time.monotonic() + timeout
     while not cond():
         assert time.monotonic() < end, "timed out"

@@ -14,6 +14,7 @@ seccomp): what its filter forbids kills it here too.
 import fcntl
 import os
 import pathlib
+import select
 import signal
 import struct
 import tempfile
@@ -53,6 +54,7 @@ class Worker:
         self.peer_names, self.mounts = list(peers), list(mounts)
         self.pid = None
         self.peers, self.ctl, self.log = {}, None, []
+        self.log_link, self.log_lock = None, threading.Lock()
         self.stderr = tempfile.TemporaryFile()
         self.endpoint = 100
         self.ready = None
@@ -96,16 +98,27 @@ class Worker:
 
     def _logger(self, link):
         def run():
-            while True:
+            try:
+                while True:
+                    select.select([link], [], [], 3600)
+                    self._read_log(link)
+            except (OSError, ValueError):
+                pass            # closed: it has ended
+        self.log_link = link
+        threading.Thread(target=run, daemon=True).start()
+
+    def _read_log(self, link):
+        """All that is there."""
+        with self.log_lock:
+            while link.fileno() != -1 and select.select([link], [], [], 0)[0]:
                 try:
-                    m = link.recv(3600)
+                    m = link.recv(0)
                 except (OSError, ValueError, TimeoutError):
                     m = None
                 if m is None:
                     link.close()
                     return
                 self.log.append(m.fields["text"].decode(errors="replace"))
-        threading.Thread(target=run, daemon=True).start()
 
     def alive(self):
         if self.pid is None:
@@ -132,6 +145,11 @@ class Worker:
         """It logs everything from now on."""
         self.ctl.send("PROC_VERBOSE", level=5)
 
+    def ping(self):
+        """It has done what it was told before."""
+        self.ctl.send("PROC_PING", counter=1)
+        self.ctl.expect("PROC_PONG")
+
     def drain(self):
         """It ends what it has begun and begins nothing new."""
         self.ctl.send("PROC_DRAIN", deadline_ms=60000)
@@ -151,7 +169,10 @@ class Worker:
         raise AssertionError("it does not quit")
 
     def output(self):
-        """Everything that it logged or wrote to standard error."""
+        """Everything that it logged or wrote to standard error: also what it
+        said just before the message that the test has read last."""
+        if self.log_link is not None:
+            self._read_log(self.log_link)
         self.stderr.seek(0)
         return "\n".join(self.log) + self.stderr.read().decode(
             errors="replace")

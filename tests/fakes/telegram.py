@@ -210,7 +210,7 @@ class FakeTelegram:
             return [s["text"] for s in self.sent
                     if chat is None or s["chat_id"] == chat]
 
-    def wait(self, cond, timeout=20, what="the bot"):
+    def wait(self, cond, timeout=60, what="the bot"):
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             with self.lock:

@@ -146,7 +146,7 @@ class Web:
                     pass
         return key
 
-    def wait(self, cond, timeout=30, what="the client"):
+    def wait(self, cond, timeout=60, what="the client"):
         with self.cond:
             if not self.cond.wait_for(lambda: cond(self), timeout):
                 raise AssertionError(
@@ -237,7 +237,7 @@ class House(Gateway):
         except ProcessLookupError:
             pass
 
-    def revived(self, name, old, timeout=30):
+    def revived(self, name, old, timeout=60):
         """Waits until `name` runs again as another process."""
         def ok():
             p = self.try_processes()

@@ -7,6 +7,7 @@ tool's result or its failure in it, or that the turn was interrupted.  A
 command never runs twice.  Another session of the same agent goes on, unless
 the agent itself was killed; another agent's always does.
 """
+import json
 import os
 import signal
 import time
@@ -117,7 +118,8 @@ def test_R07_R08_R14_kill_each_role(make_house, step):
         text = [t for t in (f"tool think {i}", f"tool job {i}",
                             f"tool file {i}") if said(hist, "user", t)]
         if len(text) != 1 or said(hist, "user", text[0]) != 1:
-            bad.append(f"{role}: {word}: question kept {text}")
+            bad.append(f"{role}: {word}: question kept {text}: "
+                       f"{json.dumps(hist)[-4000:]}")
     k = w.send("quick last")
     w.wait_end(k)
     if w.told(k) != [("final", "done quick last")]:
