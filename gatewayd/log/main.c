@@ -48,7 +48,7 @@ static struct {
 	int		 level;		/* -1: silent */
 	char		 hostname[128];
 	TAILQ_HEAD(, pipe) pipes;
-	uint64_t	 lines, dropped;
+	uint64_t	 dropped;
 } lg = { .level = LOG_LEVEL_INFO };
 
 /* --- lines -------------------------------------------------------------------- */
@@ -71,7 +71,6 @@ put_line(enum log_level level, const char *who, struct str text)
 	if (!dbuf_err(&b))
 		logfile_write(lg.file, dbuf_str(&b), b.n);
 	dbuf_clear(&b);
-	lg.lines++;
 	/* There is room again: say once what is missing. */
 	if (!telling && logfile_lost(lg.file, &why) > 0 &&
 	    (lost = logfile_untold(lg.file, &why)) > 0) {
@@ -350,12 +349,10 @@ log_stat(struct m_proc_stat_res *res, char *detail, size_t size)
 
 	lost = logfile_lost(lg.file, &why);
 	res->drops = lost + lg.dropped;
+	/* The supervisor says aloud what is told here: trouble only. */
 	if (lost > 0)
 		snprintf(detail, size, "%llu lines lost: %s",
 		    (unsigned long long)lost, strerror(why));
-	else
-		snprintf(detail, size, "%llu lines",
-		    (unsigned long long)lg.lines);
 }
 
 static const struct worker	 log_worker = {

@@ -85,6 +85,15 @@ def test_shape_and_identity(logger):
     assert files[0].stat().st_mode & 0o777 == 0o600
 
 
+def test_tells_the_supervisor_of_trouble_only(logger):
+    """What it tells is said aloud as an error: an idle logger tells nothing."""
+    logger.say("a line")
+    logger.lines(1)
+    logger.w.ctl.send("PROC_STAT", corr=7)
+    res = logger.w.ctl.expect("PROC_STAT_RES")
+    assert (res.detail, res.drops) == ("", 0)
+
+
 def test_level(logger):
     lg = logger(level="warn")
     lg.say("no", "INFO")
