@@ -26,7 +26,6 @@
 #define PAIR_TRIES	5	/* then a stranger's message is dropped */
 #define ASKED_MAX	64	/* strangers remembered, */
 #define ASKED_MS	60000	/* who are asked about once in that time */
-#define SWEEP_MS	2000	/* quiet after ALLOW_RESET: list is complete */
 
 enum wait_for { WAIT_ROUTER, WAIT_PAIR, WAIT_TIME };
 
@@ -50,7 +49,7 @@ static struct {
 }				 flights;
 static size_t			 nflights;
 static struct link		*router;
-static struct event		*pump_ev, *tick_ev, *sweep_ev;
+static struct event		*pump_ev, *tick_ev;
 static bool			 gate_failed;
 static struct {
 	char		 sender[EVENT_ID_MAX + 1];
@@ -60,12 +59,12 @@ static size_t			 asked_next;
 static struct allow_op_item	*ops;
 static size_t			 nops, ops_cap;
 static int64_t			 generation;
+static bool			 listing;	/* between RESET and END */
 
 static void	 allow_flush(void);
 static bool	 dispatch(const struct chan_row *, void *);
 static void	 pump_cb(evutil_socket_t, short, void *);
 static void	 tick_cb(evutil_socket_t, short, void *);
-static void	 sweep_cb(evutil_socket_t, short, void *);
 
 void
 chan_in_init(void)
@@ -75,8 +74,7 @@ chan_in_init(void)
 	TAILQ_INIT(&flights.list);
 	pump_ev = evtimer_new(worker_base(), pump_cb, NULL);
 	tick_ev = event_new(worker_base(), -1, EV_PERSIST, tick_cb, NULL);
-	sweep_ev = evtimer_new(worker_base(), sweep_cb, NULL);
-	if (pump_ev == NULL || tick_ev == NULL || sweep_ev == NULL)
+	if (pump_ev == NULL || tick_ev == NULL)
 		fatalx("out of memory");
 	evtimer_add(tick_ev, &tv);
 }
@@ -384,6 +382,7 @@ chan_in_router(struct link *l)
 		pump_soon();
 		return;
 	}
+	listing = false;	/* the end of that list will not come */
 	/* What it had not answered is unfinished in the journal. */
 	for (f = TAILQ_FIRST(&flights.list); f != NULL; f = next) {
 		next = TAILQ_NEXT(f, entry);
@@ -448,18 +447,18 @@ allow_push(enum allow_op op, const char *id)
 }
 
 /* Collected and written in one transaction: after a start the router sends
- * the whole list. */
+ * the whole list.  What it did not name is removed when its end has come;
+ * until then everything holds, so that whoever dies in the middle of a list,
+ * router or store, locks nobody out. */
 void
 chan_in_allow(const struct m_ch_allow *m)
 {
-	struct timeval	 tv = { SWEEP_MS / 1000, 0 };
 	char		 id[EVENT_ID_MAX + 1];
 
-	if (m->op == ALLOW_RESET) {
-		/* What no ADD names soon is removed; until then it holds, so
-		 * that a restart of the router locks nobody out. */
-		evtimer_add(sweep_ev, &tv);
-		allow_push(ALLOW_RESET, "");
+	if (m->op == ALLOW_RESET || m->op == ALLOW_END) {
+		if (m->op == ALLOW_RESET || listing)
+			allow_push((enum allow_op)m->op, "");
+		listing = m->op == ALLOW_RESET;
 		return;
 	}
 	if (!chan_conf()->kind->allow_id(m->sender, id, sizeof(id))) {
@@ -467,11 +466,9 @@ chan_in_allow(const struct m_ch_allow *m)
 		    "no right");
 		return;
 	}
-	if (evtimer_pending(sweep_ev, NULL))
-		evtimer_add(sweep_ev, &tv);
 	if (m->op == ALLOW_ADD)
 		asked_forget(id);
-	allow_push(m->op, id);
+	allow_push((enum allow_op)m->op, id);
 }
 
 /* Generations only count up, whatever the clock does: an entry of an older
@@ -495,6 +492,8 @@ allow_write(const struct allow_op_item *op)
 	}
 	if (op->op == ALLOW_RESET)
 		return 0;
+	if (op->op == ALLOW_END)
+		return chan_db_allow_sweep(generation);
 	return chan_db_allow(op->op, op->sender, generation);
 }
 
@@ -516,23 +515,6 @@ allow_flush(void)
 	return;
 fail:
 	chan_state_disk("allow list");
-}
-
-static void
-sweep_cb(evutil_socket_t fd, short what, void *arg)
-{
-	struct timeval	 tv = { SWEEP_MS / 1000, 0 };
-
-	(void)fd;
-	(void)what;
-	(void)arg;
-	allow_flush();
-	if (nops != 0 || !chan_db_is_open() || chan_state_disk_bad()) {
-		evtimer_add(sweep_ev, &tv);
-		return;
-	}
-	if (chan_db_allow_sweep(generation) == -1)
-		chan_state_disk("allow list");
 }
 
 /* --- the platform ------------------------------------------------------- */

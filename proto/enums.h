@@ -84,7 +84,8 @@ enum ch_state {
 	CH_STATE_MAX
 };
 /* CH_ALLOW.op, ST_ALLOW.op; RESET empties the list before ADDs */
-enum allow_op { ALLOW_ADD, ALLOW_REMOVE, ALLOW_RESET };
+/* A whole list is RESET, ADD of each, END; without its END it removes nobody. */
+enum allow_op { ALLOW_ADD, ALLOW_REMOVE, ALLOW_RESET, ALLOW_END };
 
 /* AG_TURN.source */
 enum turn_source {

@@ -77,7 +77,7 @@ pairing_request(struct link *router, const struct m_st_pair *q, uint64_t corr,
 	explicit_bzero(code, sizeof(code));
 }
 
-static void
+static int
 pairing_tell(struct link *router, enum allow_op op, struct str channel,
     struct str account, struct str sender)
 {
@@ -88,24 +88,29 @@ pairing_tell(struct link *router, enum allow_op op, struct str channel,
 	m.channel = channel;
 	m.account = account;
 	m.sender = sender;
-	send_st_allow(router, &m, 0, 0);
+	return send_st_allow(router, &m, 0, 0);
 }
 
 void
 pairing_sync(struct link *router, struct str channel, struct str account)
 {
 	sqlite3_stmt	*st;
+	bool		 whole = true;
 
 	/* What cannot be read is not empty: the channel keeps what it has. */
 	st = db_query("SELECT sender FROM allow WHERE channel = ? AND "
 	    "account = ?", "ss", &channel, &account);
 	if (st == NULL)
 		return;
+	db_failed();
 	pairing_tell(router, ALLOW_RESET, channel, account,
 	    (struct str){ "", 0 });
 	while (db_step(st))
-		pairing_tell(router, ALLOW_ADD, channel, account,
-		    db_text(st, 0));
+		whole &= pairing_tell(router, ALLOW_ADD, channel, account,
+		    db_text(st, 0)) == 0;
+	if (whole && !db_failed())
+		pairing_tell(router, ALLOW_END, channel, account,
+		    (struct str){ "", 0 });
 }
 
 /* Reads a string parameter; "" when absent. */

@@ -185,7 +185,7 @@ def test_allow_list_reset(make_rig):
     rig.fake.message(7, "c")
     rig.wait("CH_INBOUND", 3)
     rig.allow("ADD", "8")
-    time.sleep(2.7)
+    rig.allow("END")
     rig.fake.message(7, "d")
     rig.wait("CH_PAIR", sender="7")
     rig.allow("REMOVE", "8")
@@ -193,6 +193,31 @@ def test_allow_list_reset(make_rig):
     rig.wait("CH_PAIR", sender="8")
     assert "no immutable id" in rig.w.output()
     assert len(rig.of("CH_INBOUND")) == 3
+
+
+def test_R14_list_without_its_end_removes_nobody(make_rig):
+    """Store or router died while the list was being told: whoever is paired
+    stays so, and a message of his is no stranger's."""
+    rig = pair_rig(make_rig)
+    rig.allow("RESET")
+    rig.allow("ADD", "7")
+    rig.allow("ADD", "8")
+    rig.allow("END")
+    rig.fake.message(8, "a")
+    rig.wait("CH_INBOUND")
+    rig.allow("RESET")
+    rig.allow("ADD", "7")
+    rig.new_router()
+    rig.allow("END")        # of nothing that this router has begun
+    rig.fake.message(8, "b")
+    rig.wait("CH_INBOUND", 2)
+    assert rig.of("CH_PAIR") == []
+    # the next whole list counts
+    rig.allow("RESET")
+    rig.allow("ADD", "7")
+    rig.allow("END")
+    rig.fake.message(8, "c")
+    rig.wait("CH_PAIR", sender="8")
 
 
 @pytest.mark.parametrize("policy,allow,passes", [
