@@ -155,7 +155,8 @@ struct turn {
 	struct sessdb_turn	 row;		/* strings are owned here */
 	json_t			*options;
 	struct run		*run;
-	uint64_t		 corr;		/* of AG_TURN */
+	uint64_t		 corr;		/* of AG_TURN, */
+	uint32_t		 asker;		/* and of the router that sent it */
 	bool			 ack_due;
 	bool			 queued;
 	bool			 in_starts;

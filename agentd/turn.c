@@ -69,6 +69,7 @@ duplicate(struct link *l, uint64_t corr, const struct m_ag_turn *in)
 		 * asked last gets the answer that is due (the first was the
 		 * router's before it ended, or has given up). */
 		t->corr = corr;
+		t->asker = link_endpoint(l);
 		t->ack_due = true;
 		return 1;
 	}
@@ -201,12 +202,22 @@ turn_message(struct link *l, struct msg *m)
 	}
 	t->options = options;
 	t->corr = corr;
+	t->asker = link_endpoint(l);
 	t->ack_due = true;
 	t->session = s;
 	/* In this order: a stop ends what came before it, not itself. */
 	handle_command(t);
 	journal_accept(t);
 	return MSG_OK;
+}
+
+/* Is there still somebody to tell?  Each router counts its requests from one,
+ * so an answer for the last would be taken for an answer to this. */
+static bool
+ack_wanted(const struct turn *t)
+{
+	return t->ack_due && router != NULL &&
+	    link_endpoint(router) == t->asker;
 }
 
 void
@@ -216,7 +227,7 @@ turn_committed(struct turn *t)
 
 	waits = t->run == NULL && (t->session->run != NULL ||
 	    t->session->nturns > 0 || nactive >= cfg->max_concurrent);
-	if (t->ack_due && router != NULL)
+	if (ack_wanted(t))
 		ack(router, t->corr, t->row.run_id, waits ? TURN_QUEUED :
 		    TURN_ACCEPTED, t->row.accepted_at, "", "");
 	t->ack_due = false;
@@ -229,7 +240,7 @@ turn_refused(struct turn *t, int err)
 {
 	char	 why[256];
 
-	if (t->ack_due && router != NULL) {
+	if (ack_wanted(t)) {
 		snprintf(why, sizeof(why), "%s", journal_trouble()[0] != '\0' ?
 		    journal_trouble() : strerror(err));
 		ack(router, t->corr, t->row.run_id, TURN_REFUSED, 0,

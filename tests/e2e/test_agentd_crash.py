@@ -169,6 +169,24 @@ def test_R07_nothing_is_promised_before_the_disk_has_it(agent):
     assert (ack.corr, ack.fields["status"]) == (9, TURN["TURN_DUPLICATE"])
 
 
+def test_R14_answers_of_one_router_are_not_for_the_next(agent):
+    """A router dies with a message on its way, the next one numbers its own
+    requests alike: what is told it is told of its own only."""
+    os.kill(agent.worker.pid, signal.SIGSTOP)
+    old = agent.router
+    agent.channel_turn("hello", msg_id="1", corr=7)
+    agent.worker.add_peer("ROUTER")
+    old.close()
+    mine = agent.channel_turn("hello", msg_id="2", corr=7)
+    os.kill(agent.worker.pid, signal.SIGCONT)
+    acks = [m for m in agent.until("AG_TURN_ACK")]
+    assert acks[-1].fields["run_id"] == mine
+    # what the old one sent was taken all the same, and is known
+    agent.channel_turn("hello", msg_id="1", corr=8)
+    ack = agent.until("AG_TURN_ACK")[-1]
+    assert (ack.corr, ack.fields["status"]) == (8, TURN["TURN_DUPLICATE"])
+
+
 @pytest.mark.parametrize("seed", range(int(os.environ.get("GW_SEEDS", "4"))))
 def test_R07_R08_killed_at_random_points(agent, seed):
     """Several turns in several sessions, killed again and again; whatever is
