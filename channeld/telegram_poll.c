@@ -327,6 +327,7 @@ got_updates(const json_t *result)
 	struct batch	*b;
 	char		 value[64];
 	int64_t		 next;
+	bool		 none;
 	int		 err;
 
 	if (!json_is_array(result) ||
@@ -348,9 +349,13 @@ got_updates(const json_t *result)
 		poll.limit = TELEGRAM_BATCH;
 	} else if (err == -1)
 		later(chan_backoff_next(&poll.retry));
+	none = b->n == 0 && json_array_size(result) != 0;
 	batch_free(b);
-	/* When the disk refused, polling has been stopped by chan_state. */
-	if (err == 0)
+	/* When the disk refused, polling has been stopped by chan_state.  What
+	 * has no numbers cannot be acknowledged and comes at once again. */
+	if (err == 0 && none)
+		later(chan_backoff_next(&poll.retry));
+	else if (err == 0)
 		step();
 }
 

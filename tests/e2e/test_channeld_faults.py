@@ -426,6 +426,18 @@ def test_T47_hostile_server(rig):
     assert rss[0] < 60000
 
 
+def test_T47_updates_that_cannot_be_acknowledged(rig):
+    """They come again at once, so asking again at once would be a busy loop."""
+    rig.wait_state("CH_UP")
+    f = rig.fake
+    start = time.monotonic()
+    f.fault("getUpdates", "raw", times=2, body='{"ok":true,"result":[{"message":{}}]}')
+    f.drop_pollers()
+    f.message(7, "alive")
+    assert rig.wait("CH_INBOUND", timeout=60).text == "alive"
+    assert time.monotonic() - start > 1.5
+
+
 # --- a disk that refuses ------------------------------------------------------------
 
 
