@@ -466,9 +466,21 @@ chan_in_allow(const struct m_ch_allow *m)
 		    "no right");
 		return;
 	}
-	if (m->op == ALLOW_ADD)
+	if (m->op == ALLOW_ADD || m->op == ALLOW_WELCOME)
 		asked_forget(id);
 	allow_push((enum allow_op)m->op, id);
+}
+
+/* The private chat with a sender has the sender's id. */
+static int
+welcome(const char *sender)
+{
+	char	 id[129];
+
+	(void)snprintf(id, sizeof(id), "welcome-%.64s-%llx", sender,
+	    (unsigned long long)wall_ms());
+	return chan_out_notice(id, sender, "\xe2\x9c\x85 OpenClaw access "
+	    "approved. Send a message to start chatting.");
 }
 
 /* Generations only count up, whatever the clock does: an entry of an older
@@ -494,7 +506,10 @@ allow_write(const struct allow_op_item *op)
 		return 0;
 	if (op->op == ALLOW_END)
 		return chan_db_allow_sweep(generation);
-	return chan_db_allow(op->op, op->sender, generation);
+	if (chan_db_allow(op->op == ALLOW_WELCOME ? ALLOW_ADD : op->op,
+	    op->sender, generation) == -1)
+		return -1;
+	return op->op == ALLOW_WELCOME ? welcome(op->sender) : 0;
 }
 
 static void
@@ -512,6 +527,7 @@ allow_flush(void)
 	if (chan_db_commit() == -1)
 		goto fail;
 	nops = 0;
+	chan_out_notice_go();
 	return;
 fail:
 	chan_state_disk("allow list");

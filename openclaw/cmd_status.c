@@ -150,8 +150,7 @@ cmd_status(struct args *a)
 	struct rpc	*r;
 	json_t		*st, *health = NULL, *procs = NULL, *err = NULL;
 	char		 sandbox[1024] = "";
-	int64_t		 timeout = options_num(a, OPT_TIMEOUT, 10000, 1,
-			    86400000);
+	int64_t		 timeout = rpc_timeout(a);
 
 	if ((r = rpc_open(a)) == NULL)
 		return 1;
@@ -316,23 +315,56 @@ show_approved(json_t *p)
 	printf(".\n");
 }
 
+/* Says so when the account of p cannot tell its sender now. */
+static void
+check_notified(const struct args *a, struct rpc *r, json_t *p)
+{
+	json_t	*res, *err = NULL, *rows, *row;
+	size_t	 i;
+	bool	 up = false;
+
+	res = rpc_try(r, "channels.status", NULL, false, rpc_timeout(a), &err);
+	rows = json_object_get(json_object_get(res, "channelAccounts"),
+	    jtext(p, "channel", ""));
+	json_array_foreach(rows, i, row)
+		if (strcmp(jtext(row, "accountId", ""), jtext(p, "accountId",
+		    "")) == 0 && json_is_true(json_object_get(row, "running")))
+			up = true;
+	if (!up)
+		fprintf(stderr, "Not notified: %s account %s does not run; "
+		    "`openclaw channels status` tells more\n", jtext(p,
+		    "channel", "?"), jtext(p, "accountId", "?"));
+	json_decref(res);
+	json_decref(err);
+}
+
 int
 cmd_pairing_approve(struct args *a)
 {
-	const char	*channel = a->opt[OPT_CHANNEL], *code;
-	json_t		*params;
+	const char	*channel = a->opt[OPT_CHANNEL];
+	struct rpc	*r;
+	json_t		*params, *res;
 
 	if (a->noperands == 0) {
 		fprintf(stderr, "error: missing required argument 'code'\n");
 		return 1;
 	}
-	code = a->operand[a->noperands - 1];
 	if (channel == NULL && a->noperands > 1)
 		channel = a->operand[0];
-	params = json_pack("{s:s}", "code", code);
+	params = json_pack("{s:s}", "code", a->operand[a->noperands - 1]);
 	if (channel != NULL)
 		json_object_set_new(params, "channel", json_string(channel));
-	return show(a, rpc_once(a, "pairing.approve", params), show_approved);
+	if (a->opt[OPT_NOTIFY] != NULL)
+		json_object_set_new(params, "notify", json_true());
+	if ((r = rpc_open(a)) == NULL) {
+		json_decref(params);
+		return 1;
+	}
+	res = rpc_call(r, "pairing.approve", params, false, rpc_timeout(a));
+	if (res != NULL && a->opt[OPT_NOTIFY] != NULL)
+		check_notified(a, r, res);
+	rpc_close(r);
+	return show(a, res, show_approved);
 }
 
 /* a.b[0].c in a document; NULL when there is none. */

@@ -60,6 +60,7 @@ json_t	*rpc_call(struct rpc *, const char *method, json_t *params, bool last,
 json_t	*rpc_try(struct rpc *, const char *method, json_t *params, bool last,
 	    int64_t timeout_ms, json_t **err);
 const char *rpc_target(const struct rpc *);
+int64_t	 rpc_timeout(const struct args *);	/* --timeout, in ms */
 /* Open, one call, close. */
 json_t	*rpc_once(const struct args *, const char *method, json_t *params);
 

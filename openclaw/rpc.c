@@ -108,7 +108,7 @@ rpc_open(const struct args *a)
 	int64_t		 timeout;
 	int		 err;
 
-	timeout = options_num(a, OPT_TIMEOUT, 10000, 1, 86400000);
+	timeout = rpc_timeout(a);
 	if ((r = calloc(1, sizeof(*r))) == NULL)
 		return NULL;
 	if (a->opt[OPT_URL] != NULL) {
@@ -153,6 +153,12 @@ const char *
 rpc_target(const struct rpc *r)
 {
 	return r->target;
+}
+
+int64_t
+rpc_timeout(const struct args *a)
+{
+	return options_num(a, OPT_TIMEOUT, 10000, 1, 86400000);
 }
 
 static json_t *
@@ -247,8 +253,7 @@ rpc_once(const struct args *a, const char *method, json_t *params)
 		json_decref(params);
 		return NULL;
 	}
-	res = rpc_call(r, method, params, false, options_num(a, OPT_TIMEOUT,
-	    10000, 1, 86400000));
+	res = rpc_call(r, method, params, false, rpc_timeout(a));
 	rpc_close(r);
 	return res;
 }

@@ -84,8 +84,10 @@ enum ch_state {
 	CH_STATE_MAX
 };
 /* CH_ALLOW.op, ST_ALLOW.op; RESET empties the list before ADDs */
-/* A whole list is RESET, ADD of each, END; without its END it removes nobody. */
-enum allow_op { ALLOW_ADD, ALLOW_REMOVE, ALLOW_RESET, ALLOW_END };
+/* A whole list is RESET, ADD of each, END; without its END it removes nobody.
+ * WELCOME is an ADD of which the sender is told. */
+enum allow_op { ALLOW_ADD, ALLOW_REMOVE, ALLOW_RESET, ALLOW_END, ALLOW_WELCOME,
+	ALLOW_OP_MAX };
 
 /* AG_TURN.source */
 enum turn_source {

@@ -403,8 +403,13 @@ rt_on_st_allow(struct link *l, struct msg *m)
 	if ((err = get_st_allow(m, &v)) != MSG_OK)
 		return err;
 	if ((acc = rt_account_find(v.channel, v.account)) == NULL ||
-	    acc->link == NULL)
+	    acc->link == NULL) {
+		if (v.op == ALLOW_WELCOME)
+			log_warnx("%s/%s: does not run: a sender that was "
+			    "approved is not told of it", v.channel.p,
+			    v.account.p);
 		return MSG_OK;
+	}
 	memset(&a, 0, sizeof(a));
 	a.op = v.op;
 	a.sender = v.sender;

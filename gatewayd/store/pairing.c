@@ -113,18 +113,24 @@ pairing_sync(struct link *router, struct str channel, struct str account)
 		    (struct str){ "", 0 });
 }
 
+static bool
+param_get(struct str params, const char *name, struct skim_val *v)
+{
+	struct skim_val	 root;
+
+	return skim_text(params.p, params.n, &root) == SKIM_OK &&
+	    root.kind == SKIM_OBJECT && skim_get(&root, name, v);
+}
+
 /* Reads a string parameter; "" when absent. */
 static void
 param(struct str params, const char *name, char *buf, size_t size)
 {
-	struct skim_val	 root, v;
+	struct skim_val	 v;
 
 	buf[0] = '\0';
-	if (skim_text(params.p, params.n, &root) != SKIM_OK ||
-	    root.kind != SKIM_OBJECT || !skim_get(&root, name, &v) ||
-	    v.kind != SKIM_STRING)
-		return;
-	if (skim_unescape(&v, buf, size) == -1)
+	if (param_get(params, name, &v) && v.kind == SKIM_STRING &&
+	    skim_unescape(&v, buf, size) == -1)
 		buf[0] = '\0';
 }
 
@@ -202,6 +208,7 @@ pairing_approve(struct link *router, struct str params, uint64_t corr,
 {
 	struct dbuf	 b;
 	struct jw	 w;
+	struct skim_val	 notify;
 	sqlite3_stmt	*st;
 	char		 channel[65], account[65], code[65], text[256];
 	char		 ch[65] = "", acc[65] = "", sender[129] = "";
@@ -248,8 +255,9 @@ pairing_approve(struct link *router, struct str params, uint64_t corr,
 	db_run("DELETE FROM pairing WHERE channel = ? AND account = ? AND "
 	    "sender = ?", "ttt", ch, acc, sender);
 	log_info("%s/%s: sender %s approved", ch, acc, sender);
-	pairing_tell(router, ALLOW_ADD, str_of(ch), str_of(acc),
-	    str_of(sender));
+	pairing_tell(router, param_get(params, "notify", &notify) &&
+	    notify.kind == SKIM_BOOL && notify.p[0] == 't' ? ALLOW_WELCOME :
+	    ALLOW_ADD, str_of(ch), str_of(acc), str_of(sender));
 	dbuf_init(&b, 4096);
 	jw_init(&w, &b);
 	jw_obj(&w);

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from gateway import BIN, Gateway, modes
+from gateway import BIN, Gateway, modes, wait_for
 from telegram import FakeTelegram
 
 TOKEN = "123456:TEST-canary_in_the_token"
@@ -77,6 +77,44 @@ def test_pairing_and_answer(make, fake, mode):
     # what was said before the approval is not answered now
     time.sleep(0.5)
     assert len(fake.sent) == 2
+
+
+def test_notify(make, fake):
+    """--notify: the sender is told of the approval, once, and not without."""
+    gw = make()
+    welcome = "\u2705 OpenClaw access approved. Send a message to start chatting."
+
+    def code_of(user):
+        fake.message(user, "hello")
+        fake.wait(lambda: any(s["chat_id"] == user for s in fake.sent), what="code", timeout=60)
+        return json.loads(openclaw(gw, "pairing", "list", "--json").stdout)["requests"][-1]["code"]
+
+    silent, told = code_of(42), code_of(43)
+    r = openclaw(gw, "pairing", "approve", "telegram", silent)
+    assert (r.returncode, r.stdout, r.stderr) == (0, "Approved telegram sender 42.\n", "")
+    r = openclaw(gw, "pairing", "approve", "--notify", "--channel", "telegram", told)
+    assert (r.returncode, r.stdout, r.stderr) == (0, "Approved telegram sender 43.\n", "")
+    fake.wait(lambda: len(fake.sent) == 3, what="notice", timeout=60)
+    assert (fake.sent[-1]["chat_id"], fake.texts()[-1]) == (43, welcome)
+    # Not again with a new process that gets the whole list; the answer to 42
+    # comes behind whatever that would send.
+    gw.kill("channeld/telegram:default")
+    fake.message(42, "what time is it?")
+    fake.wait(lambda: len(fake.sent) == 4, what="answer", timeout=60)
+    assert fake.sent[-1]["chat_id"] == 42 and fake.texts().count(welcome) == 1
+
+
+def test_notify_of_an_account_that_does_not_run(make, fake):
+    gw = make()
+    fake.message(42, "hello")
+    fake.wait(lambda: fake.sent, what="code", timeout=60)
+    code = json.loads(openclaw(gw, "pairing", "list", "--json").stdout)["requests"][0]["code"]
+    gw.write_config({})
+    assert openclaw(gw, "gateway", "reload").returncode == 0
+    r = openclaw(gw, "pairing", "approve", code, "--notify")
+    assert r.returncode == 0 and r.stdout == "Approved telegram sender 42.\n"
+    assert r.stderr.startswith("Not notified: telegram account default does not run; ")
+    wait_for(lambda: "is not told of it" in gw.logs(), 60)
 
 
 def test_channels_status(make, fake):
