@@ -3,10 +3,9 @@
  * Copyright (c) 2026 The gatewayd developers
  */
 
-/* openclaw health, status, sessions, channels status, config get, pairing. */
+/* openclaw health, status, sessions, channels status, pairing. */
 #include "common/compat.h"
 
-#include "common/text.h"
 #include "openclaw/openclaw.h"
 
 static int
@@ -365,56 +364,4 @@ cmd_pairing_approve(struct args *a)
 		check_notified(a, r, res);
 	rpc_close(r);
 	return show(a, res, show_approved);
-}
-
-/* a.b[0].c in a document; NULL when there is none. */
-static json_t *
-walk(json_t *j, const char *path)
-{
-	char		 word[128];
-	size_t		 n;
-	uint64_t	 at;
-
-	while (*path != '\0' && j != NULL) {
-		path += strspn(path, ".[");
-		n = strcspn(path, ".[]");
-		if (n == 0 || n >= sizeof(word))
-			return NULL;
-		memcpy(word, path, n);
-		word[n] = '\0';
-		path += n + (path[n] == ']' ? 1 : 0);
-		if (json_is_array(j))
-			j = num_parse_u64(str_of(word), UINT32_MAX, &at) ==
-			    0 ? json_array_get(j, at) : NULL;
-		else
-			j = json_object_get(j, word);
-	}
-	return j;
-}
-
-int
-cmd_config_get(struct args *a)
-{
-	json_t	*res, *v;
-
-	if (a->noperands != 1) {
-		fprintf(stderr, "error: missing required argument 'path'\n");
-		return 1;
-	}
-	if ((res = rpc_once(a, "config.get", NULL)) == NULL)
-		return 1;
-	v = walk(json_object_get(res, "config"), a->operand[0]);
-	if (v == NULL) {
-		fprintf(stderr, "Error: config path not found: %s\n",
-		    a->operand[0]);
-		json_decref(res);
-		return 1;
-	}
-	if (a->opt[OPT_JSON] == NULL && json_is_string(v)) {
-		print_text(json_string_value(v));
-		putchar('\n');
-	} else
-		print_json(v);
-	json_decref(res);
-	return 0;
 }

@@ -1,5 +1,5 @@
-# The command line.
+# The command line.  Of gatewayd it takes the table of configuration keys.
 PROGS += openclaw
 openclaw_MAIN := openclaw/main.c
-openclaw_LIBS := openclaw common proto
+openclaw_LIBS := openclaw gatewayd common proto
 openclaw_PKGS := libevent_core openssl jansson

@@ -241,7 +241,8 @@ def test_gateway_call_and_config(gw):
     assert "missing required argument 'method'" in bad(gw, "gateway", "call")
     assert "--params" in bad(gw, "gateway", "call", "health", "--params", "{")
     assert bad(gw, "config", "get", "no.such.path") == \
-        "Error: config path not found: no.such.path\n"
+        "Config path not found: no.such.path\n" \
+        "There is no such key; openclaw.json(5) has them all.\n"
     assert "missing required argument 'path'" in bad(gw, "config", "get")
 
 
@@ -255,6 +256,28 @@ def test_config_get(make_gateway, mode):
     assert good(g, "config", "get", "agents.list.1.id", "--json") == '"two"\n'
     assert as_json(g, "config", "get", "agents.list[0]")["name"] == "Ann"
     assert "a-secret" not in good(g, "config", "get", "gateway")
+    assert good(g, "config", "get", "agents[list][0].id") == "main\n"
+    # As OpenClaw does: what is not set is not found.  Here the next line helps.
+    for path, hint in (
+            ("gateway.port", "It is not set; its default is 18789.\n"),
+            ("session.scope", "It is not set; its default is per-sender.\n"),
+            ("agents.list[5].id", "It is not set.\n"),
+            ("agents.list[0].workspace", "It is not set"),
+            ("gateway.prot", "There is no such key; did you mean gateway.port?\n"),
+            ("gatway", "There is no such key; did you mean gateway?\n"),
+            ("agents.list[0].nmae", "There is no such key; did you mean agents.list.0.name?\n"),
+            ("env.vars.NOPE", "It is not set"),
+            ("agents.list.x", ""), ("agents.list[0].name.x", ""),
+            ("agents.list[99999999999999999999].id", "")):
+        for js in ([], ["--json"]):
+            r = openclaw(g, "config", "get", path, *js)
+            assert (r.returncode, r.stdout) == (1, ""), path
+            assert r.stderr.startswith(f"Config path not found: {path}\n" + hint), (path, r.stderr)
+    for path in ("", ".", "a..b", "a[", "a[]", "a[0", "a[0]b", ".a", "a.", "a." * 40 + "a",
+                 "x" * 300, "[0]]"):
+        text = bad(g, "config", "get", path)
+        assert text == f"Error: {path}: not a path; write it as agents.list[0].id\n", path
+    assert "too many arguments" in bad(g, "config", "get", "a", "b")
 
 
 def test_sandbox(gw):
