@@ -508,3 +508,13 @@ method_frame(const struct skim_val *frame, struct dbuf *err)
 
 	return schema_judge(&schema_FRAME, frame, values, err);
 }
+
+uint32_t
+protocol_choose(int64_t least, int64_t most)
+{
+	if (least > most || least > 4)
+		return 0;
+	if (least <= 3 && most >= 3)
+		return 3;
+	return least == 4 ? 4 : (uint32_t)most;
+}

@@ -82,6 +82,15 @@ int	 method_params(const struct method *, const struct skim_val *params,
 /* The same for a request frame (the whole text). */
 int	 method_frame(const struct skim_val *frame, struct dbuf *err);
 
+/*
+ * The version that connect answers a client of this range.  3 is what is
+ * spoken; 4 is said to a client that takes nothing else, and 1 or 2 to one
+ * that knows only those, which older documents show and which are the same.
+ * 0: none.
+ */
+uint32_t protocol_choose(int64_t least, int64_t most);
+#define PROTOCOL_MISMATCH	"{\"expectedProtocol\":3}"
+
 
 /*
  * struct p_<ID>: the values of one method by name.  All members are of one

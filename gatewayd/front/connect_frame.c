@@ -171,23 +171,6 @@ take_node(struct connect_frame *cf, const struct p_CONNECT *p)
 	    "pathEnv are too long together");
 }
 
-/*
- * The version that is spoken: 3 wherever the client takes it; 4 with one that
- * takes nothing else; and 1 or 2 with a client that knows only those, which
- * older documents show and which are the same.  0: none.
- */
-static uint32_t
-version_choose(int64_t min, int64_t max)
-{
-	if (min > max || min > 4)
-		return 0;
-	if (min <= 3 && max >= 3)
-		return 3;
-	if (min == 4)
-		return 4;
-	return (uint32_t)max;
-}
-
 static bool
 connect_params(struct connect_frame *cf, const struct p_CONNECT *p)
 {
@@ -218,9 +201,9 @@ connect_params(struct connect_frame *cf, const struct p_CONNECT *p)
 
 	(void)skim_int(&p->minProtocol, &min);
 	(void)skim_int(&p->maxProtocol, &max);
-	if ((cf->req.protocol = version_choose(min, max)) == 0)
+	if ((cf->req.protocol = protocol_choose(min, max)) == 0)
 		return refuse(cf, 1002, "INVALID_REQUEST", "protocol mismatch",
-		    "{\"expectedProtocol\":3}");
+		    PROTOCOL_MISMATCH);
 	if (!take(cf, &p->role, &role))
 		return refuse_params(cf, "out of memory");
 	if (p->role.kind == SKIM_ABSENT || str_eqs(role, "operator"))

@@ -215,7 +215,8 @@ rt_control_connect(struct client *c, const struct skim_frame *f)
 	struct dbuf		 why, text;
 	struct str		 id = { f->id.p, f->id.n };
 	unsigned int		 asked;
-	int64_t			 least, most;
+	int64_t			 least = 0, most = 0;
+	uint32_t		 version;
 
 	dbuf_init(&why, METHOD_ERROR_MAX);
 	if (method_params(method_get(METHOD_CONNECT), &f->params,
@@ -227,12 +228,15 @@ rt_control_connect(struct client *c, const struct skim_frame *f)
 		dbuf_clear(&text);
 		goto done;
 	}
-	if (!skim_int(&p.minProtocol, &least) ||
-	    !skim_int(&p.maxProtocol, &most) || least > 4 || least > most) {
-		rt_answer_error(c, id, "INVALID_REQUEST", "protocol mismatch");
+	(void)skim_int(&p.minProtocol, &least);
+	(void)skim_int(&p.maxProtocol, &most);
+	if ((version = protocol_choose(least, most)) == 0) {
+		rt_answer_error_full(c, id, (struct str){ "", 0 },
+		    STR_LIT("INVALID_REQUEST"), STR_LIT("protocol mismatch"),
+		    STR_LIT(PROTOCOL_MISMATCH));
 		goto done;
 	}
-	c->protocol = most >= 3 ? 3 : (uint32_t)most;
+	c->protocol = version;
 	asked = asked_scopes(&p.scopes);
 	if (!(asked & SCOPE_ADMIN))
 		c->scopes &= asked;

@@ -306,3 +306,92 @@ def test_R14_router_is_killed_under_load(gateway):
                     assert time.monotonic() < end
                     await asyncio.sleep(0.05)
     asyncio.run(go())
+
+
+# --- versions (product.md 5) -------------------------------------------------
+
+RANGES = [(3, 3, 3), (1, 3, 3), (3, 4, 3), (1, 9, 3), (4, 4, 4), (4, 9, 4), (1, 1, 1), (1, 2, 2),
+          (2, 2, 2)]
+
+
+def shape(v):
+    """What kinds of values are where, whatever they are."""
+    if isinstance(v, dict):
+        return {k: shape(x) for k, x in v.items()}
+    return [shape(x) for x in v[:1]] if isinstance(v, list) else type(v).__name__
+
+
+def test_every_range_gets_the_rules_of_version_3(gateway):
+    """Either door: the answer names the version, and is the same otherwise."""
+    async def by_socket(lo, hi):
+        ws, m = await connect(gateway, gateway.token, minProtocol=lo, maxProtocol=hi)
+        unknown = await ask(ws, req("nope"))
+        health = await ask(ws, req("health"))
+        await ws.close()
+        return m, unknown, health
+
+    def by_control(lo, hi):
+        c = gateway.control()
+        out = []
+        for f in (req("connect", {"minProtocol": lo, "maxProtocol": hi, "client": CLIENT}),
+                  req("nope"), req("health")):
+            c.send_raw(json.dumps(f).encode() + b"\n")
+            out.append(c.recv())
+            while out[-1]["type"] == "event":
+                out[-1] = c.recv()
+        c.close()
+        return out
+
+    for door in (lambda *a: asyncio.run(by_socket(*a)), by_control):
+        first = None
+        for lo, hi, version in RANGES:
+            hello, unknown, health = door(lo, hi)
+            assert hello["ok"] and hello["payload"]["protocol"] == version, (lo, hi)
+            assert unknown["error"]["message"] == "unknown method: nope"
+            assert health["ok"]
+            hello["payload"]["snapshot"].pop("presence")    # it grows
+            this = shape(hello["payload"]), unknown["error"], shape(health["payload"])
+            first = first or this
+            assert this == first, (lo, hi)
+        for lo, hi in ((5, 5), (5, 9), (4, 3)):
+            if door is by_control:
+                m = by_control(lo, hi)[0]
+            else:
+                async def refused(lo, hi):
+                    ws, m = await connect(gateway, gateway.token, minProtocol=lo, maxProtocol=hi)
+                    with pytest.raises(websockets.ConnectionClosed):
+                        while True:
+                            await asyncio.wait_for(ws.recv(), 30)
+                    return m
+                m = asyncio.run(refused(lo, hi))
+            assert m["error"] == {"code": "INVALID_REQUEST", "message": "protocol mismatch",
+                                  "details": {"expectedProtocol": 3}}
+
+
+def test_T31_an_agent_and_what_is_another_s(make_gateway):
+    """The agent named and the session named belong together, and no word of a
+    client gives an agent another place to work in."""
+    g = make_gateway(config={"agents": {"list": [{"id": "main"}, {"id": "second"}]}})
+    c = g.control()
+    base = {"message": "create a file here.txt with: hello", "idempotencyKey": "k"}
+    for agent, key in (("second", "agent:main:main"), ("main", "agent:second:x"),
+                       ("second", "agent:nobody:main")):
+        with pytest.raises(RpcError):
+            c.call("agent", {**base, "agentId": agent, "sessionKey": key})
+    for extra in ({"workspace": "/tmp"}, {"cwd": "/tmp"}, {"agentDir": "/tmp"},
+                  {"path": "/tmp"}, {"config": {"agents": {}}}, {"sandbox": {"mode": "off"}}):
+        for method, p in (("agent", base), ("chat.send", {**base, "sessionKey": "main"}),
+                          ("sessions.list", {}), ("agents.list", {}), ("sandbox.selftest", {})):
+            with pytest.raises(RpcError) as e:
+                c.call(method, {**p, **extra})
+            assert "unexpected property" in e.value.message, (method, extra)
+    for method in ("sessions.patch", "agents.create", "agents.update", "config.patch",
+                   "config.set", "agents.files.set"):
+        with pytest.raises(RpcError) as e:
+            c.call(method, {"agentId": "main", "workspace": "/tmp", "key": "main"})
+        assert "unknown method" in e.value.message
+    # Each works in its own place, named by the configuration alone.
+    c.call("agent", {**base, "agentId": "second", "idempotencyKey": "k2"}, final=True)
+    made = sorted(str(p.relative_to(g.state)) for p in g.state.rglob("here.txt"))
+    assert made == ["workspace-second/here.txt"]
+    c.close()

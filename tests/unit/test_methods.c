@@ -245,6 +245,122 @@ test_table(void **state)
 	assert_null(method_find(STR_LIT("")));
 }
 
+static void
+test_protocol_choose(void **state)
+{
+	static const struct { int64_t least, most; uint32_t is; } t[] = {
+		{ 3, 3, 3 }, { 1, 3, 3 }, { 3, 4, 3 }, { 1, 9, 3 },
+		{ 2, INT64_MAX, 3 }, { 4, 4, 4 }, { 4, 7, 4 }, { 1, 1, 1 },
+		{ 1, 2, 2 }, { 2, 2, 2 }, { 5, 5, 0 }, { 5, 9, 0 },
+		{ 4, 3, 0 }, { 3, 1, 0 }, { INT64_MAX, INT64_MAX, 0 },
+	};
+	size_t	 i;
+
+	(void)state;
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		assert_int_equal(protocol_choose(t[i].least, t[i].most),
+		    t[i].is);
+}
+
+/*
+ * No parameter of any method names a place of the file system, a program or a
+ * part of the configuration, so that none can widen what an agent reaches.
+ * Whoever adds one adds it here, with the reason why it cannot.
+ */
+static void
+test_T31_no_method_takes_a_place(void **state)
+{
+	static const char *const	 words[] = { "path", "dir", "file",
+		"folder", "root", "workspace", "cwd", "home", "mount", "bind",
+		"exec", "command", "argv", "env", "sandbox", "config", "patch",
+		"tools", "allow", "policy", "host", "url" };
+	static const struct { const char *m, *param; } taken[] = {
+		/* what a node says of itself: shown, never used as a place */
+		{ "connect", "pathEnv" }, { "connect", "commands" },
+	};
+	static const struct { const char *m, *param; bool strict; } params[] = {
+#define P_STR(n, need, lo, hi)	 { M, #n, S },
+#define P_STRS(n, need, lo, hi)	 { M, #n, S },
+#define P_ARR(n, need, lo, hi)	 { M, #n, S },
+#define P_INT(n, need, lo, hi)	 { M, #n, S },
+#define P_BOOL(n, need)		 { M, #n, S },
+#define P_BOOLS(n, need)	 { M, #n, S },
+#define P_ANY(n, need)		 { M, #n, S },
+#define P_ENUM(n, need, list)	 { M, #n, S },
+#define P_OBJ(n, need, schema)	 { M, #n, S },
+#define M	NULL
+#define S	true
+#define SCHEMA(id, judging, params)	params
+#define KNOWN(name, scope)
+#define METHOD(id, name, owner, scope, judging, listed, params)		\
+	{ name, "", JUDGING_##judging }, params
+#define JUDGING_STRICT	true
+#define JUDGING_LENIENT	false
+#define JUDGING_IGNORED	false
+#include "proto/methods.def"
+#undef M
+#undef S
+#undef SCHEMA
+#undef KNOWN
+#undef METHOD
+#undef P_STR
+#undef P_STRS
+#undef P_ARR
+#undef P_INT
+#undef P_BOOL
+#undef P_BOOLS
+#undef P_ANY
+#undef P_ENUM
+#undef P_OBJ
+	};
+	static const char *const lenient[] = { "health", "status",
+		"system-presence", "last-heartbeat" };
+	const char	*method = "(schemas)";
+	char		 low[64];
+	size_t		 i, k, n, seen = 0;
+	bool		 known;
+
+	(void)state;
+	for (i = 0; i < sizeof(params) / sizeof(params[0]); i++) {
+		if (params[i].m != NULL) {	/* the head of a method */
+			method = params[i].m;
+			known = params[i].strict;
+			for (k = 0; k < 4; k++)
+				known = known || strcmp(method,
+				    lenient[k]) == 0;
+			if (!known)
+				fail_msg("%s takes parameters that its table "
+				    "does not have", method);
+			continue;
+		}
+		seen++;
+		for (n = 0; params[i].param[n] != '\0' && n < 63; n++)
+			low[n] = (char)ascii_tolower(
+			    (unsigned char)params[i].param[n]);
+		low[n] = '\0';
+		for (k = 0; k < sizeof(words) / sizeof(words[0]); k++) {
+			if (strstr(low, words[k]) == NULL)
+				continue;
+			known = false;
+			for (n = 0; n < sizeof(taken) / sizeof(taken[0]); n++)
+				known = known || (strcmp(taken[n].m,
+				    method) == 0 && strcmp(taken[n].param,
+				    params[i].param) == 0);
+			if (!known)
+				fail_msg("%s takes %s", method,
+				    params[i].param);
+		}
+	}
+	assert_true(seen > 60);
+	/* and what is not in the table is refused by name */
+	assert_non_null(strstr(judge("agent", "{\"message\":\"m\","
+	    "\"idempotencyKey\":\"k\",\"workspace\":\"/\"}"),
+	    "unexpected property 'workspace'"));
+	assert_non_null(strstr(judge("chat.send", "{\"sessionKey\":\"main\","
+	    "\"message\":\"m\",\"idempotencyKey\":\"k\",\"cwd\":\"/\"}"),
+	    "unexpected property 'cwd'"));
+}
+
 int
 main(void)
 {
@@ -255,6 +371,8 @@ main(void)
 		cmocka_unit_test(test_T05_order_of_authorisation),
 		cmocka_unit_test(test_scopes),
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_protocol_choose),
+		cmocka_unit_test(test_T31_no_method_takes_a_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
