@@ -15,7 +15,11 @@
 #include "agentd/json_load.h"
 #include "agentd/transcript.h"
 #include "common/dbuf.h"
+#include "common/json_skim.h"
 #include "common/text.h"
+
+_Static_assert(TRANSCRIPT_DEPTH_MAX + 2 <= SKIM_DEPTH_MAX,
+    "the router refuses a history that is nested deeper");
 
 #define READ_CHUNK	(64u << 10)
 

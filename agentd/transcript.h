@@ -21,7 +21,9 @@
 
 #define TRANSCRIPT_VERSION	3
 #define TRANSCRIPT_LINE_MAX	(48u << 20)	/* longer ones are skipped */
-#define TRANSCRIPT_DEPTH_MAX	64		/* of JSON in a line */
+/* Of JSON in a line.  Less than the router takes, because a history holds the
+ * messages of lines in two more levels, and what it does not take ends us. */
+#define TRANSCRIPT_DEPTH_MAX	60
 
 struct transcript;
 
