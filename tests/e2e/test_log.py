@@ -87,11 +87,12 @@ def test_shape_and_identity(logger):
 
 def test_tells_the_supervisor_of_trouble_only(logger):
     """What it tells is said aloud as an error: an idle logger tells nothing."""
-    logger.say("a line")
-    logger.lines(1)
-    logger.w.ctl.send("PROC_STAT", corr=7)
-    res = logger.w.ctl.expect("PROC_STAT_RES")
-    assert (res.detail, res.drops) == ("", 0)
+    log = logger()
+    log.say("a line")
+    log.lines(1)
+    log.w.ctl.send("PROC_STAT", corr=7)
+    res = log.w.ctl.expect("PROC_STAT_RES")
+    assert res.detail == "" and res.drops == 0
 
 
 def test_level(logger):
