@@ -69,13 +69,13 @@ $(FLAGS_MK): Makefile
 		-o $(@D)/probe 2>/dev/null && lok="$$lok $$f"; done; \
 	rm -f $(@D)/probe; \
 	printf 'CFLAGS_OK :=%s\nLDFLAGS_OK :=%s\n' "$$ok" "$$lok" >$@
-	@for p in libevent_core openssl jansson libcap sqlite3 cmocka; do \
+	@for p in libevent_core openssl jansson sqlite3 cmocka; do \
 		n=$$(echo $$p | tr -c 'a-z0-9\n' _); \
 		printf 'PC_CFLAGS_%s := %s\nPC_LIBS_%s := %s\n' $$n \
 		"$$(pkg-config --cflags $$p 2>/dev/null)" $$n \
 		"$$(pkg-config --libs $$p 2>/dev/null)"; done >>$@
 	@printf 'PC_LIBS_md4c := -lmd4c\nPC_LIBS_libseccomp := -lseccomp\n' >>$@
-PC_ALL	:= libevent_core openssl jansson libcap sqlite3
+PC_ALL	:= libevent_core openssl jansson sqlite3
 PC_CFLAGS = $(sort $(foreach p,$(PC_ALL) cmocka,$(PC_CFLAGS_$(p))))
 
 # --- folders ---------------------------------------------------------------

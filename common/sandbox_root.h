@@ -68,12 +68,6 @@ int	 root_file(int root, const char *path, const char *text);
  * closes root. */
 int	 root_enter(int root);
 
-/* One new file system: "tmpfs", "proc", ...; key, value pairs end with NULL.
- * Detached mount, or -1.  attr: MOUNT_ATTR_*. */
-int	 fs_new(const char *type, unsigned int attr, const char *const *opt);
-/* Puts a detached mount at path. */
-int	 fs_place(int fd, int dirfd, const char *path);
-
 /* User namespace in which uid and gid `from` outside stand for `to`; only for
  * id-mapped mounts.  fd or -1. */
 int	 userns_for_map(uid_t from_uid, uid_t to_uid, gid_t from_gid,

@@ -26,6 +26,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "common/mountfd.h"
 #include "common/sandbox.h"
 #include "common/sandbox_profiles.h"
 #include "common/sandbox_root.h"

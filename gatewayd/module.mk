@@ -1,9 +1,9 @@
-# The supervisor and its roles.  The supervisor itself links libevent and
-# libcap only; tests check that it stays so.
+# The supervisor and its roles.  The supervisor itself links libevent only;
+# tests check that it stays so.
 PROGS += gatewayd
 gatewayd_MAIN := gatewayd/main.c
 gatewayd_LIBS := gatewayd common proto
-gatewayd_PKGS := libevent_core libcap
+gatewayd_PKGS := libevent_core
 
 PROGS += gatewayd-connect
 gatewayd-connect_MAIN := gatewayd/connect/main.c
@@ -13,7 +13,7 @@ gatewayd-connect_PKGS := libevent_core
 PROGS += gatewayd-config
 gatewayd-config_MAIN := gatewayd/config/main.c
 gatewayd-config_LIBS := gatewayd common proto
-gatewayd-config_PKGS := libevent_core libcap
+gatewayd-config_PKGS := libevent_core
 
 PROGS += gatewayd-router
 gatewayd-router_MAIN := gatewayd/router/main.c

@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #include "common/landlock.h"
+#include "common/mountfd.h"
 #include "common/sandbox_profiles.h"
 #include "common/sandbox_root.h"
 #include "common/seccomp.h"

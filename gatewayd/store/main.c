@@ -107,29 +107,6 @@ store_peer_gone(struct link *l)
 		router = NULL;
 }
 
-void
-store_answer(struct link *l, uint64_t corr, struct str json)
-{
-	struct m_rpc_res	 m;
-
-	memset(&m, 0, sizeof(m));
-	m.ok = 1;
-	m.result = json;
-	send_rpc_res(l, &m, corr, MSG_F_REPLY);
-}
-
-void
-store_refuse(struct link *l, uint64_t corr, const char *code,
-    const char *message)
-{
-	struct m_rpc_res	 m;
-
-	memset(&m, 0, sizeof(m));
-	m.code = str_of(code);
-	m.message = str_of(message);
-	send_rpc_res(l, &m, corr, MSG_F_REPLY);
-}
-
 /* The router learns of the client before front may hand it over. */
 static int
 store_ticket(const struct m_auth_req *q, const struct auth_verdict *v,

@@ -105,7 +105,7 @@ void	 pairing_list(struct link *router, struct str params, uint64_t corr,
 void	 pairing_approve(struct link *router, struct str params, uint64_t corr,
 	    uint64_t now_ms);
 
-/* main.c: answers an RPC. */
+/* answer.c: of an RPC. */
 void	 store_answer(struct link *, uint64_t corr, struct str json);
 void	 store_refuse(struct link *, uint64_t corr, const char *code,
 	    const char *message);
