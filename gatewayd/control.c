@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "common/procfs.h"
 #include "common/text.h"
 #include "gatewayd/gatewayd.h"
+#include "gatewayd/host/procfs.h"
 
 void
 control_reply(uint64_t corr, enum sup_status st, const char *text)

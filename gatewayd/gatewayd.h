@@ -15,17 +15,17 @@
 
 #include <event2/event.h>
 
-#include "common/backoff.h"
 #include "common/cgroup.h"
-#include "common/environ.h"
 #include "common/link.h"
-#include "common/parcel.h"
 #include "common/log.h"
+#include "common/parcel.h"
 #include "common/paths.h"
 #include "common/peer.h"
-#include "common/places.h"
 #include "common/sandbox.h"
 #include "common/worker.h"
+#include "gatewayd/host/backoff.h"
+#include "gatewayd/host/environ.h"
+#include "gatewayd/host/places.h"
 
 #define PING_INTERVAL_S		10	/* three unanswered: hung */
 #define PING_MISSED_MAX		3

@@ -6,8 +6,8 @@
 /* The supervisor's own lines, and how much all the others should say. */
 #include "common/compat.h"
 
-#include "common/log_early.h"
 #include "gatewayd/gatewayd.h"
+#include "gatewayd/host/log_early.h"
 
 int
 lines_send(enum log_level level, const char *text)

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "common/sock.h"
 #include "gatewayd/gatewayd.h"
+#include "gatewayd/host/sock.h"
 
 #define LISTENERS_MAX	16
 

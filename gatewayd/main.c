@@ -14,8 +14,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "common/log_early.h"
 #include "gatewayd/gatewayd.h"
+#include "gatewayd/host/log_early.h"
 
 #define EXIT_CONFIG	78	/* EX_CONFIG of sysexits.h */
 

@@ -9,8 +9,8 @@
  */
 #include "common/compat.h"
 
-#include "common/token_file.h"
 #include "gatewayd/gatewayd.h"
+#include "gatewayd/host/token_file.h"
 
 static char	 token[TOKEN_FILE_LEN + 1];
 

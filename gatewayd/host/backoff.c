@@ -5,7 +5,7 @@
 
 #include "common/compat.h"
 
-#include "common/backoff.h"
+#include "gatewayd/host/backoff.h"
 
 static unsigned int
 backoff_recent(const uint64_t *when, unsigned int n, uint64_t now,

@@ -9,8 +9,8 @@
  * fails too often.  One that broke the protocol waits longer and is held
  * sooner.  Pure: time comes from the caller.
  */
-#ifndef COMMON_BACKOFF_H
-#define COMMON_BACKOFF_H
+#ifndef GATEWAYD_HOST_BACKOFF_H
+#define GATEWAYD_HOST_BACKOFF_H
 
 #include <stdbool.h>
 #include <stdint.h>

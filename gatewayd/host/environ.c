@@ -9,8 +9,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "common/environ.h"
 #include "common/parcel.h"
+#include "gatewayd/host/environ.h"
 
 #define RESTORE_VAR	"GATEWAYD_ENVIRON_FD"
 

@@ -8,8 +8,8 @@
  * may be in it, so the process's own copy is wiped once the parcel is sealed;
  * the parcel itself is kept unread for reloads.
  */
-#ifndef COMMON_ENVIRON_H
-#define COMMON_ENVIRON_H
+#ifndef GATEWAYD_HOST_ENVIRON_H
+#define GATEWAYD_HOST_ENVIRON_H
 
 /* The environment as it was at the first call, as a parcel: a new descriptor
  * each time, or -1 with errno. */

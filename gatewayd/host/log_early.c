@@ -7,7 +7,7 @@
 
 #include <unistd.h>
 
-#include "common/log_early.h"
+#include "gatewayd/host/log_early.h"
 
 #define EARLY_MAX	32
 

@@ -8,8 +8,8 @@
  * standard error at once, and to `send` when it takes them; the first few that
  * it did not take are kept for log_early_flush().
  */
-#ifndef COMMON_LOG_EARLY_H
-#define COMMON_LOG_EARLY_H
+#ifndef GATEWAYD_HOST_LOG_EARLY_H
+#define GATEWAYD_HOST_LOG_EARLY_H
 
 #include "common/log.h"
 

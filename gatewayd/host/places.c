@@ -9,9 +9,9 @@
 #include <libgen.h>
 
 #include "common/beneath.h"
-#include "common/places.h"
 #include "common/sandbox.h"
 #include "common/text.h"
+#include "gatewayd/host/places.h"
 
 bool
 places_mountable(const char *path)

@@ -7,8 +7,8 @@
  * What the supervisor lets others have of the file system, whoever asks: the
  * process that reads the configuration may have been taken over by its text.
  */
-#ifndef COMMON_PLACES_H
-#define COMMON_PLACES_H
+#ifndef GATEWAYD_HOST_PLACES_H
+#define GATEWAYD_HOST_PLACES_H
 
 #include <stdbool.h>
 #include <stdint.h>

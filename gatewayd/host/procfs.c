@@ -5,7 +5,7 @@
 
 #include "common/compat.h"
 
-#include "common/procfs.h"
+#include "gatewayd/host/procfs.h"
 
 uint64_t
 procfs_pss_kib(pid_t pid)

@@ -4,8 +4,8 @@
  */
 
 /* Facts about processes, from /proc. */
-#ifndef COMMON_PROCFS_H
-#define COMMON_PROCFS_H
+#ifndef GATEWAYD_HOST_PROCFS_H
+#define GATEWAYD_HOST_PROCFS_H
 
 #include <sys/types.h>
 

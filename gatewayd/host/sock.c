@@ -14,7 +14,7 @@
 #include <netinet/in.h>
 #include <unistd.h>
 
-#include "common/sock.h"
+#include "gatewayd/host/sock.h"
 
 #define SOCK_BACKLOG	1024
 

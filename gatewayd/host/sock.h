@@ -4,8 +4,8 @@
  */
 
 /* Listening sockets. */
-#ifndef COMMON_SOCK_H
-#define COMMON_SOCK_H
+#ifndef GATEWAYD_HOST_SOCK_H
+#define GATEWAYD_HOST_SOCK_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "common/text.h"
-#include "common/token_file.h"
+#include "gatewayd/host/token_file.h"
 
 static int
 token_file_make(const char *path, char *token)

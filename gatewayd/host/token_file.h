@@ -5,8 +5,8 @@
 
 /* The token of a gateway that was configured with none: made once, kept in a
  * private file of the state directory, read by gatewayd(8) and openclaw(1). */
-#ifndef COMMON_TOKEN_FILE_H
-#define COMMON_TOKEN_FILE_H
+#ifndef GATEWAYD_HOST_TOKEN_FILE_H
+#define GATEWAYD_HOST_TOKEN_FILE_H
 
 #include <stdbool.h>
 #include <stddef.h>

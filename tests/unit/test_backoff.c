@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "common/backoff.h"
+#include "gatewayd/host/backoff.h"
 
 static void
 test_doubles_and_holds(void **state)

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "common/environ.h"
 #include "common/parcel.h"
+#include "gatewayd/host/environ.h"
 
 static void
 test_sealed_then_wiped(void **state)

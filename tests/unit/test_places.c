@@ -15,8 +15,8 @@
 
 #include <cmocka.h>
 
-#include "common/places.h"
 #include "common/sandbox.h"
+#include "gatewayd/host/places.h"
 
 static void
 test_modes(void **state)

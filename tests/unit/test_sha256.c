@@ -11,8 +11,8 @@
 #include <cmocka.h>
 #include <openssl/evp.h>
 
-#include "common/sha256.h"
 #include "common/text.h"
+#include "gatewayd/config/sha256.h"
 
 static void
 test_known(void **state)

@@ -22,7 +22,7 @@
 #include "common/parcel.h"
 #include "common/paths.h"
 #include "common/text.h"
-#include "common/token_file.h"
+#include "gatewayd/host/token_file.h"
 
 static void
 test_numbers(void **state)
