@@ -22,7 +22,7 @@
 
 #include <event2/event.h>
 
-#include "proto/msg.h"
+#include "common/msg.h"
 
 #define LINK_HIGH	(256u << 10)
 #define LINK_LOW	(64u << 10)

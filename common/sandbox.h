@@ -43,7 +43,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "proto/msg.h"
+#include "common/msg.h"
 
 enum sandbox_mode { SANDBOX_ROOT, SANDBOX_USER, SANDBOX_NONE,
 	SANDBOX_MODE_MAX };

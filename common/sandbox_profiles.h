@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "proto/msg.h"
+#include "common/msg.h"
 
 /* A profile for each role (the parent's is S0), and two that are no roles. */
 enum profile_id {

@@ -11,7 +11,7 @@
 #ifndef COMMON_SELFTEST_H
 #define COMMON_SELFTEST_H
 
-#include "proto/msg.h"
+#include "common/msg.h"
 
 /* 0 when nothing forbidden succeeded, 1 otherwise.  Runs without a supervisor,
  * as root or as an ordinary user. */

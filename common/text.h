@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 /* A run of bytes that somebody else owns.  Not NUL-terminated unless its
- * source says so (message strings are, see proto/msg.h). */
+ * source says so (message strings are, see common/msg.h). */
 struct str {
 	const char	*p;
 	size_t		 n;

@@ -13,7 +13,7 @@
 #define TOOLD_FILES_H
 
 #include "common/dbuf.h"
-#include "proto/msg.h"
+#include "common/msg.h"
 #include "toold/wpath.h"
 
 #define FILES_DATA_MAX	(8u << 20)	/* bytes of one read or write */

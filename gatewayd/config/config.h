@@ -14,10 +14,10 @@
 #ifndef GATEWAYD_CONFIG_CONFIG_H
 #define GATEWAYD_CONFIG_CONFIG_H
 
+#include "common/msg.h"
 #include "common/parcel.h"
 #include "gatewayd/config/json5.h"
 #include "gatewayd/config/keys.h"
-#include "proto/msg.h"
 
 #define CF_FILES_MAX	64		/* the main file and its includes */
 #define CF_INCLUDE_DEPTH 10

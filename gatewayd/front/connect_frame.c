@@ -7,8 +7,8 @@
 
 #include "common/json_skim.h"
 #include "common/json_write.h"
+#include "common/methods.h"
 #include "gatewayd/front/connect_frame.h"
-#include "proto/methods.h"
 
 #define ANSWER_MAX	8192
 #define REASON_CUT	120	/* bytes of a close reason (spec 1.5) */

@@ -21,11 +21,11 @@
 #include "common/json_skim.h"
 #include "common/json_write.h"
 #include "common/link.h"
+#include "common/methods.h"
 #include "common/parcel.h"
 #include "common/worker.h"
 #include "common/ws.h"
 #include "gatewayd/router/route.h"
-#include "proto/methods.h"
 
 struct evbuffer;
 

@@ -114,7 +114,7 @@ def role(name):
 
 def enum(name):
     """{CONSTANT: value} of an enum of proto/enums.h, common/worker.h, ..."""
-    for path in ("proto/enums.h", "proto/msg.h", "common/worker.h",
+    for path in ("proto/enums.h", "common/msg.h", "common/worker.h",
                  "common/sandbox.h", "common/log.h"):
         full = os.path.join(ROOT, path)
         if not os.path.exists(full):

@@ -68,7 +68,7 @@ def test_protocol_tells_events_and_client_ids():
     assert set(names) == sent | {"process"}
     for lst in "client_id", "client_mode":
         for name in re.findall(r'"([^"]+)"', re.search(
-                r"ENUM_%s\[\] = \{(.*?)\}" % lst, table("proto/methods.c"),
+                r"ENUM_%s\[\] = \{(.*?)\}" % lst, table("common/methods.c"),
                 re.S)[1]):
             assert re.search(r"[ ,]%s\b" % re.escape(name), text), name
 

@@ -6,7 +6,7 @@
 /* One datagram as a sibling could send it: header, permissions, fields. */
 #include "common/compat.h"
 
-#include "proto/msg.h"
+#include "common/msg.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -6,7 +6,7 @@
 /* Any parameters for every method: an error text is short, valid UTF-8. */
 #include "common/compat.h"
 
-#include "proto/methods.h"
+#include "common/methods.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

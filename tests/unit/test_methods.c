@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-#include "proto/methods.h"
+#include "common/methods.h"
 
 static const char *
 judge(const char *method, const char *params)

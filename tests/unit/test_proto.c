@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "proto/msg.h"
+#include "common/msg.h"
 
 static void
 test_table_is_consistent(void **state)

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "common/memfd.h"
-#include "proto/msg.h"
+#include "common/msg.h"
 
 /* --- tables ------------------------------------------------------------- */
 

@@ -12,7 +12,7 @@
 
 #include <inttypes.h>
 
-#include "proto/methods.h"
+#include "common/methods.h"
 
 enum ptype { PT_STR, PT_STRS, PT_ARR, PT_INT, PT_BOOL, PT_BOOLS, PT_ANY,
 	PT_ENUM, PT_OBJ };

@@ -14,8 +14,8 @@
  * are NUL-terminated too except a BODY that came as memfd.  All of them point
  * into the message and live until msg_clear().
  */
-#ifndef PROTO_MSG_H
-#define PROTO_MSG_H
+#ifndef COMMON_MSG_H
+#define COMMON_MSG_H
 
 #include <stdbool.h>
 #include <stddef.h>

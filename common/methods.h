@@ -8,8 +8,8 @@
  * validator of parameters with the protocol's own error texts.  No allocation
  * besides the text of an error.
  */
-#ifndef PROTO_METHODS_H
-#define PROTO_METHODS_H
+#ifndef COMMON_METHODS_H
+#define COMMON_METHODS_H
 
 #include <stdbool.h>
 #include <stddef.h>
