@@ -211,13 +211,12 @@ void	 journal_session(struct session *);
 /* notice: what its chat is told in its place, or NULL; its id is ignored. */
 void	 journal_drop_delivery(const char *id,
 	    const struct sessdb_delivery *notice);
-/* Everything now, without the event loop; 0 or -1. */
+/* Everything now, with the wait for the disk; 0 or -1. */
 int	 journal_flush(void);
 /* Is a turn with that dedupe key on its way in? */
 struct turn *journal_find_accepting(const char *dedupe_key);
 /* A turn of the session that is on its way in and not ended yet. */
 struct turn *journal_next_accepting(const struct session *);
-bool	 journal_busy(void);
 /* "" when all is well, else why new turns are refused. */
 const char *journal_trouble(void);
 

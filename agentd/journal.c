@@ -5,17 +5,29 @@
 
 /*
  * Group commit.  What happens in one turn of the event loop, for all sessions,
- * is written in one transaction and with one wait for the disk; only then is
- * anybody told: acknowledgements, deliveries, ends.  What cannot be written
- * (disk full, read-only) stays here and is tried again, except new turns, which
- * are refused, so that whoever offered them keeps them (threats R07, R15).
+ * is written in one transaction; only then is anybody told.  What a client
+ * offered is promised against the death of this process, so it is told right
+ * then.  What a channel offered (it forgets what we acknowledge) and the ends
+ * of turns are told when the disk has them; they go through two lists:
+ *
+ *	written	committed, but no sync has begun since
+ *	syncing	the sync that is under way covers them
+ *
+ * While one sync is under way, what is committed waits for the next, all
+ * together; the event loop waits for none.  What cannot be written (disk full,
+ * read-only) stays here and is tried again, except new turns, which are
+ * refused, so that whoever offered them keeps them (threats R07, R15).  When a
+ * sync fails nobody knows what the disk has: this process ends, and the next
+ * one reads it.
  */
 #include "common/compat.h"
 
 #include <errno.h>
 #include <malloc.h>
+#include <unistd.h>
 
 #include "agentd/agentd.h"
+#include "agentd/disksync.h"
 #include "common/log.h"
 
 #define RETRY_MS	1000
@@ -36,20 +48,34 @@ struct drop {
 struct sessdb	*db;
 
 TAILQ_HEAD(run_queue, run);
-static TAILQ_HEAD(, turn)	 accepts = TAILQ_HEAD_INITIALIZER(accepts);
-static TAILQ_HEAD(, turn)	 starts = TAILQ_HEAD_INITIALIZER(starts);
+TAILQ_HEAD(turn_queue, turn);
+/* Who is to be told what. */
+struct told {
+	struct turn_queue	 in;
+	struct run_queue	 done;
+};
+#define TOLD(t)	{ TAILQ_HEAD_INITIALIZER((t).in), \
+		    TAILQ_HEAD_INITIALIZER((t).done) }
+
+static struct turn_queue	 accepts = TAILQ_HEAD_INITIALIZER(accepts);
+static struct turn_queue	 starts = TAILQ_HEAD_INITIALIZER(starts);
 static struct run_queue		 ends = TAILQ_HEAD_INITIALIZER(ends);
+static struct told		 written = TOLD(written);
+static struct told		 syncing = TOLD(syncing);
 static TAILQ_HEAD(, session)	 dirty = TAILQ_HEAD_INITIALIZER(dirty);
 static STAILQ_HEAD(, drop)	 drops = STAILQ_HEAD_INITIALIZER(drops);
 static struct event		*flush_ev, *prune_ev;
 static char			 trouble[256];
 static uint64_t			 warned_ms;
-static bool			 flushing;
+static bool			 flushing, sync_runs;
 
 static void	 drop_free(struct drop *);
 static void	 flush_cb(evutil_socket_t, short, void *);
 static void	 prune_cb(evutil_socket_t, short, void *);
+static int	 flush(void);
 static int	 write_all(bool *began);
+static void	 tell(struct told *, int err);
+static void	 sync_start(void);
 static void	 schedule(uint32_t ms);
 static int	 db_open(void);
 
@@ -60,7 +86,8 @@ journal_open(void)
 
 	flush_ev = evtimer_new(worker_base(), flush_cb, NULL);
 	prune_ev = event_new(worker_base(), -1, EV_PERSIST, prune_cb, NULL);
-	if (flush_ev == NULL || prune_ev == NULL)
+	if (flush_ev == NULL || prune_ev == NULL ||
+	    disksync_open(worker_base()) == -1)
 		return -1;
 	event_add(prune_ev, &tv);
 	if (db_open() == -1) {
@@ -104,7 +131,7 @@ journal_began(struct turn *t)
 
 	if (!t->in_starts)
 		return 0;
-	if (db == NULL || sessdb_begin(db, false) == -1)
+	if (db == NULL || sessdb_begin(db) == -1)
 		return -1;
 	/* With the session, or a new one would not find the transcript. */
 	TAILQ_FOREACH(o, &starts, journal)
@@ -189,14 +216,21 @@ drop_free(struct drop *d)
 	free(d);
 }
 
+/* Oldest first. */
+static const struct turn_queue *const accepting[] = { &syncing.in,
+	&written.in, &accepts };
+#define NACCEPTING	(sizeof(accepting) / sizeof(accepting[0]))
+
 struct turn *
 journal_find_accepting(const char *dedupe_key)
 {
 	struct turn	*t;
+	size_t		 i;
 
-	TAILQ_FOREACH(t, &accepts, journal)
-		if (strcmp(t->row.dedupe_key, dedupe_key) == 0)
-			return t;
+	for (i = 0; i < NACCEPTING; i++)
+		TAILQ_FOREACH(t, accepting[i], journal)
+			if (strcmp(t->row.dedupe_key, dedupe_key) == 0)
+				return t;
 	return NULL;
 }
 
@@ -204,19 +238,28 @@ struct turn *
 journal_next_accepting(const struct session *s)
 {
 	struct turn	*t;
+	size_t		 i;
 
-	TAILQ_FOREACH(t, &accepts, journal)
-		if (t->session == s && t->run == NULL)
-			return t;
+	for (i = 0; i < NACCEPTING; i++)
+		TAILQ_FOREACH(t, accepting[i], journal)
+			if (t->session == s && t->run == NULL)
+				return t;
 	return NULL;
 }
 
-bool
+/* Is there anything to be written? */
+static bool
 journal_busy(void)
 {
 	return !TAILQ_EMPTY(&accepts) || !TAILQ_EMPTY(&starts) ||
 	    !TAILQ_EMPTY(&ends) || !TAILQ_EMPTY(&dirty) ||
 	    !STAILQ_EMPTY(&drops);
+}
+
+static bool
+told_empty(const struct told *t)
+{
+	return TAILQ_EMPTY(&t->in) && TAILQ_EMPTY(&t->done);
 }
 
 const char *
@@ -228,9 +271,72 @@ journal_trouble(void)
 int
 journal_flush(void)
 {
-	struct run_queue	 done = TAILQ_HEAD_INITIALIZER(done);
-	TAILQ_HEAD(, turn)	 in = TAILQ_HEAD_INITIALIZER(in);
-	struct turn		*t;
+	int	 ret = flush();
+
+	if (told_empty(&syncing) && told_empty(&written))
+		return ret;
+	if (fdatasync(sessdb_wal_fd(db)) == -1)
+		fatal("the journal cannot be brought to the disk");
+	/* The one that is under way may end when it likes. */
+	tell(&syncing, 0);
+	tell(&written, 0);
+	return ret;
+}
+
+static void
+synced_cb(int err, void *arg)
+{
+	(void)arg;
+	sync_runs = false;
+	if (err != 0) {
+		errno = err;
+		fatal("the journal cannot be brought to the disk");
+	}
+	tell(&syncing, 0);
+	sync_start();
+	turn_schedule();
+	session_shrink();
+}
+
+static void
+sync_start(void)
+{
+	if (sync_runs || told_empty(&written))
+		return;
+	TAILQ_CONCAT(&syncing.in, &written.in, journal);
+	TAILQ_CONCAT(&syncing.done, &written.done, journal);
+	if (disksync_start(sessdb_wal_fd(db), synced_cb, NULL) == -1)
+		fatal("the journal cannot be brought to the disk");
+	sync_runs = true;
+}
+
+/* Telling people queues new work, but nothing that is in these lists. */
+static void
+tell(struct told *who, int err)
+{
+	struct turn	*t;
+	struct run	*run;
+
+	while ((t = TAILQ_FIRST(&who->in)) != NULL) {
+		TAILQ_REMOVE(&who->in, t, journal);
+		t->session->pins--;
+		if (err == 0)
+			turn_committed(t);
+		else
+			turn_refused(t, err);
+	}
+	while ((run = TAILQ_FIRST(&who->done)) != NULL) {
+		TAILQ_REMOVE(&who->done, run, journal);
+		run->session->pins--;
+		run_committed(run);
+	}
+}
+
+static int
+flush(void)
+{
+	struct told		 now_told = TOLD(now_told);
+	struct turn		*t, *next;
 	struct run		*run;
 	struct session		*s;
 	struct drop		*d;
@@ -249,11 +355,16 @@ journal_flush(void)
 		err = errno != 0 ? errno : EIO;
 	TAILQ_FOREACH(run, &ends, journal)
 		tails_committed(run->session, err == 0);
-	/* Telling people below queues new work: it starts from empty lists. */
-	TAILQ_CONCAT(&in, &accepts, journal);
 	if (err == 0) {
 		trouble[0] = '\0';
-		TAILQ_CONCAT(&done, &ends, journal);
+		for (t = TAILQ_FIRST(&accepts); t != NULL; t = next) {
+			next = TAILQ_NEXT(t, journal);
+			if (t->row.source != TURN_CHANNEL)
+				continue;
+			TAILQ_REMOVE(&accepts, t, journal);
+			TAILQ_INSERT_TAIL(&written.in, t, journal);
+		}
+		TAILQ_CONCAT(&written.done, &ends, journal);
 		while ((t = TAILQ_FIRST(&starts)) != NULL) {
 			TAILQ_REMOVE(&starts, t, journal);
 			t->in_starts = false;
@@ -284,19 +395,10 @@ journal_flush(void)
 		schedule(RETRY_MS);
 	}
 	flushing = false;
-	while ((t = TAILQ_FIRST(&in)) != NULL) {
-		TAILQ_REMOVE(&in, t, journal);
-		t->session->pins--;
-		if (err == 0)
-			turn_committed(t);
-		else
-			turn_refused(t, err);
-	}
-	while ((run = TAILQ_FIRST(&done)) != NULL) {
-		TAILQ_REMOVE(&done, run, journal);
-		run->session->pins--;
-		run_committed(run);
-	}
+	/* Telling people queues new work: it starts from empty lists. */
+	TAILQ_CONCAT(&now_told.in, &accepts, journal);
+	sync_start();
+	tell(&now_told, err);
 	turn_schedule();
 	if (err == 0)
 		sessdb_tidy(db, nactive == 0);
@@ -314,17 +416,12 @@ write_all(bool *began)
 	struct run		*run;
 	struct session		*s;
 	struct drop		*d;
-	bool			 border = !TAILQ_EMPTY(&ends);
 
 	errno = 0;
-	/* A channel forgets what we acknowledge: that must be on the disk.  A
-	 * client has only been promised that the process may die. */
-	TAILQ_FOREACH(t, &accepts, journal)
-		border |= t->row.source == TURN_CHANNEL;
 	TAILQ_FOREACH(run, &ends, journal)
 		if (session_save(run->session) == -1)
 			return -1;
-	if (sessdb_begin(db, border) == -1)
+	if (sessdb_begin(db) == -1)
 		return -1;
 	*began = true;
 	TAILQ_FOREACH(t, &accepts, journal)
@@ -412,7 +509,7 @@ flush_cb(evutil_socket_t fd, short what, void *arg)
 			schedule(RETRY_MS);
 		return;
 	}
-	journal_flush();
+	flush();
 }
 
 static void
@@ -427,7 +524,7 @@ prune_cb(evutil_socket_t fd, short what, void *arg)
 	/* What a burst of turns took goes back to the system. */
 	if (nactive == 0)
 		malloc_trim(0);
-	if (db == NULL || sessdb_begin(db, false) == -1)
+	if (db == NULL || sessdb_begin(db) == -1)
 		return;
 	if (sessdb_prune(db, now - RESULT_KEEP_MS, now - TURN_KEEP_MS,
 	    TURN_KEEP_MAX) == -1 || sessdb_commit(db) == -1)

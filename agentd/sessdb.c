@@ -6,6 +6,8 @@
 #include "common/compat.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
 
@@ -82,9 +84,10 @@ static const char *const sql[S_MAX] = {
 	[S_TAIL_PUT] = "INSERT INTO tail (file, at, text) VALUES (?1,?2,?3)",
 	[S_TAIL_END] = "SELECT at + length(text) FROM tail WHERE file=?1 "
 	    "ORDER BY id DESC LIMIT 1",
-	[S_TAIL_FILE] = "SELECT file FROM tail ORDER BY id LIMIT 1",
+	[S_TAIL_FILE] = "SELECT file, (SELECT max(id) FROM tail AS t WHERE "
+	    "t.file = tail.file) FROM tail ORDER BY id LIMIT 1",
 	[S_TAIL_EACH] = "SELECT at, text FROM tail WHERE file=?1 ORDER BY id",
-	[S_TAIL_DROP] = "DELETE FROM tail WHERE file=?1",
+	[S_TAIL_DROP] = "DELETE FROM tail WHERE file=?1 AND id <= ?2",
 };
 
 static const char schema[] =
@@ -126,7 +129,8 @@ static const char schema[] =
 struct sessdb {
 	sqlite3		*db;
 	sqlite3_stmt	*stmt[S_MAX];
-	bool		 in_tx, full;
+	bool		 in_tx;
+	int		 wal_fd;
 	int		 wal_pages;
 };
 
@@ -143,10 +147,12 @@ struct sessdb *
 sessdb_open(const char *path, char *why, size_t size)
 {
 	struct sessdb	*s;
+	char		 wal[4300];
 	int		 r, i, version = 0, saved;
 
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return NULL;
+	s->wal_fd = -1;
 	r = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE |
 	    SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
 	    SQLITE_OPEN_PRIVATECACHE, NULL);
@@ -184,6 +190,13 @@ sessdb_open(const char *path, char *why, size_t size)
 	    "PRAGMA application_id=1735868740;COMMIT;", NULL, NULL, NULL);
 	if (r != SQLITE_OK)
 		goto fail;
+	/* SQLite keeps this file as long as the database is open. */
+	snprintf(wal, sizeof(wal), "%s-wal", path);
+	s->wal_fd = open(wal, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (s->wal_fd == -1) {
+		snprintf(why, size, "%s", wal);
+		goto out;
+	}
 	return s;
 fail:
 	map_error(r);
@@ -208,22 +221,16 @@ sessdb_close(struct sessdb *s)
 	for (i = 0; i < S_MAX; i++)
 		sqlite3_finalize(s->stmt[i]);
 	sqlite3_close(s->db);
+	if (s->wal_fd != -1)
+		close(s->wal_fd);
 	free(s);
 }
 
 int
-sessdb_begin(struct sessdb *s, bool durable)
+sessdb_begin(struct sessdb *s)
 {
 	if (s->in_tx)
 		return 0;
-	/* The level cannot change inside of a transaction. */
-	if (durable != s->full) {
-		if (sqlite3_exec(s->db, durable ? "PRAGMA synchronous=FULL" :
-		    "PRAGMA synchronous=NORMAL", NULL, NULL, NULL) !=
-		    SQLITE_OK)
-			return map_error(sqlite3_extended_errcode(s->db));
-		s->full = durable;
-	}
 	if (run(s, S_BEGIN) == -1)
 		return -1;
 	s->in_tx = true;
@@ -239,6 +246,12 @@ sessdb_commit(struct sessdb *s)
 		return -1;
 	s->in_tx = false;
 	return 0;
+}
+
+int
+sessdb_wal_fd(const struct sessdb *s)
+{
+	return s->wal_fd;
 }
 
 void
@@ -566,13 +579,15 @@ sessdb_tail_end(struct sessdb *s, const char *file)
 }
 
 int
-sessdb_tail_file(struct sessdb *s, char *file, size_t size)
+sessdb_tail_file(struct sessdb *s, char *file, size_t size, int64_t *last)
 {
 	sqlite3_stmt	*st = prepare(s, S_TAIL_FILE);
 	int		 r = sqlite3_step(st);
 
-	if (r == SQLITE_ROW)
+	if (r == SQLITE_ROW) {
 		strlcpy(file, column(st, 0), size);
+		*last = sqlite3_column_int64(st, 1);
+	}
 	sqlite3_reset(st);
 	return r == SQLITE_ROW ? 1 : r == SQLITE_DONE ? 0 : map_error(r);
 }
@@ -593,9 +608,12 @@ sessdb_each_tail(struct sessdb *s, const char *file, sessdb_tail_fn *fn,
 }
 
 int
-sessdb_drop_tail(struct sessdb *s, const char *file)
+sessdb_drop_tail(struct sessdb *s, const char *file, int64_t last)
 {
-	text(prepare(s, S_TAIL_DROP), 1, file);
+	sqlite3_stmt	*st = prepare(s, S_TAIL_DROP);
+
+	text(st, 1, file);
+	sqlite3_bind_int64(st, 2, last);
 	return run(s, S_TAIL_DROP);
 }
 

@@ -26,10 +26,11 @@ struct sessdb;
 struct sessdb *sessdb_open(const char *path, char *why, size_t size);
 void	 sessdb_close(struct sessdb *);
 
-/* durable: the commit is on the disk when it returns (a turn border);
- * otherwise it is safe against the death of this process only. */
-int	 sessdb_begin(struct sessdb *, bool durable);
+/* A commit is safe against the death of this process; against that of the
+ * machine once sessdb_wal_fd() was synced after it. */
+int	 sessdb_begin(struct sessdb *);
 int	 sessdb_commit(struct sessdb *);
+int	 sessdb_wal_fd(const struct sessdb *);
 void	 sessdb_rollback(struct sessdb *);
 /* Copies the log back into the database when it has grown; idle: nothing else
  * is to be done now, so do it early. */
@@ -121,10 +122,12 @@ int	 sessdb_put_tail(struct sessdb *, const char *file, int64_t at,
 	    const char *, size_t);
 /* Where the newest copy ends; -1 when there is none. */
 int64_t	 sessdb_tail_end(struct sessdb *, const char *file);
-/* A file that has some: 1, 0 when none has, -1. */
-int	 sessdb_tail_file(struct sessdb *, char *file, size_t);
+/* A file that has some, and the number of its newest: 1, 0 when there is none,
+ * -1. */
+int	 sessdb_tail_file(struct sessdb *, char *file, size_t, int64_t *last);
 int	 sessdb_each_tail(struct sessdb *, const char *file, sessdb_tail_fn *,
 	    void *arg);
-int	 sessdb_drop_tail(struct sessdb *, const char *file);
+/* Those up to that number. */
+int	 sessdb_drop_tail(struct sessdb *, const char *file, int64_t last);
 
 #endif

@@ -19,15 +19,18 @@
 #include <unistd.h>
 
 #include "agentd/agentd.h"
+#include "agentd/disksync.h"
 #include "common/log.h"
 
 #define SETTLE_MS	5000	/* a conversation syncs its file so often */
-#define SETTLE_IDLE	8	/* files at once when nobody waits */
-#define SETTLE_ROWS	2000	/* with more, one for each so many */
+#define SETTLE_ROWS	2000	/* with so many more, so much faster */
 #define PAUSE_MS	100
 
 static struct event	*settle_ev;
 static size_t		 rows;		/* put since the start */
+static char		 settle_name[256];	/* being synced ... */
+static int64_t		 settle_last;	/* ... with copies up to this one */
+static bool		 settling;
 
 static void	 settle_cb(evutil_socket_t, short, void *);
 
@@ -83,54 +86,66 @@ tails_opened(struct transcript *t, const char *name)
 		transcript_known(t);
 }
 
-/* Syncs the file and forgets its copies: 0, or -1 to try again later. */
+/* -1 with errno; ENOENT and ELOOP: there is no such file to be synced. */
 static int
-settle(const char *name)
+open_file(const char *name)
 {
-	int	 fd, r = 0;
-
-	fd = openat(sessions_fd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW |
+	return openat(sessions_fd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW |
 	    O_NOCTTY | O_NONBLOCK);
-	if (fd == -1 && errno != ENOENT && errno != ELOOP)
-		return -1;
-	if (fd != -1) {
-		r = fdatasync(fd);
-		close(fd);
+}
+
+/* The file is on the disk: forgets its copies. */
+static void
+settled_cb(int err, void *arg)
+{
+	(void)arg;
+	settling = false;
+	if (err == 0 && sessdb_begin(db) == 0 &&
+	    sessdb_drop_tail(db, settle_name, settle_last) == 0 &&
+	    sessdb_commit(db) == 0) {
+		arm(nactive == 0 ? 0 : PAUSE_MS / (1 + (uint32_t)(rows /
+		    SETTLE_ROWS)));
+		return;
 	}
-	return r == -1 ? -1 : sessdb_drop_tail(db, name);
+	if (err != 0)
+		errno = err;
+	log_warn("transcript %s: sync", settle_name);
+	sessdb_rollback(db);
+	arm(SETTLE_MS);
 }
 
 static void
-settle_cb(evutil_socket_t fd, short what, void *arg)
+settle_cb(evutil_socket_t ev_fd, short what, void *arg)
 {
-	char	 name[256];
-	size_t	 i, n;
-	int	 r = 0;
+	int	 fd, r;
 
-	(void)fd;
+	(void)ev_fd;
 	(void)what;
 	(void)arg;
-	if (db == NULL || sessions_fd == -1 || journal_busy() ||
-	    sessdb_begin(db, false) == -1) {
+	if (settling)
+		return;		/* its end goes on */
+	if (db == NULL || sessions_fd == -1) {
 		arm(PAUSE_MS);
 		return;
 	}
-	n = nactive == 0 ? SETTLE_IDLE : 1 + rows / SETTLE_ROWS;
-	for (i = 0; i < n; i++)
-		if ((r = sessdb_tail_file(db, name, sizeof(name))) != 1 ||
-		    (r = settle(name)) == -1)
-			break;
-	if (r == -1) {
-		log_warn("transcripts: sync");
-		sessdb_rollback(db);
-		arm(SETTLE_MS);
-	} else if (sessdb_commit(db) == -1) {
-		sessdb_rollback(db);
-		arm(SETTLE_MS);
-	} else if (r == 0)
+	if ((r = sessdb_tail_file(db, settle_name, sizeof(settle_name),
+	    &settle_last)) == 0) {
 		rows = 0;
-	else
-		arm(nactive == 0 ? 0 : PAUSE_MS);
+		return;
+	}
+	fd = r == 1 ? open_file(settle_name) : -1;
+	if (fd == -1 && r == 1 && (errno == ENOENT || errno == ELOOP)) {
+		settled_cb(0, NULL);
+		return;
+	}
+	if (fd != -1 && disksync_start(fd, settled_cb, NULL) == 0)
+		settling = true;
+	else {
+		log_warn("transcripts: sync");
+		arm(SETTLE_MS);
+	}
+	if (fd != -1)
+		close(fd);
 }
 
 struct put_back {
@@ -161,13 +176,20 @@ tails_recover(void)
 	struct put_back	 b;
 	char		 name[256];
 	size_t		 files = 0;
+	int64_t		 last;
+	int		 fd, r;
 
-	if (sessdb_begin(db, false) == -1)
+	if (sessdb_begin(db) == -1)
 		return;
-	while (sessdb_tail_file(db, name, sizeof(name)) == 1) {
+	while (sessdb_tail_file(db, name, sizeof(name), &last) == 1) {
 		b = (struct put_back){ .name = name };
-		if (sessdb_each_tail(db, name, put_back, &b) == -1 ||
-		    settle(name) == -1) {
+		r = sessdb_each_tail(db, name, put_back, &b);
+		if (r == 0 && (fd = open_file(name)) != -1) {
+			r = fdatasync(fd);
+			close(fd);
+		} else if (r == 0 && errno != ENOENT && errno != ELOOP)
+			r = -1;
+		if (r == -1 || sessdb_drop_tail(db, name, last) == -1) {
 			log_warn("transcript %s", name);
 			break;
 		}

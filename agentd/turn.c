@@ -76,6 +76,8 @@ duplicate(struct link *l, uint64_t corr, const struct m_ag_turn *in)
 	memset(&d, 0, sizeof(d));
 	if ((r = sessdb_find_dedupe(db, in->dedupe_key.p, note_dup, &d)) != 1)
 		return r;
+	if (d.state == TURN_ST_DONE && run_find(d.run_id) != NULL)
+		d.state = TURN_ST_RUNNING;	/* its end is not safe yet */
 	ack(l, corr, in->run_id.p, TURN_DUPLICATE, d.accepted_at,
 	    d.state == TURN_ST_DONE ? "done" : "running", "");
 	if (d.state == TURN_ST_DONE && in->source != TURN_CHANNEL) {

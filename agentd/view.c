@@ -230,7 +230,7 @@ view_import(void)
 		json_decref(all);
 		return;
 	}
-	if (sessdb_begin(db, true) == -1) {
+	if (sessdb_begin(db) == -1) {
 		json_decref(all);
 		return;
 	}

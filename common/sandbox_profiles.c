@@ -108,7 +108,7 @@ static const struct sandbox_profile profiles[PROFILE_MAX] = {
 	0, 256, 80, mounts_tls },
 [ROLE_AGENT] = { "agentd", "S3",
 	"the loop of one agent: transcripts, context, tool calls",
-	SETS_WORKER | SET_DISK | SET_DB, CALL_KILL, 0, 0, 512, 80,
+	SETS_WORKER | SET_DISK | SET_DB | SET_AIO, CALL_KILL, 0, 0, 512, 80,
 	mounts_time },
 [ROLE_MODEL] = { "modeld", "S2",
 	"holds one provider credential and speaks to that provider",
@@ -147,7 +147,7 @@ call_set_name(uint32_t set)
 {
 	static const char *const names[] = { "base", "event", "link", "net",
 	    "pair", "files", "db", "connect", "threads", "pty", "secret",
-	    "never", "jailer", "job", "reaper", "sanitizer", "write" };
+	    "never", "jailer", "job", "reaper", "sanitizer", "write", "aio" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -311,6 +311,12 @@ OK_IF(SET_DB, fcntl, EQ(1, F_OFD_SETLK)),
 OK_IF(SET_DB, fcntl, EQ(1, F_OFD_GETLK)),
 OK(SET_DB, getcwd),
 ERR(SET_DB, fchown, EPERM),
+
+/* a disk that is waited for beside the event loop.  It can read, write, sync
+ * and poll what is open, which the rest of the list allows as well */
+OK(SET_AIO, io_setup),
+OK(SET_AIO, io_submit),
+OK(SET_AIO, io_getevents),
 
 /* outgoing connections and name service */
 OK_IF(SET_CONNECT, socket, EQ(0, AF_INET)),

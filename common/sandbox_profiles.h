@@ -43,6 +43,7 @@ enum call_set {
 	SET_REAPER	= 1 << 14,
 	SET_SANITIZER	= 1 << 15,	/* only in sanitizer builds */
 	SET_WRITE	= 1 << 16,	/* files, to change */
+	SET_AIO		= 1 << 17,	/* waiting for a disk beside the loop */
 };
 const char *call_set_name(uint32_t set);	/* "base"; NULL: none */
 

@@ -95,18 +95,18 @@ test_turns(void **state)
 
 	(void)state;
 	assert_int_equal(sessdb_max_turn(s), 0);
-	assert_int_equal(sessdb_begin(s, true), 0);
+	assert_int_equal(sessdb_begin(s), 0);
 	assert_int_equal(sessdb_put_turn(s, &t), 0);
 	t = turn_of(2, "k2");
 	assert_int_equal(sessdb_put_turn(s, &t), 0);
 	assert_int_equal(sessdb_commit(s), 0);
 	/* The same key again: refused by the table itself (R08). */
-	assert_int_equal(sessdb_begin(s, false), 0);
+	assert_int_equal(sessdb_begin(s), 0);
 	t = turn_of(3, "k1");
 	assert_int_equal(sessdb_put_turn(s, &t), -1);
 	assert_int_equal(errno, EEXIST);
 	sessdb_rollback(s);
-	assert_int_equal(sessdb_begin(s, true), 0);
+	assert_int_equal(sessdb_begin(s), 0);
 	t = turn_of(1, "k1");
 	t.session_id = "sid";
 	t.user_entry = "0a";
@@ -151,7 +151,7 @@ test_sessions(void **state)
 	char			 out[256] = "", *entry;
 
 	(void)state;
-	assert_int_equal(sessdb_begin(s, false), 0);
+	assert_int_equal(sessdb_begin(s), 0);
 	assert_int_equal(sessdb_put_session(s, &v), 0);
 	v.key = "b";
 	v.search = "beta";
@@ -233,14 +233,14 @@ test_outbox(void **state)
 	char			 ids[64] = "";
 
 	(void)state;
-	sessdb_begin(s, true);
+	sessdb_begin(s);
 	assert_int_equal(sessdb_put_delivery(s, &d), 0);
 	d.id = "1";
 	assert_int_equal(sessdb_put_delivery(s, &d), 0);
 	sessdb_commit(s);
 	sessdb_each_delivery(s, count_delivery, ids);
 	assert_string_equal(ids, "21");
-	sessdb_begin(s, false);
+	sessdb_begin(s);
 	assert_int_equal(sessdb_drop_delivery(s, "2"), 0);
 	sessdb_commit(s);
 	ids[0] = '\0';
@@ -269,7 +269,7 @@ test_R15_full_disk_loses_nothing_committed(void **state)
 	for (i = 0; i < 200; i++) {
 		snprintf(key, sizeof(key), "full%d", i);
 		t = turn_of(100 + i, key);
-		if (sessdb_begin(s, true) == 0 &&
+		if (sessdb_begin(s) == 0 &&
 		    sessdb_put_turn(s, &t) == 0 && sessdb_commit(s) == 0) {
 			ok++;
 		} else {
@@ -280,7 +280,7 @@ test_R15_full_disk_loses_nothing_committed(void **state)
 	setrlimit(RLIMIT_FSIZE, &old);
 	assert_true(failed && ok > 0);
 	t = turn_of(900, "room again");
-	assert_int_equal(sessdb_begin(s, true), 0);
+	assert_int_equal(sessdb_begin(s), 0);
 	assert_int_equal(sessdb_put_turn(s, &t), 0);
 	assert_int_equal(sessdb_commit(s), 0);
 	sessdb_close(s);
@@ -303,12 +303,13 @@ test_tails(void **state)
 	struct sessdb	*s = open_db();
 	struct dbuf	 b;
 	char		 file[32];
+	int64_t		 last;
 
 	(void)state;
 	dbuf_init(&b, 1000);
-	assert_int_equal(sessdb_tail_file(s, file, sizeof(file)), 0);
+	assert_int_equal(sessdb_tail_file(s, file, sizeof(file), &last), 0);
 	assert_int_equal(sessdb_tail_end(s, "a"), -1);
-	assert_int_equal(sessdb_begin(s, true), 0);
+	assert_int_equal(sessdb_begin(s), 0);
 	assert_int_equal(sessdb_put_tail(s, "a", 0, "one", 3), 0);
 	assert_int_equal(sessdb_put_tail(s, "b", 7, "x", 1), 0);
 	assert_int_equal(sessdb_put_tail(s, "a", 3, "\xc3\xa4", 2), 0);
@@ -316,14 +317,21 @@ test_tails(void **state)
 	sessdb_close(s);
 	s = open_db();
 	assert_int_equal(sessdb_tail_end(s, "a"), 5);	/* bytes */
-	assert_int_equal(sessdb_tail_file(s, file, sizeof(file)), 1);
+	assert_int_equal(sessdb_tail_file(s, file, sizeof(file), &last), 1);
 	assert_string_equal(file, "a");
 	assert_int_equal(sessdb_each_tail(s, "a", take_tail, &b), 0);
 	assert_string_equal(dbuf_str(&b), "0:one 3:\xc3\xa4 ");
-	assert_int_equal(sessdb_drop_tail(s, "a"), 0);
-	assert_int_equal(sessdb_tail_file(s, file, sizeof(file)), 1);
+	/* What came after the file was looked at stays. */
+	assert_int_equal(sessdb_begin(s), 0);
+	assert_int_equal(sessdb_put_tail(s, "a", 5, "new", 3), 0);
+	assert_int_equal(sessdb_commit(s), 0);
+	assert_int_equal(sessdb_drop_tail(s, "a", last), 0);
+	assert_int_equal(sessdb_tail_end(s, "a"), 8);
+	assert_int_equal(sessdb_tail_file(s, file, sizeof(file), &last), 1);
 	assert_string_equal(file, "b");
-	assert_int_equal(sessdb_drop_tail(s, "b"), 0);
+	assert_int_equal(sessdb_drop_tail(s, "b", last), 0);
+	assert_int_equal(sessdb_tail_file(s, file, sizeof(file), &last), 1);
+	assert_string_equal(file, "a");
 	dbuf_clear(&b);
 	sessdb_close(s);
 }
