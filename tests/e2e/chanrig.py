@@ -149,6 +149,13 @@ class Rig:
                 detail in s[0].detail else None
         return self.until(last, f"{state} {detail}", timeout)
 
+    def wait_report(self, state, detail=""):
+        """Until some report was of that state and said so: for states that
+        pass by themselves."""
+        return self.until(lambda: [
+            s for s in self.of("CH_STATE", state=STATE[state])
+            if detail in s.detail], f"report of {state} {detail}")
+
     def wait_output(self, text, timeout=60):
         """Until this process has logged that."""
         self.until(lambda: text in self.w.output(), text, timeout)
@@ -164,6 +171,23 @@ class Rig:
             time.sleep(0.005)
         raise AssertionError(f"no {what}: got {self.got[-20:]!r}\n"
                              f"{self.w.output()}")
+
+    def settle(self):
+        """All that it was told is done, all that it said is here: a delivery
+        of nothing is answered, which its link keeps behind the rest."""
+        self.corr += 1
+        corr, name = self.corr, f"settle-{self.corr}"
+        self.router.send("CH_DELIVER", corr=corr, delivery_id=name,
+                         chat="settle", format=0, text=" ")
+        m = self.wait("CH_DELIVER_ACK", delivery_id=name)
+        with self.lock:
+            self.got.remove(m)
+
+    def taken(self, n):
+        """Update n is in the journal and was judged."""
+        self.fake.wait(lambda: self.fake.confirmed > n, timeout=60,
+                       what="confirmation")
+        self.settle()
 
     def texts(self):
         return [m.text for m in self.of("CH_INBOUND")]

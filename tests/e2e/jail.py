@@ -114,7 +114,7 @@ class Jail:
         rest = []
         while (e := self.q.get(timeout=60)) is not None:
             rest.append(e)
-        code = self.p.wait(30)
+        code = self.p.wait(60)
         shutil.rmtree(self.dir, ignore_errors=True)
         assert code == 0, code
         assert not [e for e in rest if e["event"] in ("stuck", "orphan")], rest

@@ -36,7 +36,7 @@ def test_R07_kill_before_the_answer_is_read(rig):
     rig.fake.wait(lambda: rig.fake.holding, what="answer")
     rig.restart()
     assert rig.wait("CH_INBOUND").text == "x"
-    time.sleep(0.2)
+    rig.settle()
     once(rig)
 
 
@@ -49,8 +49,7 @@ def test_R07_kill_after_commit_before_it_is_confirmed(rig):
     rig.fake.wait(lambda: rig.fake.holding, what="next poll")
     assert rig.fake.confirmed <= n
     rig.restart()
-    rig.fake.wait(lambda: rig.fake.confirmed == n + 1, what="confirmation")
-    time.sleep(0.3)
+    rig.taken(n)
     once(rig)
 
 
@@ -69,11 +68,11 @@ def test_R07_kill_before_the_router_acknowledges(make_rig):
 def test_R07_kill_after_the_router_acknowledged(rig):
     rig.fake.message(7, "x")
     rig.wait("CH_INBOUND")
-    time.sleep(0.2)
+    rig.settle()        # the acknowledgement is written
     rig.restart()
-    rig.wait_state("CH_UP")
-    time.sleep(0.5)
-    assert len(rig.of("CH_INBOUND")) == 1
+    rig.taken(rig.fake.message(7, "y"))
+    rig.wait("CH_INBOUND", 2)
+    assert rig.texts() == ["x", "y"]
 
 
 def test_R08_kill_before_the_platform_has_it(rig):
@@ -87,8 +86,10 @@ def test_R08_kill_before_the_platform_has_it(rig):
     assert a.status == DELIVERY["DELIVERY_UNKNOWN"] and a.reason
     assert "may or may not" in rig.w.output()
     rig.fake.clear()
-    time.sleep(0.3)
-    assert len([c for c in rig.fake.calls if c[1] == "sendMessage"]) == 1
+    rig.deliver("e", "y")
+    rig.wait("CH_DELIVER_ACK", delivery_id="e")
+    assert [c[2]["text"] for c in rig.fake.calls
+            if c[1] == "sendMessage"] == ["x", "y"]
 
 
 def test_R08_kill_after_the_platform_has_it(rig):
@@ -98,8 +99,9 @@ def test_R08_kill_after_the_platform_has_it(rig):
     rig.restart()
     rig.deliver("d", "x")
     assert rig.wait("CH_DELIVER_ACK").status == DELIVERY["DELIVERY_UNKNOWN"]
-    time.sleep(0.3)
-    assert len(rig.fake.sent) == 1
+    rig.deliver("e", "y")
+    rig.wait("CH_DELIVER_ACK", delivery_id="e")
+    assert rig.fake.texts() == ["x", "y"]
 
 
 def test_R08_kill_between_pieces(rig):
@@ -127,15 +129,15 @@ def test_R08_kill_before_the_answer_is_told(rig):
     """Sent and written down, but the router never heard: it asks again."""
     rig.deliver("d", "x")
     rig.fake.wait(lambda: rig.fake.sent, what="send")
-    time.sleep(0.1)
     rig.restart()
-    rig.deliver("d", "x")
-    a = [m for m in rig.of("CH_DELIVER_ACK")][-1:] or \
-        [rig.wait("CH_DELIVER_ACK")]
-    assert rig.wait("CH_DELIVER_ACK", len(rig.of("CH_DELIVER_ACK")))
-    assert a[0].status in (DELIVERY["DELIVERY_SENT"],
-                           DELIVERY["DELIVERY_UNKNOWN"])
-    assert len(rig.fake.sent) == 1
+    corr = rig.deliver("d", "x")
+    a, = rig.until(lambda: [m for m in rig.of("CH_DELIVER_ACK")
+                            if m.corr == corr], "second answer")
+    assert a.status in (DELIVERY["DELIVERY_SENT"],
+                        DELIVERY["DELIVERY_UNKNOWN"])
+    rig.deliver("e", "y")
+    rig.wait("CH_DELIVER_ACK", delivery_id="e")
+    assert rig.fake.texts() == ["x", "y"]
 
 
 def test_R07_R08_kill_anywhere(make_rig):
@@ -183,7 +185,7 @@ def test_R07_R08_kill_anywhere(make_rig):
             time.sleep(0.001)
         rig.restart()
         offer()
-    end, again = time.monotonic() + 60, 0
+    end, again = time.monotonic() + 300, 0
     while time.monotonic() < end and (len(answered) < n or
                                       len(status) < n):
         pump()
@@ -220,8 +222,8 @@ def test_C18_restart_with_backlog(make_rig):
     rig.got.clear()
     rig.auto = True
     rig.start()
-    rig.wait("CH_INBOUND", 500, timeout=60)
-    time.sleep(0.2)
+    rig.wait("CH_INBOUND", 500, timeout=120)
+    rig.settle()
     once(rig, 500)
     for c in range(5):
         nums = [int(m.text[1:]) for m in rig.of("CH_INBOUND",
@@ -243,7 +245,8 @@ def test_one_process_per_account(rig):
         other.start()
         s = other.wait_state("CH_DOWN")
         assert "locked" in s.detail
-        time.sleep(0.3)
+        rig.taken(rig.fake.message(7, "x"))
+        assert other.of("CH_INBOUND") == []
         polls = [c for c in rig.fake.calls[calls:] if c[1] == "getMe"]
         assert polls == []
     finally:
@@ -261,7 +264,7 @@ def test_R13_polling_goes_on(rig, kind, args):
     rig.wait_state("CH_UP")
     rig.fake.fault("getUpdates", kind, times=2, **args)
     rig.fake.message(7, "x")
-    rig.wait("CH_INBOUND", timeout=30)
+    rig.wait("CH_INBOUND")
     s = rig.wait_state("CH_UP")
     assert json.loads(s.snapshot)["reconnectAttempts"] == 0
     assert len(rig.of("CH_INBOUND")) == 1
@@ -273,12 +276,13 @@ def test_C10_rate_limited_poll(rig):
                    description="Too Many Requests: retry after 2")
     rig.fake.message(7, "x")
     rig.fake.message(7, "y")
-    s = rig.wait_state("CH_RATE_LIMITED", timeout=5)
-    t = time.monotonic()
+    rig.wait_report("CH_RATE_LIMITED", "retry after 2")
     rig.wait_state("CH_UP")
-    assert time.monotonic() - t > 1.5 and "retry after 2" in s.detail
     rig.wait("CH_INBOUND", 2)
     assert rig.texts() == ["x", "y"]
+    answered = rig.fake.played[0]["at"]
+    polls = [c[0] for c in rig.fake.calls if c[1] == "getUpdates"]
+    assert min(p for p in polls if p > answered) - answered > 1.9
 
 
 def test_C10_rate_limited_send(rig):
@@ -288,22 +292,22 @@ def test_C10_rate_limited_send(rig):
     rig.deliver("d", "x")
     a = rig.wait("CH_DELIVER_ACK")
     assert a.status == DELIVERY["DELIVERY_SENT"]
-    assert time.monotonic() - t >= 2 and len(rig.fake.sent) == 1
+    assert time.monotonic() - t > 1.9 and len(rig.fake.sent) == 1
 
 
 def test_C11_bad_token(rig):
     rig.wait_state("CH_UP")
     rig.fake.revoke()
     rig.fake.drop_pollers()
-    s = rig.wait_state("CH_AUTH_FAILED", timeout=10)
-    assert "token" in s.detail
+    s = rig.wait_state("CH_AUTH_FAILED", detail="token")
     assert json.loads(s.snapshot)["running"] is False
-    n = len(rig.fake.calls)
+    n = rig.fake.unauthorized
     time.sleep(2)
-    assert len(rig.fake.calls) == n, "a storm of retries"
+    assert rig.fake.unauthorized == n, "a storm of retries"
     # a send waits for a better day
     rig.deliver("d", "x")
-    time.sleep(0.3)
+    rig.fake.wait(lambda: rig.fake.unauthorized == n + 1, what="send")
+    rig.settle()
     assert rig.of("CH_DELIVER_ACK") == []
 
 
@@ -312,8 +316,7 @@ def test_conflict(rig):
     rig.fake.fault("getUpdates", "status", status=409, description="Conflict:"
                    " terminated by other getUpdates request")
     rig.fake.drop_pollers()
-    s = rig.wait_state("CH_DOWN")
-    assert "another program polls" in s.detail
+    rig.wait_report("CH_DOWN", "another program polls")
     rig.fake.message(7, "x")
     rig.wait("CH_INBOUND")
     rig.wait_state("CH_UP")
@@ -323,7 +326,7 @@ def test_webhook_is_removed(rig):
     rig.wait_state("CH_UP")
     rig.fake.set_webhook("https://e.org/hook")
     rig.fake.drop_pollers()
-    rig.wait_state("CH_DOWN", timeout=10)
+    rig.wait_report("CH_DOWN")
     rig.fake.message(7, "x")
     rig.wait("CH_INBOUND")
 
@@ -336,9 +339,7 @@ def test_R13_half_open(make_rig):
     rig.fake.drop_pollers()
     rig.fake.wait(lambda: not rig.fake.faults, what="poll")
     rig.fake.message(7, "x")
-    t = time.monotonic()
-    rig.wait("CH_INBOUND", timeout=30)
-    assert time.monotonic() - t < 20
+    rig.wait("CH_INBOUND")
 
 
 @pytest.mark.parametrize("kind,args,sent", [
@@ -420,7 +421,7 @@ def test_T47_hostile_server(rig):
     f.fault("getUpdates", "raw", body="")
     f.drop_pollers()
     f.message(7, "alive")
-    assert rig.wait("CH_INBOUND", timeout=60).text == "alive"
+    assert rig.wait("CH_INBOUND", timeout=120).text == "alive"
     with open(f"/proc/{rig.w.pid}/status", encoding="ascii") as st:
         rss = [int(x.split()[1]) for x in st if x.startswith("VmRSS")]
     assert rss[0] < 60000
@@ -468,7 +469,7 @@ def test_R15_disk_full(rig):
     calls = len(rig.fake.calls)
     rig.deliver("d", "x")
     assert rig.wait("CH_DELIVER_ACK").status == DELIVERY["DELIVERY_RETRY"]
-    time.sleep(1.5)
+    time.sleep(1.5)     # it looks at the disk again
     assert rig.fake.confirmed == n + 1 and rig.texts() == ["before"]
     assert len(rig.fake.calls) == calls, "it polls without a journal"
     limit_files(rig, None)
@@ -491,7 +492,6 @@ def test_R15_disk_full_while_sending(rig):
     limit_files(rig, 0)
     rig.fake.release()
     rig.wait_state("CH_DOWN")
-    time.sleep(0.5)
     assert rig.fake.texts() == ["x"] and rig.of("CH_DELIVER_ACK") == []
     limit_files(rig, None)
     assert rig.wait("CH_DELIVER_ACK", delivery_id="d").status == \
@@ -539,7 +539,7 @@ def test_T37_T40_token_is_nowhere(rig):
     rig.fake.drop_pollers()
     rig.deliver("d", "x")
     rig.wait("CH_DELIVER_ACK")
-    time.sleep(1)
+    rig.fake.wait(lambda: len(rig.fake.played) >= 4, what="faults")
     for name in ("cmdline", "environ"):
         try:
             with open(f"/proc/{rig.w.pid}/{name}", "rb") as f:

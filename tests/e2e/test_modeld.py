@@ -39,7 +39,7 @@ def text_of(body):
         if e["type"] == "content_block_delta")
 
 
-def wait(cond, timeout=5):
+def wait(cond, timeout=60):
     end = time.monotonic() + timeout
     while not cond():
         assert time.monotonic() < end
@@ -77,18 +77,20 @@ def test_several_at_once(fake, modeld):
     for _ in range(n):
         fake.answer(text="a b c", drip=0.02)
     corrs = [modeld.request(message(str(i))) for i in range(n)]
-    bodies, ended = {c: b"" for c in corrs}, set()
-    begin = time.monotonic()
+    bodies, ended, begun = {c: b"" for c in corrs}, set(), set()
+    beside = 0
     while len(ended) < n:
         m = modeld.agent.expect("MD_HEAD", "MD_DATA", "MD_END")
-        if m.name == "MD_DATA":
+        if m.name == "MD_HEAD":
+            begun.add(m.corr)
+            beside = max(beside, len(begun - ended))
+        elif m.name == "MD_DATA":
             bodies[m.corr] += m.fields["bytes"]
         elif m.name == "MD_END":
             assert m.fields["class"] == CLASS["MD_OK"]
             ended.add(m.corr)
     assert all(text_of(b) == "a b c" for b in bodies.values())
-    # Side by side: one alone takes 0.2 s of dripping.
-    assert time.monotonic() - begin < n * 0.2
+    assert beside > 1
     assert fake.connections > 1
 
 
@@ -160,7 +162,7 @@ def test_calls_of_two_agents_do_not_mix(fake, modeld):
     fake.answer(text="second")
     modeld.corr = 41
     modeld.request(message("a"))
-    time.sleep(0.05)
+    wait(lambda: fake.requests)
     modeld.corr = 41                    # the same number, another link
     modeld.request(message("b"), link=link)
     assert text_of(modeld.answer(42, link=link)[2]) == "second"
@@ -198,7 +200,7 @@ def test_time_limits(fake, modeld):
     assert modeld.ask(message(), head_ms=200)[3]["class"] == \
         CLASS["MD_TIMEOUT"]
     fake.answer(text="one", stall=True)
-    status, _, body, end = modeld.ask(message(), idle_ms=300)
+    status, _, body, end = modeld.ask(message(), idle_ms=2000)
     assert (status, end["class"]) == (200, CLASS["MD_TIMEOUT"])
     assert b"one" in body
 
@@ -498,7 +500,7 @@ def test_too_many_calls_of_one_agent(fake, modeld):
         fake.answer(text="x", stall=True)
     corrs = [modeld.request(message(), credit=0) for _ in range(70)]
     refused = set()
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while len(refused) < 6 and time.monotonic() < end:
         m = modeld.agent.expect("MD_HEAD", "MD_END")
         if m.name == "MD_END":

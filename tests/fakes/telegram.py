@@ -134,6 +134,8 @@ class FakeTelegram:
         self.actions = []
         self.calls = []             # (time, method, params)
         self.faults = []
+        self.played = []            # faults that were, with their time
+        self.unauthorized = 0       # calls with a wrong or revoked token
         self.webhook = ""
         self.closed_chats = set()
         self.revoked = False
@@ -247,6 +249,7 @@ class FakeTelegram:
                     f["times"] -= 1
                     if f["times"] <= 0:
                         self.faults.remove(f)
+                    self.played.append(dict(f, at=time.monotonic()))
                     return f
         return None
 
@@ -276,6 +279,7 @@ class FakeTelegram:
         token, method = req.match_info["token"], req.match_info["method"]
         p = await self._params(req)
         if token != self.token or self.revoked:
+            self.unauthorized += 1
             return self._reply(self._error(401, "Unauthorized"))
         name = {m.lower(): m for m in self.METHODS}.get(method.lower())
         with self.lock:
