@@ -248,6 +248,7 @@ struct toolcall {
 	char		*bad_args;
 	struct dbuf	 out;		/* tail of its output */
 	uint64_t	 last_update_ms;
+	bool		 unshown;	/* output since then */
 	json_t		*result;	/* {content, details, isError} */
 };
 

@@ -33,6 +33,7 @@ static void	 finish(struct run *, struct toolcall *, json_t *);
 static void	 finish_error(struct run *, struct toolcall *, const char *, ...)
 		    __attribute__((format(printf, 3, 4)));
 static void	 advance(struct run *);
+static void	 show_output(struct toolcall *);
 static struct toolcall *call_of(uint64_t corr);
 static json_t	*find_tool(const char *name);
 static json_t	*clean_result(json_t *, const char *name, size_t cap);
@@ -170,6 +171,10 @@ toolcall_timer(struct run *run)
 				finish_error(run, &run->calls[i], "Aborted: "
 				    "the tool did not stop in time.");
 	}
+	for (i = 0; i < run->ncalls; i++)
+		if (run->calls[i].state == CALL_RUNNING &&
+		    run->calls[i].unshown)
+			show_output(&run->calls[i]);
 	advance(run);
 }
 
@@ -191,6 +196,23 @@ toolcall_free(struct run *run)
 	run->ncalls = 0;
 }
 
+/* Not for every piece.  What is held back is shown by the timer: a command may
+ * be silent for long behind its last line. */
+static void
+show_output(struct toolcall *c)
+{
+	uint64_t	 now = mono_ms();
+
+	c->unshown = now - c->last_update_ms < TOOL_UPDATE_MS ||
+	    (router != NULL && link_full(router));
+	if (!c->unshown) {
+		c->last_update_ms = now;
+		event_tool_update(c->run, c);
+	} else if (!c->run->aborted && !event_pending(c->run->timer,
+	    EV_TIMEOUT, NULL))
+		run_timer(c->run, TOOL_UPDATE_MS);
+}
+
 enum msg_err
 toolcall_message(struct link *l, struct msg *m)
 {
@@ -203,7 +225,6 @@ toolcall_message(struct link *l, struct msg *m)
 	struct run		*run;
 	json_t			*j;
 	enum msg_err		 err;
-	uint64_t		 now;
 
 	(void)l;
 	switch (m->h.type) {
@@ -239,12 +260,7 @@ toolcall_message(struct link *l, struct msg *m)
 				cut++;
 			dbuf_consume(&c->out, cut);
 		}
-		now = mono_ms();
-		if (now - c->last_update_ms >= TOOL_UPDATE_MS &&
-		    (router == NULL || !link_full(router))) {
-			c->last_update_ms = now;
-			event_tool_update(c->run, c);
-		}
+		show_output(c);
 		return MSG_OK;
 	case MSG_TL_DONE:
 		if ((err = get_tl_done(m, &done)) != MSG_OK)

@@ -87,6 +87,21 @@ def test_calls_run_in_order_and_results_are_kept(agent):
     assert h[1]["content"][0]["arguments"] == {"command": "a"}
 
 
+def test_output_is_shown_though_no_more_comes(agent):
+    agent.turn("one")
+    c = agent.tool_call()
+    for text in (b"one\n", b"two\n"):
+        agent.tool.send("TL_OUT", corr=c.corr, call_id=c.fields["call_id"],
+                        bytes=text)
+    shown = ""
+    while shown != "one\ntwo\n":
+        for t in tools_of([agent.recv()]):
+            if t["phase"] == "update":
+                shown = t["partialResult"]["content"][0]["text"]
+    agent.tool_done(c, "done")
+    agent.until("AG_RUN_END")
+
+
 def test_reading_tools_overlap_and_results_stay_in_order(agent):
     agent.turn("reads")
     a, b = agent.tool_call(), agent.tool_call()
