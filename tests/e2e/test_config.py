@@ -742,7 +742,7 @@ def test_ends_on_a_wrong_message():
         p, link = gwconfig.start()
         link.send(name, **fields)
         assert link.recv() is None
-        assert p.wait(10) == 1
+        assert p.wait(60) == 1
         p.close()
         link.close()
 
@@ -750,7 +750,7 @@ def test_ends_on_a_wrong_message():
 def test_orderly_end_before_it_began():
     p, link = gwconfig.start()
     link.send("PROC_QUIT")
-    assert p.wait(10) == 0
+    assert p.wait(60) == 0
     p.close()
     link.close()
 

@@ -103,7 +103,7 @@ def test_the_installed_gateway_runs(dest, mode):
             exe = os.readlink("/proc/%d/exe" % row["pid"])
             assert exe.startswith(str(dest) + PREFIX), (row["name"], exe)
         g.proc.send_signal(signal.SIGTERM)
-        assert g.proc.wait(30) == 0
+        assert g.proc.wait(120) == 0
     finally:
         g.close()
 

@@ -26,12 +26,14 @@ def test_reload_adds_and_removes_an_agent(make_gateway, mode):
              what="the new agent")
     after = pids(gw)
     assert {n: after[n] for n in before} == before      # nobody restarted
-    ids = [a["id"] for a in gw.call("agents.list")["agents"]]
-    assert ids == ["main", "second"]
+
+    def ids():
+        return [a["id"] for a in gw.call("agents.list")["agents"]]
+    wait_for(lambda: ids() == ["main", "second"], what="list of both")
     gw.write_config(BASE)
     gw.call("gateway.reload")
     wait_for(lambda: not pids(gw).get("agentd/second"), what="its end")
-    assert [a["id"] for a in gw.call("agents.list")["agents"]] == ["main"]
+    wait_for(lambda: ids() == ["main"], what="list of one")
     assert {n: pids(gw)[n] for n in before} == before
 
 
