@@ -162,25 +162,6 @@ on_revoked(struct msg *m)
 	return MSG_OK;
 }
 
-/* HTTP routes behind front's door come later. */
-static enum msg_err
-on_http_req(struct link *l, struct msg *m)
-{
-	struct m_http_req	 v;
-	struct m_http_res	 r;
-	enum msg_err		 err;
-
-	if ((err = get_http_req(m, &v)) != MSG_OK)
-		return err;
-	memset(&r, 0, sizeof(r));
-	r.conn = v.conn;
-	r.status = 404;
-	r.content_type = STR_LIT("text/plain; charset=utf-8");
-	r.body = STR_LIT("Not Found\n");
-	send_http_res(l, &r, m->h.corr, MSG_F_REPLY);
-	return MSG_OK;
-}
-
 static enum msg_err
 router_message(struct link *l, struct msg *m)
 {
@@ -191,8 +172,6 @@ router_message(struct link *l, struct msg *m)
 		return rt_on_auth_ticket(l, m);
 	case MSG_CLIENT_HANDOFF:
 		return rt_on_client_handoff(l, m);
-	case MSG_HTTP_REQ:
-		return on_http_req(l, m);
 	case MSG_AG_TURN_ACK:
 		return rt_on_turn_ack(l, m);
 	case MSG_AG_EVENT:
