@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 The gatewayd developers
 """The `$ ` lines below EXAMPLES of the manuals do what the manuals say."""
+import json
 import os
 import re
 import signal
@@ -48,6 +49,20 @@ def test_openclaw_1(gw, line):
                        timeout=60)
     assert r.returncode == 0, (r.stdout, r.stderr)
     assert r.stdout.strip() and r.stderr == ""
+
+
+def test_openclaw_protocol_7(make_gateway):
+    """The control socket by hand."""
+    gw = make_gateway()
+    text = (ROOT / "man/openclaw-protocol.7").read_text()
+    part = re.search(r"^\.Sh EXAMPLES\n(.*?)(?=^\.Sh )", text, re.M | re.S)[1]
+    line = re.search(r"^\$ (.*?)\n\.Ed", part, re.M | re.S)[1].replace("\\e", "\\")
+    (gw.dir / ".openclaw").symlink_to(gw.state)     # $HOME/.openclaw of the manual
+    cmd, env = shell(gw, line)
+    r = subprocess.run(cmd, env=env, capture_output=True, text=True, timeout=60)
+    answer = json.loads(r.stdout)
+    assert r.returncode == 0 and r.stderr == ""
+    assert answer["id"] == "1" and answer["ok"] and answer["payload"]["ok"]
 
 
 @pytest.mark.parametrize("line", examples("gatewayd.8"))

@@ -211,27 +211,3 @@ def test_specification_names_the_commands():
     for name, hard in told.items():
         assert kinds[name] == "hard" if hard == "yes" else \
             hard or kinds[name] == "soft", name
-
-
-def test_examples_of_openclaw_work(make_gateway):
-    g = make_gateway(config={"gateway": {"mode": "local", "port": 18789}})
-    lines = re.findall(r"^\$ (openclaw .*)$", section(
-        page("openclaw.1"), "EXAMPLES"), re.M)
-    assert len(lines) >= 5
-    env = g.environ() | {"OPENCLAW_STATE_DIR": str(g.state)}
-    env["PATH"] = f"{BIN}:{env['PATH']}"
-    for line in lines:
-        out = subprocess.run(["sh", "-c", line], env=env, cwd=g.dir,
-                             capture_output=True, text=True, timeout=60)
-        assert out.returncode == 0 and out.stdout, (line, out.stderr)
-
-
-def test_example_of_the_control_socket_works(make_gateway):
-    g = make_gateway()
-    text = section(page("openclaw-protocol.7"), "EXAMPLES")
-    frame = re.search(r"echo '(.*)'", text)[1]
-    c = g.control()
-    c.send_raw(frame.encode() + b"\n")
-    res = c.recv()
-    c.close()
-    assert res["id"] == "1" and res["ok"] and res["payload"]["ok"]
