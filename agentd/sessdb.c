@@ -153,6 +153,8 @@ sessdb_open(const char *path, char *why, size_t size)
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return NULL;
 	s->wal_fd = -1;
+	/* Pages one by one as they are used, not twenty (86 KB) at once. */
+	sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
 	r = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE |
 	    SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
 	    SQLITE_OPEN_PRIVATECACHE, NULL);

@@ -262,6 +262,8 @@ chan_db_open(const char *dir)
 		return -1;
 	}
 	(void)umask(077);
+	/* Pages one by one as they are used, not twenty (86 KB) at once. */
+	(void)sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
 	(void)sqlite3_hard_heap_limit64(HEAP_MAX);
 	rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE |
 	    SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX |

@@ -85,6 +85,8 @@ db_open_file(const char *dir)
 		return -1;
 	}
 	sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+	/* Pages one by one as they are used, not twenty (86 KB) at once. */
+	sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
 	sqlite3_soft_heap_limit64(1 << 20);
 	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE |
 	    SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK) {
