@@ -83,6 +83,16 @@ export class View {
   #coming = null; // its text, when that is newer than what is drawn
   #list = $("messages");
 
+  // A keyboard that opens, a phone that is turned, a field that grows: whoever
+  // looks at the end goes on looking at it.
+  constructor() {
+    let end = true;
+    this.#list.addEventListener("scroll", () => { end = this.atEnd(); }, { passive: true });
+    new ResizeObserver(() => {
+      if (end) this.#list.scrollTop = this.#list.scrollHeight;
+    }).observe(this.#list);
+  }
+
   atEnd() {
     const l = this.#list;
     return l.scrollHeight - l.scrollTop - l.clientHeight < NEAR_END;

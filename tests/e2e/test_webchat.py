@@ -415,6 +415,16 @@ def test_phone(page, house):
     for s in ("light", "dark"):
         page.scheme(s)
         picture(page, f"phone-{s}")
+    # The keyboard opens, the phone is turned: the end stays in sight.
+    page.js("document.querySelector('details.tool').open = false")
+    page.say("what can you do?")
+    for w, h in ((390, 500), (844, 390), (390, 844)):
+        page.size(w, h, mobile=True)
+        page.until(lambda: page.js(
+            "const l = document.getElementById('messages');"
+            "return innerWidth === arguments[0] && innerHeight === arguments[1] &&"
+            " l.scrollHeight > l.clientHeight && l.scrollHeight - l.scrollTop - l.clientHeight < 2",
+            w, h), f"the end at {w}x{h}")
     # The field and its button are on the screen, and large enough for a finger.
     for css in ("#input", "#send", "#menu"):
         r = page.js("const r = document.querySelector(arguments[0]).getBoundingClientRect();"
@@ -437,6 +447,13 @@ def test_dark_and_light(page, house):
     page.open(house)
     fresh(page)
     page.say("run: echo colours")
+    # One column: answers, tools and the field begin at one line, what was
+    # said and the button end at one.
+    left, right = page.js("""
+      const at = (q) => document.querySelector(q).getBoundingClientRect();
+      return [['.assistant .text', 'details.tool', '#input'].map((q) => at(q).left),
+              ['.user .text', 'details.tool', '#send'].map((q) => at(q).right)]""")
+    assert max(left) - min(left) <= 1 and max(right) - min(right) <= 1, (left, right)
     seen = {}
     for s in ("light", "dark"):
         page.scheme(s)
