@@ -394,6 +394,15 @@ turn_send(struct request *q, struct rt_agent *a, enum turn_source source,
 	struct run		*r;
 	char			 dedupe[RUN_ID_MAX + 16];
 
+	/* Run ids are seen by everybody, and agents tell the end of a run by its
+	 * id alone: another's must not be taken for it. */
+	r = run_find(source == TURN_AGENT ? TURN_CHAT : TURN_AGENT,
+	    str_of(key));
+	if (r != NULL && r->state != RUN_DONE) {
+		refuse(q, "idempotencyKey is that of a run of %s",
+		    source == TURN_AGENT ? "chat.send" : "agent");
+		return;
+	}
 	if (rt.stopping || a->link == NULL || link_full(a->link)) {
 		rt_answer_error(q->client, q->id, "UNAVAILABLE", rt.stopping ?
 		    "the gateway is stopping" : a->link == NULL ?

@@ -135,6 +135,11 @@ test_chat_send(void **state)
 	expect(&p, "{\"runId\":\"ck\",\"status\":\"started\"}");
 	say(&p, req);
 	expect(&p, "{\"runId\":\"ck\",\"status\":\"in_flight\"}");
+	/* nobody takes its place under another method */
+	say(&p, "{\"type\":\"req\",\"id\":\"s\",\"method\":\"agent\","
+	    "\"params\":{\"message\":\"x\",\"idempotencyKey\":\"ck\","
+	    "\"sessionKey\":\"main\"}}");
+	expect(&p, "\"idempotencyKey is that of a run of chat.send\"");
 	run_end(&work, "ck", RUN_OK, "", "");
 	assert_null(frame(&p));
 	say(&p, req);
