@@ -292,7 +292,9 @@ worker_on_peer(struct msg *m)
 		return err;
 	if (m->nfds != 1)
 		return MSG_FD;
-	if (v.role == ROLE_LOG && wk.w->role != ROLE_ROUTER) {
+	/* The router has two: one for its lines, one to ask for those of all. */
+	if (v.role == ROLE_LOG && (wk.w->role != ROLE_ROUTER ||
+	    str_eqs(v.instance, "lines"))) {
 		worker_log_open(msg_take_fd(m, 0));
 		return MSG_OK;
 	}

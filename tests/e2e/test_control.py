@@ -164,6 +164,11 @@ def test_changes_are_logged_with_uid_and_pid(shared):
     last, _ = ask(g, req("gateway.reload"), gid=ADMINS)
     wait_for(lambda: f"pid {last}" in g.logs(), 60)
     assert f"pid {pid}" not in g.logs()
+    # By the router itself, not as something that a process printed.
+    for line in g.logs().splitlines():
+        if "control: " in line:
+            j = json.loads(line)
+            assert j["1"].startswith("control: ") and j["_meta"]["logLevelName"] == "INFO", line
 
 
 @root_only
