@@ -115,7 +115,7 @@ first_cb(bool ok)
 		return;
 	}
 	if (listen_open(conf_next(), why, sizeof(why)) == -1) {
-		log_errorx("%s", why);
+		log_errorx("Gateway failed to start: %s", why);
 		sup.status = 1;
 		event_base_loopbreak(sup.base);
 		return;

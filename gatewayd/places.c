@@ -12,15 +12,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/log.h"
-#include "common/text.h"
 #include "gatewayd/gatewayd.h"
 
-#define LOCK_TRIES	40		/* of 50 ms */
+/* As long as OpenClaw waits: a gateway that is ending may still have it. */
+#define LOCK_WAIT_MS	5000
+#define LOCK_POLL_MS	100
 
 static int	 lock_fd = -1;
 
@@ -42,11 +42,10 @@ places_make(char *why, size_t size)
 int
 places_lock(char *why, size_t size)
 {
-	static const struct timespec	 wait = { 0, 50000000 };
+	static const struct timespec	 wait = { 0, LOCK_POLL_MS * 1000000 };
 	char		 path[4096], pid[24];
 	ssize_t		 n;
-	int64_t		 holder;
-	unsigned int	 tries = 0;
+	unsigned int	 waited = 0;
 
 	snprintf(path, sizeof(path), "%s/gatewayd.lock", sup.paths.run);
 	lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -54,21 +53,20 @@ places_lock(char *why, size_t size)
 		snprintf(why, size, "%s: %s", path, strerror(errno));
 		return -1;
 	}
-	/* The kernel drops the lock with its holder: it is never stale.  Only
-	 * what a killed gateway was about to start may hold it for a moment
-	 * longer, until it has read its end. */
+	/* The kernel drops the lock with its holder: it is never stale. */
 	while (flock(lock_fd, LOCK_EX | LOCK_NB) == -1) {
-		n = pread(lock_fd, pid, sizeof(pid) - 1, 0);
-		pid[n > 0 ? n : 0] = '\0';
-		if (tries++ < LOCK_TRIES && num_parse(str_of(pid), 2, INT32_MAX,
-		    &holder) == 0 && kill((pid_t)holder, 0) == -1 &&
-		    errno == ESRCH) {
+		if (waited < LOCK_WAIT_MS) {
+			waited += LOCK_POLL_MS;
 			nanosleep(&wait, NULL);
 			continue;
 		}
-		snprintf(why, size, "a gateway already runs on %s (pid %s); "
-		    "`openclaw gateway stop` ends it", sup.paths.state,
-		    pid[0] != '\0' ? pid : "unknown");
+		n = pread(lock_fd, pid, sizeof(pid) - 1, 0);
+		pid[n > 0 ? n : 0] = '\0';
+		snprintf(why, size, "Gateway failed to start: gateway already "
+		    "running (pid %s); lock timeout after %dms; state "
+		    "directory %s; `openclaw gateway stop` ends it, `openclaw "
+		    "gateway status` tells who has the port", pid[0] != '\0' ?
+		    pid : "unknown", LOCK_WAIT_MS, sup.paths.state);
 		close(lock_fd);
 		lock_fd = -1;
 		return -1;

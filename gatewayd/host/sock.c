@@ -26,6 +26,7 @@ sock_listen_tcp(const char *host, uint16_t port, char *why, size_t size)
 	struct sockaddr_in6	*in6 = (struct sockaddr_in6 *)&ss;
 	socklen_t		 len;
 	int			 fd, on = 1, saved;
+	bool			 v6;
 
 	memset(&ss, 0, sizeof(ss));
 	if (inet_pton(AF_INET, host, &in->sin_addr) == 1) {
@@ -54,10 +55,16 @@ sock_listen_tcp(const char *host, uint16_t port, char *why, size_t size)
 	return fd;
 fail:
 	saved = errno;
-	snprintf(why, size, "listen on %s:%u: %s%s", host, port,
-	    strerror(saved), saved == EADDRINUSE ?
-	    "; another program has this port: stop it, or set gateway.port" :
-	    "");
+	v6 = strchr(host, ':') != NULL;
+	if (saved == EADDRINUSE)
+		snprintf(why, size, "another gateway instance is already "
+		    "listening on ws://%s%s%s:%u, or another program; end it, "
+		    "or choose another port (gateway.port)", v6 ? "[" : "",
+		    host, v6 ? "]" : "", port);
+	else
+		snprintf(why, size, "failed to bind gateway socket on "
+		    "ws://%s%s%s:%u: %s", v6 ? "[" : "", host, v6 ? "]" : "",
+		    port, strerror(saved));
 	if (fd != -1)
 		close(fd);
 	errno = saved;
