@@ -3,15 +3,13 @@
  * Copyright (c) 2026 The gatewayd developers
  */
 
-/* openclaw gateway ...: starting it, and asking its supervisor. */
+/* openclaw gateway ...: starting it, and asking its supervisor; sandbox. */
 #include "common/compat.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <unistd.h>
@@ -20,65 +18,7 @@
 #include "common/sandbox.h"
 #include "common/text.h"
 #include "openclaw/openclaw.h"
-
-/* The inode of the socket that listens on port, 0 when none does. */
-static unsigned long
-listener_inode(unsigned int port)
-{
-	static const char *const files[] = { "/proc/net/tcp",
-		"/proc/net/tcp6" };
-	char		 line[512];
-	unsigned int	 lport, state;
-	unsigned long	 inode, found = 0;
-	FILE		*f;
-	size_t		 i;
-
-	for (i = 0; i < 2 && found == 0; i++) {
-		if ((f = fopen(files[i], "re")) == NULL)
-			continue;
-		while (found == 0 && fgets(line, sizeof(line), f) != NULL)
-			if (sscanf(line, "%*d: %*[0-9A-Fa-f]:%x %*s %x %*s "
-			    "%*s %*s %*s %*s %lu", &lport, &state,
-			    &inode) == 3 && state == 0x0a && lport == port)
-				found = inode;
-		fclose(f);
-	}
-	return found;
-}
-
-static pid_t
-socket_holder(unsigned long inode)
-{
-	char		 dir[64], path[PATH_MAX], want[64], got[64];
-	struct dirent	*d, *e;
-	DIR		*proc, *fds;
-	pid_t		 pid = 0;
-	int64_t		 n;
-	ssize_t		 len;
-
-	snprintf(want, sizeof(want), "socket:[%lu]", inode);
-	if ((proc = opendir("/proc")) == NULL)
-		return 0;
-	while (pid == 0 && (d = readdir(proc)) != NULL) {
-		if (num_parse(str_of(d->d_name), 1, INT32_MAX, &n) == -1)
-			continue;
-		snprintf(dir, sizeof(dir), "/proc/%lld/fd", (long long)n);
-		if ((fds = opendir(dir)) == NULL)
-			continue;
-		while (pid == 0 && (e = readdir(fds)) != NULL) {
-			snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-			len = readlink(path, got, sizeof(got) - 1);
-			if (len > 0) {
-				got[len] = '\0';
-				if (strcmp(got, want) == 0)
-					pid = (pid_t)n;
-			}
-		}
-		closedir(fds);
-	}
-	closedir(proc);
-	return pid;
-}
+#include "openclaw/ports.h"
 
 /*
  * A gateway lets nobody but root look at its descriptors.  The one of this
@@ -111,27 +51,27 @@ gateway_pid(void)
 static int
 force_port(unsigned int port)
 {
-	unsigned long	 inode = listener_inode(port);
-	pid_t		 pid;
-	int		 i;
+	struct port_listener	 l;
+	pid_t			 pid;
+	int			 i;
 
-	if (inode == 0) {
+	if (port_listeners(port, &l, 1) == 0) {
 		printf("force: no listeners on port %u\n", port);
 		return 0;
 	}
-	if ((pid = socket_holder(inode)) == 0 && (pid = gateway_pid()) == 0) {
+	if ((pid = l.pid) == 0 && (pid = gateway_pid()) == 0) {
 		fprintf(stderr, "Error: --force: port %u is held by a process "
 		    "that this user cannot see\n", port);
 		return -1;
 	}
 	kill(pid, SIGTERM);
-	for (i = 0; i < 40 && listener_inode(port) != 0; i++) {
+	for (i = 0; i < 40 && port_listeners(port, &l, 1) > 0; i++) {
 		if (i == 14)
 			kill(pid, SIGKILL);
 		usleep(50000);
 	}
 	printf("force: killed pid %d on port %u\n", (int)pid, port);
-	return listener_inode(port) == 0 ? 0 : -1;
+	return port_listeners(port, &l, 1) == 0 ? 0 : -1;
 }
 
 int
@@ -302,59 +242,6 @@ cmd_gateway_processes(struct args *a)
 	    jtext(res, "mode", "?"));
 	json_decref(res);
 	return 0;
-}
-
-int
-cmd_gateway_status(struct args *a)
-{
-	struct paths	 ps;
-	struct rpc	*r;
-	json_t		*health = NULL, *procs = NULL, *err = NULL, *out;
-	char		 why[512];
-	uint64_t	 begin = mono_ms();
-	bool		 ok;
-
-	if (paths_resolve(&ps, NULL, NULL, why, sizeof(why)) == -1) {
-		fprintf(stderr, "Error: %s\n", why);
-		return 1;
-	}
-	if ((r = rpc_open(a)) != NULL)
-		health = rpc_try(r, "health", NULL, false, options_num(a,
-		    OPT_TIMEOUT, 10000, 1, 86400000), &err);
-	ok = health != NULL;
-	out = json_pack("{s:{s:s, s:b, s:s, s:s, s:{s:s}}, s:{s:{s:s, s:b}}, "
-	    "s:{s:b, s:s, s:I}, s:[]}", "service", "label", "gatewayd",
-	    "loaded", ok, "loadedText", "running", "notLoadedText",
-	    "not running", "runtime", "status", ok ? "running" : r != NULL ?
-	    "unknown" : "stopped", "config", "cli", "path", ps.config,
-	    "exists", access(ps.config, F_OK) == 0, "rpc", "ok", ok, "url",
-	    r != NULL ? rpc_target(r) : ps.control, "latencyMs",
-	    (json_int_t)(mono_ms() - begin), "extraServices");
-	/* The supervisor's pid, where one has the right to ask. */
-	if (ok && (procs = rpc_try(r, "gateway.processes", NULL, false, 5000,
-	    &err)) != NULL)
-		json_object_set_new(json_object_get(json_object_get(out,
-		    "service"), "runtime"), "pid", json_integer(jnum(
-		    json_array_get(json_object_get(procs, "processes"), 0),
-		    "pid", 0)));
-	json_decref(procs);
-	if (!ok)
-		json_object_set_new(json_object_get(out, "rpc"), "error",
-		    json_string(err != NULL ? jtext(err, "message", "?") :
-		    "not reachable"));
-	if (a->opt[OPT_JSON] != NULL)
-		print_json(out);
-	else
-		printf("Gateway: %s\nTarget: %s\nConfig: %s%s\nState: %s\n",
-		    ok ? "running, answers" : "does not answer",
-		    r != NULL ? rpc_target(r) : ps.control, ps.config,
-		    access(ps.config, F_OK) == 0 ? "" :
-		    " (none: embedded defaults)", ps.state);
-	json_decref(out);
-	json_decref(health);
-	json_decref(err);
-	rpc_close(r);
-	return ok ? 0 : 1;
 }
 
 static void

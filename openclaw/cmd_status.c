@@ -118,7 +118,8 @@ show_status(json_t *s)
 	snprintf(text, sizeof(text), "%lld", (long long)jnum(sessions, "count",
 	    0));
 	line("Sessions:", text);
-	session_table(json_object_get(sessions, "recent"));
+	if (json_array_size(json_object_get(sessions, "recent")) > 0)
+		session_table(json_object_get(sessions, "recent"));
 }
 
 /* What the supervisor says of the sandboxes in force, in one line. */
@@ -143,11 +144,83 @@ sandbox_text(json_t *procs, char *buf, size_t size)
 	}
 }
 
+/*
+ * What sessions used: of the last turn of each, which is what is stored.  No
+ * provider that can be configured tells a quota, so the list of those that do
+ * is empty.
+ */
+static json_t *
+usage_of(struct rpc *r, int64_t timeout)
+{
+	static const char *const keys[] = { "key", "modelProvider", "model",
+		"inputTokens", "outputTokens", "totalTokens",
+		"contextTokens" };
+	json_t	*res, *rows = json_array(), *row, *s;
+	int64_t	 in = 0, out = 0;
+	size_t	 i, k;
+
+	res = rpc_call(r, "sessions.list", json_pack("{s:b, s:b}",
+	    "includeGlobal", 1, "includeUnknown", 1), false, timeout);
+	if (res == NULL) {
+		json_decref(rows);
+		return NULL;
+	}
+	json_array_foreach(json_object_get(res, "sessions"), i, s) {
+		if (jnum(s, "totalTokens", 0) <= 0)
+			continue;
+		row = json_object();
+		for (k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
+			if (json_object_get(s, keys[k]) != NULL)
+				json_object_set(row, keys[k],
+				    json_object_get(s, keys[k]));
+		json_array_append_new(rows, row);
+		in += jnum(s, "inputTokens", 0);
+		out += jnum(s, "outputTokens", 0);
+	}
+	json_decref(res);
+	return json_pack("{s:I, s:[], s:{s:I, s:I, s:o}}", "updatedAt",
+	    (json_int_t)wall_ms(), "providers", "tokens", "input",
+	    (json_int_t)in, "output", (json_int_t)out, "sessions", rows);
+}
+
+static void
+show_usage(json_t *u)
+{
+	static const char *const heads[] = { "Session", "Model", "In", "Out",
+		"Context" };
+	struct table	*t;
+	json_t		*tokens = json_object_get(u, "tokens"), *s;
+	char		 text[128];
+	size_t		 i;
+
+	line("Quota:", "no configured provider tells one");
+	snprintf(text, sizeof(text), "%lld in, %lld out, in the last turn of "
+	    "each of %zu", (long long)jnum(tokens, "input", 0),
+	    (long long)jnum(tokens, "output", 0),
+	    json_array_size(json_object_get(tokens, "sessions")));
+	line("Tokens:", text);
+	if (json_array_size(json_object_get(tokens, "sessions")) == 0)
+		return;
+	t = table_new(heads, 5);
+	json_array_foreach(json_object_get(tokens, "sessions"), i, s) {
+		table_row(t);
+		table_add(t, 0, "%s", jtext(s, "key", "?"));
+		table_add(t, 1, "%s/%s", jtext(s, "modelProvider", "?"),
+		    jtext(s, "model", "?"));
+		table_add(t, 2, "%lld", (long long)jnum(s, "inputTokens", 0));
+		table_add(t, 3, "%lld", (long long)jnum(s, "outputTokens", 0));
+		table_add(t, 4, "%lld/%lld", (long long)jnum(s, "totalTokens",
+		    0), (long long)jnum(s, "contextTokens", 0));
+	}
+	table_print(t);
+}
+
 int
 cmd_status(struct args *a)
 {
 	struct rpc	*r;
 	json_t		*st, *health = NULL, *procs = NULL, *err = NULL;
+	json_t		*usage = NULL;
 	char		 sandbox[1024] = "";
 	int64_t		 timeout = rpc_timeout(a);
 
@@ -159,8 +232,14 @@ cmd_status(struct args *a)
 		health = rpc_call(r, "health", json_pack("{s:b}", "probe",
 		    a->opt[OPT_DEEP] != NULL), false, timeout);
 	}
+	if (st != NULL && a->opt[OPT_USAGE] != NULL && (usage = usage_of(r,
+	    timeout)) == NULL) {
+		json_decref(st);
+		st = NULL;
+	}
 	if (st == NULL) {
 		rpc_close(r);
+		json_decref(health);
 		return 1;
 	}
 	/* Not everybody who may ask for the status may see processes. */
@@ -172,6 +251,8 @@ cmd_status(struct args *a)
 		    "mode", "local", "url", rpc_target(r), "reachable", 1));
 		if (health != NULL)
 			json_object_set(st, "health", health);
+		if (usage != NULL)
+			json_object_set(st, "usage", usage);
 		if (sandbox[0] != '\0')
 			json_object_set_new(st, "sandbox",
 			    json_string(sandbox));
@@ -186,6 +267,8 @@ cmd_status(struct args *a)
 		if (health != NULL)
 			show_health(health);
 		show_status(st);
+		if (usage != NULL)
+			show_usage(usage);
 		if (procs != NULL && a->opt[OPT_ALL] != NULL)
 			print_json(json_object_get(procs, "processes"));
 	}
@@ -193,12 +276,18 @@ cmd_status(struct args *a)
 	json_decref(st);
 	json_decref(health);
 	json_decref(procs);
+	json_decref(usage);
 	return 0;
 }
 
 static void
 show_sessions(json_t *s)
 {
+	if (json_array_size(json_object_get(s, "sessions")) == 0) {
+		printf("No conversations yet; `openclaw agent -m hello` begins "
+		    "one.\n");
+		return;
+	}
 	session_table(json_object_get(s, "sessions"));
 }
 
@@ -232,12 +321,18 @@ show_channels(json_t *c)
 {
 	static const char *const heads[] = { "Channel", "Account", "State",
 		"Policy", "Last message", "Error" };
-	struct table	*t = table_new(heads, 6);
+	struct table	*t;
 	const char	*id;
 	char		 age[32];
 	json_t		*rows, *r;
 	size_t		 i;
 
+	if (json_object_size(json_object_get(c, "channelAccounts")) == 0) {
+		printf("No channel is configured; openclaw.json(5) tells how, "
+		    "below channels.\n");
+		return;
+	}
+	t = table_new(heads, 6);
 	json_object_foreach(json_object_get(c, "channelAccounts"), id, rows) {
 		json_array_foreach(rows, i, r) {
 			int64_t	 last = jnum(r, "lastInboundAt", 0);
@@ -271,11 +366,16 @@ show_pairing(json_t *p)
 {
 	static const char *const heads[] = { "Code", "Sender", "Channel",
 		"Asked", "Name" };
-	struct table	*t = table_new(heads, 5);
+	struct table	*t;
 	char		 age[32];
 	json_t		*r, *meta;
 	size_t		 i;
 
+	if (json_array_size(json_object_get(p, "requests")) == 0) {
+		printf("Nobody waits for approval.\n");
+		return;
+	}
+	t = table_new(heads, 5);
 	json_array_foreach(json_object_get(p, "requests"), i, r) {
 		meta = json_object_get(r, "meta");
 		table_row(t);

@@ -229,6 +229,8 @@ on_sup_res(struct link *l, struct msg *m)
 		dbuf_putc(w->b, ']');
 		w->comma = true;
 		jw_kstr_opt(w, "mode", v.text);
+		if (p->method->id == METHOD_GATEWAY_PROCESSES)
+			jw_kint(w, "port", rt.cf->port);
 	} else {
 		jw_kbool(w, "ok", true);
 		jw_kstr_opt(w, "message", v.text);
