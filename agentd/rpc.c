@@ -5,8 +5,8 @@
 
 /*
  * Methods of the public protocol that this agent answers (spec
- * gateway-protocol 4.3, 4.5, 4.6): who answers which, how parameters are read
- * and answers sent, and agent.wait.  The router has checked the parameters
+ * gateway-protocol 4.3, 4.5, 4.6): their table, how parameters are read and
+ * answers sent, and agent.wait.  The router has checked the parameters
  * against the method table; types are looked at again, because the router is
  * another process.
  */
@@ -197,8 +197,8 @@ note_finished(const struct sessdb_turn *t, void *arg)
 	    '\0';
 }
 
-static void
-do_wait(struct rpc *r)
+void
+rpc_agent_wait(struct rpc *r)
 {
 	struct finished	 f = { .done = false };
 	struct waiter	*w;
@@ -238,19 +238,31 @@ do_wait(struct rpc *r)
 
 /* --- dispatch ------------------------------------------------------------ */
 
+static const struct {
+	const char	*name;
+	void		(*fn)(struct rpc *);
+} methods[] = {
+#define ROW_AGENT(name, handler)	{ name, rpc_##handler },
+#define ROW_AGENTS(name, handler)	{ name, rpc_##handler },
+#define ROW_FRONT(name, handler)
+#define ROW_LOG(name, handler)
+#define ROW_PARENT(name, handler)
+#define ROW_ROUTER(name, handler)
+#define ROW_STORE(name, handler)
+#define ROW_TOOL(name, handler)
+#define SCHEMA(id, judging, params)
+#define KNOWN(name, scope)
+#define METHOD(id, name, owner, handler, scope, judging, listed, params) \
+	ROW_##owner(name, handler)
+#include "proto/methods.def"
+#undef METHOD
+#undef KNOWN
+#undef SCHEMA
+};
+
 enum msg_err
 rpc_message(struct link *l, struct msg *m)
 {
-	static const struct {
-		const char	*name;
-		void		(*fn)(struct rpc *);
-	} methods[] = {
-		{ "agent.wait", do_wait },
-		{ "chat.history", rpc_chat_history },
-		{ "chat.abort", rpc_chat_abort },
-		{ "sessions.list", rpc_sessions_list },
-		{ "sessions.preview", rpc_sessions_preview },
-	};
 	struct m_rpc_req	 q;
 	struct rpc		 r = { .link = l, .corr = m->h.corr };
 	enum msg_err		 err;

@@ -31,6 +31,9 @@ bool	 rpc_integer(struct rpc *, const char *key, int64_t def, int64_t min,
 	    int64_t max, int64_t *out);
 const char *rpc_text(struct rpc *, const char *key);
 
+/* rpc.c */
+void	 rpc_agent_wait(struct rpc *);
+
 /* rpc_chat.c */
 void	 rpc_chat_history(struct rpc *);
 void	 rpc_chat_abort(struct rpc *);

@@ -65,7 +65,7 @@ static const char *const ENUM_log_level[] = {
 	static const struct schema schema_##id = { judging,		\
 		sizeof(params_##id) / sizeof(params_##id[0]) - 1, params_##id };
 #define KNOWN(name, scope)
-#define METHOD(id, name, owner, scope, judging, listed, params)		\
+#define METHOD(id, name, owner, handler, scope, judging, listed, params)	\
 	SCHEMA(id, judging, params)
 #include "proto/methods.def"
 #undef METHOD
@@ -82,7 +82,7 @@ static const struct method methods[] = {
 #define SCHEMA(id, judging, params)
 #define KNOWN(name, scope)						\
 	{ name, METHOD_UNBUILT, OWNER_ROUTER, BIT_##scope, LISTED_HIDDEN, NULL },
-#define METHOD(id, name, owner, scope, judging, listed, params)		\
+#define METHOD(id, name, owner, handler, scope, judging, listed, params)	\
 	{ name, METHOD_##id, OWNER_##owner, BIT_##scope, LISTED_##listed, \
 	    &schema_##id },
 #include "proto/methods.def"
@@ -138,6 +138,17 @@ method_get(enum method_id id)
 	if (!ready)
 		methods_init();
 	return id < METHOD_MAX ? &methods[by_id[id]] : NULL;
+}
+
+int
+method_param_at(const struct method *m, const char *name)
+{
+	size_t	 i;
+
+	for (i = 0; i < m->params->n; i++)
+		if (strcmp(m->params->params[i].name, name) == 0)
+			return (int)i;
+	return -1;
 }
 
 const struct method *

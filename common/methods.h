@@ -26,7 +26,8 @@
 enum method_id {
 #define SCHEMA(id, judging, params)
 #define KNOWN(name, scope)
-#define METHOD(id, name, owner, scope, judging, listed, params) METHOD_##id,
+#define METHOD(id, name, owner, handler, scope, judging, listed, params) \
+	METHOD_##id,
 #include "proto/methods.def"
 #undef METHOD
 #undef KNOWN
@@ -36,8 +37,8 @@ enum method_id {
 };
 
 enum method_owner {
-	OWNER_FRONT, OWNER_ROUTER, OWNER_AGENT, OWNER_STORE, OWNER_LOG,
-	OWNER_TOOL, OWNER_PARENT
+	OWNER_FRONT, OWNER_ROUTER, OWNER_AGENT, OWNER_AGENTS, OWNER_STORE,
+	OWNER_LOG, OWNER_TOOL, OWNER_PARENT
 };
 enum method_listed { LISTED_HIDDEN, LISTED_CORE, LISTED_HOST };
 /* Beside enum scope (proto/enums.h): */
@@ -58,6 +59,8 @@ struct method {
 /* Row i of the table, KNOWN names included; NULL behind the last. */
 const struct method *method_at(size_t i);
 const struct method *method_get(enum method_id);
+/* Place of a parameter in the values of method_params(); -1: it has none. */
+int	 method_param_at(const struct method *, const char *name);
 /* By name; NULL when the protocol has no such method. */
 const struct method *method_find(struct str name);
 
@@ -108,7 +111,7 @@ uint32_t protocol_choose(int64_t least, int64_t most);
 #define P_OBJ(n, need, schema)		struct skim_val n;
 #define SCHEMA(id, judging, params)	struct p_##id { params };
 #define KNOWN(name, scope)
-#define METHOD(id, name, owner, scope, judging, listed, params)		\
+#define METHOD(id, name, owner, handler, scope, judging, listed, params)	\
 	struct p_##id { params struct skim_val end_; };			\
 	_Static_assert(sizeof(struct p_##id) / sizeof(struct skim_val) <= \
 	    METHOD_PARAMS_MAX, "METHOD_PARAMS_MAX is too small");

@@ -57,67 +57,36 @@ audit(const struct client *c, const struct method *m)
 }
 
 static void
+connect_again(struct request *r)
+{
+	rt_answer_error(r->client, r->id, "INVALID_REQUEST",
+	    "connect is only valid as the first request");
+}
+
+static void (*const handlers[METHOD_MAX])(struct request *) = {
+#define HANDLER_ROUTER(handler)	rt_do_##handler
+#define HANDLER_FRONT(handler)	connect_again
+#define HANDLER_PARENT(handler)	rt_do_sup
+#define HANDLER_AGENT(handler)	rt_do_forward
+#define HANDLER_AGENTS(handler)	rt_do_forward
+#define HANDLER_STORE(handler)	rt_do_forward
+#define HANDLER_LOG(handler)	rt_do_forward
+#define HANDLER_TOOL(handler)	rt_do_forward
+#define SCHEMA(id, judging, params)
+#define KNOWN(name, scope)
+#define METHOD(id, name, owner, handler, scope, judging, listed, params) \
+	[METHOD_##id] = HANDLER_##owner(handler),
+#include "proto/methods.def"
+#undef METHOD
+#undef KNOWN
+#undef SCHEMA
+};
+
+static void
 call(struct request *r)
 {
 	audit(r->client, r->method);
-	switch (r->method->id) {
-	case METHOD_HEALTH:
-		rt_do_health(r);
-		return;
-	case METHOD_STATUS:
-		rt_do_status(r);
-		return;
-	case METHOD_CHANNELS_STATUS:
-		rt_do_channels_status(r);
-		return;
-	case METHOD_CONFIG_GET:
-		rt_do_config_get(r);
-		return;
-	case METHOD_MODELS_LIST:
-		rt_do_models_list(r);
-		return;
-	case METHOD_AGENTS_LIST:
-		rt_do_agents_list(r);
-		return;
-	case METHOD_SYSTEM_PRESENCE:
-		rt_do_system_presence(r);
-		return;
-	case METHOD_LAST_HEARTBEAT:
-		rt_do_last_heartbeat(r);
-		return;
-	case METHOD_AGENT:
-		rt_do_agent(r);
-		return;
-	case METHOD_CHAT_SEND:
-		rt_do_chat_send(r);
-		return;
-	case METHOD_LOGS_TAIL:
-	case METHOD_AGENT_WAIT:
-	case METHOD_CHAT_HISTORY:
-	case METHOD_CHAT_ABORT:
-	case METHOD_SESSIONS_LIST:
-	case METHOD_SESSIONS_PREVIEW:
-	case METHOD_PAIRING_LIST:
-	case METHOD_PAIRING_APPROVE:
-	case METHOD_SANDBOX_SELFTEST:
-		rt_do_forward(r);
-		return;
-	case METHOD_GATEWAY_PROCESSES:
-	case METHOD_GATEWAY_STOP:
-	case METHOD_GATEWAY_RESTART:
-	case METHOD_GATEWAY_RELOAD:
-	case METHOD_GATEWAY_VERBOSE:
-	case METHOD_SANDBOX_PROFILES:
-		rt_do_sup(r);
-		return;
-	case METHOD_CONNECT:
-		rt_answer_error(r->client, r->id, "INVALID_REQUEST",
-		    "connect is only valid as the first request");
-		return;
-	case METHOD_MAX:
-	case METHOD_UNBUILT:
-		break;
-	}
+	handlers[r->method->id](r);
 }
 
 static void

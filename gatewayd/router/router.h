@@ -225,7 +225,7 @@ struct request {
 		struct skim_val	 v[METHOD_PARAMS_MAX];
 #define SCHEMA(id, judging, params)
 #define KNOWN(name, scope)
-#define METHOD(id, name, owner, scope, judging, listed, params) \
+#define METHOD(id, name, owner, handler, scope, judging, listed, params) \
 		struct p_##id id;
 #include "proto/methods.def"
 #undef METHOD
@@ -299,6 +299,14 @@ size_t	 rt_pending_count(void);
 void	 rt_do_forward(struct request *);	/* to the method's owner */
 enum msg_err rt_on_rpc_res(struct link *, struct msg *);
 void	 rt_rpc_fail(struct pending *, const char *why);
+/* Asks one process; -1: it is not there, or too much waits. */
+int	 rt_ask(struct request *, struct link *, struct str params, uint32_t ms,
+	    struct gather *, size_t part);
+
+/* --- gather.c: the same question to every agent ---------------------------- */
+
+void	 rt_gather(struct request *, struct str params);
+void	 rt_gather_part(struct pending *, const struct m_rpc_res *);
 
 /* --- sup.c ---------------------------------------------------------------- */
 

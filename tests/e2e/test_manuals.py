@@ -35,7 +35,7 @@ def methods():
     out = {}
     text = table("proto/methods.def")
     for row in re.split(r"^(?=[A-Z]+\()", text, flags=re.M):
-        m = re.match(r'METHOD\(\w+, "([^"]+)", \w+, (\w+),', row)
+        m = re.match(r'METHOD\(\w+, "([^"]+)", \w+, \w+, (\w+),', row)
         if m:
             out[m[1]] = (m[2], re.findall(
                 r"P_\w+\((\w+), (REQUIRED|OPTIONAL)", row))

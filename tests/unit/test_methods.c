@@ -292,7 +292,7 @@ test_T31_no_method_takes_a_place(void **state)
 #define S	true
 #define SCHEMA(id, judging, params)	params
 #define KNOWN(name, scope)
-#define METHOD(id, name, owner, scope, judging, listed, params)		\
+#define METHOD(id, name, owner, handler, scope, judging, listed, params)	\
 	{ name, "", JUDGING_##judging }, params
 #define JUDGING_STRICT	true
 #define JUDGING_LENIENT	false

@@ -265,9 +265,14 @@ test_forwarded(void **state)
 	expect(&p, "\"ok\":false,\"error\":{\"code\":\"UNAVAILABLE\","
 	    "\"message\":\"log read failed: x\",\"details\":{\"a\":1}}");
 
+	/* An agent that does not exist: the default one has no such session
+	 * either, and says so in the method's own words. */
 	say(&p, "{\"type\":\"req\",\"id\":\"h\",\"method\":\"chat.history\","
 	    "\"params\":{\"sessionKey\":\"agent:none:main\"}}");
-	expect(&p, "\"messages\":[]");
+	assert_non_null(take(&agent, MSG_RPC_REQ));
+	say(&p, "{\"type\":\"req\",\"id\":\"t\",\"method\":"
+	    "\"sandbox.selftest\",\"params\":{\"agentId\":\"none\"}}");
+	expect(&p, "unknown agent id \\\"none\\\"");
 	say(&p, "{\"type\":\"req\",\"id\":\"p\",\"method\":\"pairing.list\"}");
 	assert_non_null(take(&store, MSG_RPC_REQ));
 	say(&p, "{\"type\":\"req\",\"id\":\"t\",\"method\":"
@@ -312,7 +317,8 @@ test_all_agents_list(void **state)
 	m = take(&agent, MSG_RPC_REQ);
 	send_rpc_res(agent.far, &r, m->h.corr, MSG_F_REPLY);
 	sibling_down(&work);	/* its part stays empty */
-	expect(&p, "\"previews\":[{\"key\":\"main\"}]");
+	expect(&p, "\"previews\":[{\"key\":\"main\"},{\"key\":"
+	    "\"agent:work:main\",\"status\":\"error\",\"items\":[]}]");
 	sibling_up(&work, ROLE_AGENT, "work");
 	leave(&p);
 }
