@@ -20,6 +20,9 @@
 #define LIST_BYTES	(7u << 20)
 #define PREVIEW_KEYS	64
 #define TITLES_MAX	200	/* rows for which a transcript is opened */
+#define TITLE_CHARS	60
+#define PREVIEW_CHARS	200
+#define TEXT_SIZE(chars) ((chars) * 4 + 1)	/* as UTF-8, with its NUL */
 
 /* --- sessions.list ------------------------------------------------------- */
 
@@ -29,9 +32,10 @@ struct list_walk {
 	bool		 titles, last;
 };
 
-/* Text of a message, folded to one line, cut at max bytes; false when none. */
+/* Text of a message, folded to one line, cut at that many characters, in
+ * TEXT_SIZE of them; false when there is none. */
 static bool
-message_text(json_t *m, char *out, size_t max)
+message_text(json_t *m, char *out, size_t chars)
 {
 	json_t		*content = json_object_get(m, "content"), *block;
 	const char	*p = NULL;
@@ -46,19 +50,18 @@ message_text(json_t *m, char *out, size_t max)
 			p = json_text(block, "text", "");
 	if (p == NULL)
 		return false;
-	for (; *p != '\0' && n + 1 < max; p++) {
+	for (; *p != '\0' && chars > 0; p++) {
 		bool space = ascii_isspace((unsigned char)*p);
 
 		if (space && blank)
 			continue;
 		out[n++] = space ? ' ' : *p;
+		while (((unsigned char)p[1] & 0xc0) == 0x80)
+			out[n++] = *++p;
 		blank = space;
+		chars--;
 	}
-	while (n > 0 && out[n - 1] == ' ')
-		n--;
-	n = utf8_cut(out, n, n);
-	/* The cut may have split the last code point. */
-	while (n > 0 && !utf8_valid(out, n))
+	if (n > 0 && out[n - 1] == ' ')
 		n--;
 	out[n] = '\0';
 	return n > 0;
@@ -66,7 +69,7 @@ message_text(json_t *m, char *out, size_t max)
 
 /* First user text within the first 8 KiB. */
 static bool
-first_user_text(struct session *s, char *out, size_t max)
+first_user_text(struct session *s, char *out, size_t chars)
 {
 	char	 name[256], buf[8192], *p, *nl;
 	json_t	*e, *m, *view;
@@ -88,7 +91,7 @@ first_user_text(struct session *s, char *out, size_t max)
 		m = json_object_get(e, "message");
 		if (strcmp(json_text(m, "role", ""), "user") == 0) {
 			view = rpc_chat_view(m);
-			found = message_text(view, out, max);
+			found = message_text(view, out, chars);
 			json_decref(view);
 		}
 		json_decref(e);
@@ -103,7 +106,7 @@ put_titles(struct list_walk *lw, const char *key)
 	struct session	*s;
 	json_t		*list, *view;
 	const char	*title;
-	char		 text[256], date[25];
+	char		 text[TEXT_SIZE(PREVIEW_CHARS)], date[25];
 	size_t		 i;
 
 	if ((s = session_get(key)) == NULL)
@@ -111,7 +114,7 @@ put_titles(struct list_walk *lw, const char *key)
 	if (lw->titles) {
 		title = session_text(s, "displayName", session_text(s,
 		    "subject", NULL));
-		if (title == NULL && first_user_text(s, text, 61))
+		if (title == NULL && first_user_text(s, text, TITLE_CHARS))
 			title = text;
 		if (title == NULL) {
 			iso_time((uint64_t)json_integer_value(json_object_get(
@@ -129,7 +132,7 @@ put_titles(struct list_walk *lw, const char *key)
 			view = rpc_chat_view(json_array_get(list, i));
 			if (strcmp(json_text(view, "role", ""),
 			    "toolResult") != 0 &&
-			    message_text(view, text, 200)) {
+			    message_text(view, text, PREVIEW_CHARS)) {
 				dbuf_puts(lw->w->b,
 				    ",\"lastMessagePreview\":");
 				json_quote(lw->w->b, text, strlen(text));
@@ -279,28 +282,16 @@ put_preview(struct jw *w, const char *raw, int64_t limit, int64_t max_chars)
 			    1u << 20);
 		else if (errno != ENOENT)
 			status = "error";
-		text = malloc((size_t)max_chars * 4 + 1);
+		text = malloc(TEXT_SIZE((size_t)max_chars));
 		i = json_array_size(list);
 		i = i > (size_t)limit ? i - (size_t)limit : 0;
 		for (; text != NULL && i < json_array_size(list); i++) {
 			view = rpc_chat_view(json_array_get(list, i));
-			if (message_text(view, text, (size_t)max_chars * 4 +
-			    1)) {
-				size_t cut = 0, chars = 0;
-
-				while (text[cut] != '\0' &&
-				    chars < (size_t)max_chars) {
-					cut++;
-					while (((unsigned char)text[cut] &
-					    0xc0) == 0x80)
-						cut++;
-					chars++;
-				}
+			if (message_text(view, text, (size_t)max_chars)) {
 				jw_obj(&iw);
 				jw_ks(&iw, "role", preview_role(json_text(
 				    view, "role", "")));
-				jw_kstr(&iw, "text", (struct str){ text,
-				    cut });
+				jw_ks(&iw, "text", text);
 				jw_obj_end(&iw);
 				n++;
 			}

@@ -97,6 +97,19 @@ def test_history_list_and_preview(agent):
     assert agent.ask("nonsense")[0] == "INVALID_REQUEST"
 
 
+def test_titles_are_cut_at_characters(agent):
+    """Not at bytes: a title in Chinese is as long as one in English."""
+    text = "hello " + "\u8bf7\u5e2e\u6211 \n" * 40
+    agent.turn(text)
+    agent.until("AG_RUN_END")
+    folded = " ".join(text.split())
+    row = agent.ask("sessions.list", includeDerivedTitles=True)["sessions"][0]
+    assert row["derivedTitle"] == folded[:60].strip()
+    for n in (20, 33):
+        p = agent.ask("sessions.preview", {"keys": ["main"], "maxChars": n})
+        assert p["previews"][0]["items"][0]["text"] == folded[:n].strip()
+
+
 def test_duplicate_is_acknowledged_and_never_answered_twice(agent):
     agent.turn("hello", run="r1", dedupe="k")
     first = agent.until("AG_RUN_END")[-1]
