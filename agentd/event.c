@@ -31,9 +31,9 @@ emit(struct run *run, enum gw_event event, bool droppable, struct dbuf *b)
 	}
 	if (droppable && link_full(router))
 		return;
-	/* A turn that is not known to have begun is run again after a crash,
-	 * with its question written once more.  Whoever was shown more than
-	 * its start has seen it begin; if the disk refuses, its end says so. */
+	/* A turn that is not known to have begun is run again after a crash.
+	 * Whoever was shown more than its start has seen it begin; if the
+	 * disk refuses, its end says so. */
 	if (run->seq > 1)
 		(void)journal_began(run->turn);
 	memset(&ev, 0, sizeof(ev));

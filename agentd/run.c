@@ -188,6 +188,9 @@ run_model_done(struct run *run)
 
 	if (run->state == RUN_ST_ENDING)
 		return;
+	/* drop_unanswered() takes back the question of a turn that is run
+	 * again, but only while nothing stands behind it. */
+	(void)journal_began(run->turn);
 	if (run->error.class != PROVIDER_OK || run->message == NULL) {
 		if (retry(run))
 			return;
