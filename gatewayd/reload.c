@@ -18,10 +18,10 @@
 #include "common/log.h"
 #include "gatewayd/gatewayd.h"
 
-#define ACK_TIMEOUT_S	5
+#define ACK_TIMEOUT_S	15
 
 static uint64_t		 reply_corr;	/* whom to tell; 0: nobody */
-static bool		 running;
+static bool		 running, again;
 static unsigned int	 awaited;
 static char		 refusal[768];
 static struct event	*ack_timer;
@@ -114,6 +114,8 @@ reload_say(enum sup_status st, const char *text)
 		control_reply(reply_corr, st, text);
 	reply_corr = 0;
 	running = false;
+	if (again)
+		reload_start(0);
 }
 
 /* The old generation stays: forget what was read. */
@@ -302,9 +304,13 @@ reload_start(uint64_t corr)
 			control_reply(corr, SUP_FAILED, sup.stopping ?
 			    "the gateway is stopping" :
 			    "a reload is already under way");
+		/* A signal has nobody to tell: what it is for may have been
+		 * written after this reload had read it. */
+		again = again || corr == 0;
 		return;
 	}
 	running = true;
+	again = false;
 	reply_corr = corr;
 	if (conf_run(sup.conf_flags, reload_read_cb) == -1)
 		reload_say(SUP_FAILED, strerror(errno));
