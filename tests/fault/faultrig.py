@@ -13,7 +13,7 @@ import time
 import uuid
 
 from frontrig import Closed, Ws, connect_params
-from gateway import Gateway, modes, wait_for
+from gateway import Gateway, RpcError, modes, wait_for
 from telegram import FakeTelegram
 
 ROLES = ["front", "router", "store", "connect", "log",
@@ -221,7 +221,27 @@ class House(Gateway):
             if p and all(r["state"] == "running" for n, r in p.items()
                          if names is None or n in names):
                 return p
-        return wait_for(ok, 30, "all processes running:\n" + self.output())
+        return wait_for(ok, 60, "all processes running:\n" + self.output())
+
+    def reload(self):
+        """One that was asked for by a signal may still be under way."""
+        def ok():
+            try:
+                self.call("gateway.reload")
+                return True
+            except RpcError as e:
+                if "already under way" not in str(e):
+                    raise
+        wait_for(ok, what="a reload")
+
+    def delivered(self):
+        """Waits until the books of every channel are closed: each message
+        that was sent is known to have arrived."""
+        def ok():
+            return all(a["outboxDepth"] == 0 and a["lastOutboundAt"] for k in
+                       self.call("channels.status")["channelAccounts"].values()
+                       for a in k)
+        wait_for(ok, 60, "closed books: " + self.output())
 
     def pids(self):
         return {n: r["pid"] for n, r in self.settled().items()}

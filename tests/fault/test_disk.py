@@ -126,8 +126,8 @@ def test_R15_disk_full(disk, mode):
     text = json.dumps(h.call("channels.status")) + h.logs()
     assert "disk is full" in text or "cannot be written" in text, text
     h.room()
-    f.wait(lambda: all(f.texts(20 + i) for i in range(5)), 60, "waiting ones")
-    f.wait(lambda: f.texts(9), 60, "the one that was under way")
+    f.wait(lambda: all(f.texts(20 + i) for i in range(5)), 120, "waiting ones")
+    f.wait(lambda: f.texts(9), 120, "the one that was under way")
     w.wait_end(mine)
     k = w.send("quick after")
     w.wait_end(k)
@@ -141,7 +141,7 @@ def test_R15_disk_full(disk, mode):
     # every accepted one has an end, which its key still tells
     c = h.control()
     for key in accepted:
-        r = c.call("agent.wait", {"runId": key, "timeoutMs": 10000})
+        r = c.call("agent.wait", {"runId": key, "timeoutMs": 50000})
         assert r["status"] in ("ok", "error"), (key, r)
     c.close()
 
@@ -152,6 +152,7 @@ def test_R15_disk_full_and_everything_killed(disk):
     f, w = h.fake, h.web()
     f.message(7, "quick before")
     f.wait(lambda: f.texts(7))
+    h.delivered()
     h.fill()
     before = h.pids()
     for name, pid in before.items():
@@ -182,7 +183,7 @@ def test_R15_full_from_the_start(disk):
     assert e.value.code == "UNAVAILABLE"
     assert "No space left" in e.value.message, e.value
     wait_for(lambda: re.search(r"log: \d+ lines lost: No space", h.output()),
-             30, "a word about it")
+             60, "a word about it")
     assert h.call("health")["ok"]
     assert all(r["restarts"] == 0 for r in h.processes().values())
 
@@ -192,7 +193,7 @@ def test_R15_read_only_state(disk):
     h = disk(ro=True)
     h.start(wait=False)
     try:
-        h.proc.wait(20)
+        h.proc.wait(60)
     except subprocess.TimeoutExpired:
         raise AssertionError("it goes on:\n" + h.output()) from None
     assert h.proc.returncode != 0

@@ -35,7 +35,7 @@ def test_R14_violation_ends_that_worker_only(tmp_path):
 
         def ended(name):
             return f"files/{name}: killed: " in h.output()
-        wait_for(lambda: all(ended(i) for i in HOW), 40,
+        wait_for(lambda: all(ended(i) for i in HOW), 120,
                  "each to be ended: " + h.output())
         for i in HOW:
             k = w.send("quick here", f"agent:{i}:main")
@@ -44,7 +44,7 @@ def test_R14_violation_ends_that_worker_only(tmp_path):
         now = {n: r["pid"] for n, r in h.processes().items()}
         changed = {n for n in before if before[n] != now[n]}
         assert changed <= {f"files/{i}" for i in HOW}, h.output()
-        wait_for(lambda: h.processes()["files/ctl"]["state"] == "held", 40,
+        wait_for(lambda: h.processes()["files/ctl"]["state"] == "held", 120,
                  "the third time: " + h.output())
         out = h.output()
         assert "files/ctl: killed: message 0020 to the parent" in out

@@ -42,8 +42,8 @@ def test_R07_R08_R14_killed_at_random(make_house, mode):
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-    f.wait(lambda: all(f.texts(c) for c in chats), 60, "an answer to each")
-    w.wait(lambda w: not w.wanted, 60, "an end of each turn")
+    f.wait(lambda: all(f.texts(c) for c in chats), 240, "an answer to each")
+    w.wait(lambda w: not w.wanted, 240, "an end of each turn")
     h.settled()
     time.sleep(1)
     bad = []

@@ -28,7 +28,7 @@ class Steps:
             self.kill()
 
     def login(self):
-        w = Ws(self.h, timeout=20)
+        w = Ws(self.h, timeout=60)
         try:
             self.here("tcp")
             assert w.upgrade()[0] == 101
