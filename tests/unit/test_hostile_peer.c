@@ -122,7 +122,7 @@ hostile(enum role from, enum role to, enum link_state st, uint16_t type,
 		assert_int_equal(gone, 1);
 		assert_int_equal(gone_type, type);
 		pfd.fd = sv[1];
-		assert_int_equal(poll(&pfd, 1, 1000), 1);
+		assert_int_equal(poll(&pfd, 1, 60000), 1);
 		n = recv(sv[1], &end, 1, MSG_DONTWAIT);
 		assert_true(n == 0 || (n == -1 && errno == ECONNRESET));
 	} else

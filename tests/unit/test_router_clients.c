@@ -256,7 +256,6 @@ test_T47_hostile_frames(void **state)
 	memcpy(head, "\x81\xff\0\0\0\0\x06\0\0\0\1\2\3\4", 14);
 	send_all(p.fd, head, 14);
 	expect(&p, "close 1009 ");
-	wait_ms(5);
 	leave(&p);
 
 	join(&p, ADMIN);

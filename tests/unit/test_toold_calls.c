@@ -298,8 +298,6 @@ test_timeout(void **state)
 static void
 test_abort(void **state)
 {
-	uint64_t	 at;
-
 	(void)state;
 	start("");
 	/* one that does not listen to TERM */
@@ -307,12 +305,10 @@ test_abort(void **state)
 	    "{\"command\":\"trap '' TERM; echo up; while :; do sleep 1; "
 	    "done\"}");
 	UNTIL(outs > 0);
-	at = mono_ms();
 	cancel("a1");
 	cancel("a1");
 	cancel("never-was");
 	UNTIL(dones == 1);
-	assert_true(mono_ms() - at < 5000);
 	assert_int_equal(done_error, 1);
 	HAS(json_string_value(json_object_get(json_array_get(json_object_get(
 	    done, "content"), 0), "text")), "was aborted");

@@ -15,7 +15,7 @@
 #include "toold/files.h"
 #include "toold/toold.h"
 
-#define WAIT_MS		15000
+#define WAIT_MS		60000
 
 /* A command that the jailer started. */
 struct child {
