@@ -61,6 +61,7 @@ static size_t			 nops, ops_cap;
 static int64_t			 generation;
 static bool			 listing;	/* between RESET and END */
 
+static bool	 allowed(const char *, void *);
 static void	 allow_flush(void);
 static bool	 dispatch(const struct chan_row *, void *);
 static void	 pump_cb(evutil_socket_t, short, void *);
@@ -189,10 +190,24 @@ chan_in_paired(const struct m_ch_pair_res *m)
 			break;
 	if (f == NULL)
 		return;		/* answered twice, or given up */
+	/* No stranger any more: approved meanwhile, or the list came after the
+	 * message.  It is judged again. */
+	allow_flush();
+	gate_failed = false;
+	if (allowed(f->sender, (void *)(uintptr_t)chan_conf()) ||
+	    gate_failed) {
+		if (gate_failed)
+			chan_state_disk("allow list");
+		asked_forget(f->sender);
+		flight_free(f);
+		pump_soon();
+		return;
+	}
 	if (chan_db_begin() == -1 ||
 	    chan_db_event_done(f->seq, "sender is not paired") == -1 ||
 	    (m->code.n != 0 && notice(f, m->code.p) == -1) ||
 	    chan_db_commit() == -1) {
+		asked_forget(f->sender);
 		flight_free(f);
 		chan_state_disk("pairing notice");
 		return;
@@ -386,6 +401,8 @@ chan_in_router(struct link *l)
 	/* What it had not answered is unfinished in the journal. */
 	for (f = TAILQ_FIRST(&flights.list); f != NULL; f = next) {
 		next = TAILQ_NEXT(f, entry);
+		if (f->wait == WAIT_PAIR)
+			asked_forget(f->sender);
 		flight_free(f);
 	}
 }

@@ -199,6 +199,32 @@ def test_allow_list_reset(make_rig):
     assert sorted(rig.texts()) == ["a", "b", "c"]
 
 
+def test_R07_let_in_while_the_code_was_on_its_way(make_rig):
+    """The list came behind the message, or somebody approved just then: the
+    message is not refused for what is no longer so."""
+    rig = pair_rig(make_rig)
+    rig.fake.message(42, "hello")
+    rig.wait("CH_PAIR", sender="42")
+    rig.allow("ADD", "42")
+    rig.router.send("CH_PAIR_RES", sender="42", code="ABCD2345", created=1)
+    assert rig.wait("CH_INBOUND").text == "hello"
+    rig.fake.message(42, "again")
+    rig.wait("CH_INBOUND", 2)
+    assert rig.fake.sent == []
+
+
+def test_R14_router_dies_while_it_is_asked_for_a_code(make_rig):
+    """The next one is asked, although that was done a moment ago."""
+    rig = pair_rig(make_rig)
+    rig.fake.message(42, "hello")
+    rig.wait("CH_PAIR", sender="42")
+    rig.new_router()
+    rig.wait("CH_PAIR", 2, sender="42")
+    rig.router.send("CH_PAIR_RES", sender="42", code="ABCD2345", created=0)
+    rig.fake.wait(lambda: rig.fake.sent, what="notice")
+    assert "ABCD2345" in rig.fake.texts()[0]
+
+
 def test_R14_list_without_its_end_removes_nobody(make_rig):
     """Store or router died while the list was being told: whoever is paired
     stays so, and a message of his is no stranger's."""
