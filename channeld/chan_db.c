@@ -261,7 +261,6 @@ chan_db_open(const char *dir)
 		(void)strlcpy(error, "its path is too long", sizeof(error));
 		return -1;
 	}
-	(void)umask(077);
 	/* Pages one by one as they are used, not twenty (86 KB) at once. */
 	(void)sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
 	(void)sqlite3_hard_heap_limit64(HEAP_MAX);

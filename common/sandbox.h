@@ -164,16 +164,17 @@ struct sandbox_report {
 	uint32_t failed;	/* wanted by the profile, not had */
 	uint32_t landlock_abi;
 	uint32_t syscalls;	/* size of the allow-list; 0: deny-list */
+	uint32_t start_syscalls; /* of that before READY */
 	char	 detail[512];	/* why, when something failed */
 };
 
 /* First half: rlimits, session, namespaces, private root, uid, capabilities,
- * no_new_privs, undumpable, death signal.  netns_fd: network namespace to
+ * no_new_privs, undumpable, death signal, filter of the start.  netns_fd: network namespace to
  * join, or -1; closed.  ctl_fd: its hang-up tells that the parent is gone, or
  * -1.  0, or -1 with errno and the step in report->detail. */
 int	 sandbox_enter_early(const struct sandbox_spec *, enum role,
 	    int netns_fd, int ctl_fd, struct sandbox_report *);
-/* Second half: Landlock over the same mounts, W^X, seccomp.  Fills what the
+/* Second half: Landlock over the same mounts, W^X, final filter.  Fills what the
  * first half left open in the same report.  Single-threaded callers only. */
 int	 sandbox_enter_late(const struct sandbox_spec *, enum role,
 	    struct sandbox_report *);

@@ -72,6 +72,7 @@ static int	 early_skeleton(struct early *, int);
 static int	 early_uid(struct early *);
 static int	 early_caps(struct early *);
 static int	 early_rest(struct early *, int);
+static int	 early_filter(struct early *);
 static ino_t	 ns_ino(const char *);
 static bool	 net_is_empty(void);
 
@@ -120,7 +121,8 @@ sandbox_enter_early(const struct sandbox_spec *spec, enum role role,
 	    early_root(&e) == -1 ||
 	    early_uid(&e) == -1 ||
 	    early_caps(&e) == -1 ||
-	    early_rest(&e, ctl_fd) == -1)
+	    early_rest(&e, ctl_fd) == -1 ||
+	    early_filter(&e) == -1)
 		goto out;
 	r = 0;
 out:
@@ -606,6 +608,23 @@ early_rest(struct early *e, int ctl_fd)
 			return -1;
 		}
 	}
+	return 0;
+}
+
+/* What is read from now on, parcel, certificates, folders, is read under a
+ * filter already; a deny-list needs no second one. */
+static int
+early_filter(struct early *e)
+{
+	struct seccomp_filter f;
+
+	if (seccomp_filter_get_start(e->role, &f) == -1)
+		return 0;
+	if (seccomp_filter_load(&f) == -1) {
+		miss(e->rep, true, FACT_SECCOMP, "seccomp", NULL);
+		return -1;
+	}
+	e->rep->start_syscalls = f.calls;
 	return 0;
 }
 

@@ -80,59 +80,66 @@ static const struct profile_mount mounts_jail[] = {
 static const struct sandbox_profile profiles[PROFILE_MAX] = {
 [ROLE_PARENT] = { "gatewayd", "S0",
 	"starts and watches all others; reads no network byte",
-	SET_NEVER, CALL_ALLOW, 0, PROF_HOSTNET | PROF_NO_LL_FS, 4096, 0,
+	SET_NEVER, 0, CALL_ALLOW, 0, PROF_HOSTNET | PROF_NO_LL_FS, 4096, 0,
 	mounts_none },
 [ROLE_LOG] = { "log", "S3", "writes lines of all others to the log folder",
-	SETS_WORKER | SET_DISK, CALL_KILL, 0, 0, 256, 80, mounts_none },
+	SETS_WORKER | SET_DISK | SET_LIST, SET_START, CALL_KILL, 0, 0, 256, 80,
+	mounts_none },
 [ROLE_CONFIG] = { "config", "S7",
 	"turns the configuration into parcels, once, and ends",
-	SETS_WORKER, CALL_KILL, 0, 0, 512, 70, mounts_none },
+	SETS_WORKER, SET_START, CALL_KILL, 0, 0, 512, 70, mounts_none },
 [ROLE_STORE] = { "store", "S3",
 	"devices, pairing and idempotency in SQLite; checks credentials",
-	SETS_WORKER | SET_DISK | SET_DB, CALL_KILL, 0, 0, 256, 80,
+	SETS_WORKER | SET_DISK | SET_DB, SET_START, CALL_KILL, 0, 0, 256, 80,
 	mounts_none },
 [ROLE_CONNECT] = { "connect", "S4",
 	"resolves and connects, and hands the socket over",
-	SETS_WORKER | SET_CONNECT, CALL_KILL, 0, PROF_HOSTNET, 1024, 70,
-	mounts_dns },
+	SETS_WORKER | SET_CONNECT, SET_START, CALL_KILL, 0, PROF_HOSTNET, 1024,
+	70, mounts_dns },
 [ROLE_ROUTER] = { "router", "S1",
 	"switches messages between clients, channels and agents",
-	SETS_WORKER | SET_NET, CALL_KILL, 0, 0, 16384, 70, mounts_none },
+	SETS_WORKER | SET_NET, SET_START, CALL_KILL, 0, 0, 16384, 70,
+	mounts_none },
+/* The page of the web chat is read into memory before READY. */
 [ROLE_FRONT] = { "front", "S2",
 	"TLS, HTTP and WebSocket up to the accepted connect",
-	SETS_WORKER | SET_NET | SET_PAIR, CALL_KILL, 0, 0, 16384, 70,
-	mounts_none },
+	SETS_WORKER | SET_NET | SET_PAIR, SET_START | SET_FILES | SET_LIST,
+	CALL_KILL, 0, 0, 16384, 70, mounts_none },
+/* A new token is a new process. */
 [ROLE_CHAN] = { "channeld", "S2+S3",
 	"one account of one chat platform",
-	SETS_WORKER | SET_NET | SET_DISK | SET_DB | SET_SECRET, CALL_KILL, 0,
+	SETS_WORKER | SET_DISK | SET_DB, SET_START | SET_SECRET, CALL_KILL, 0,
 	0, 256, 80, mounts_tls },
 [ROLE_AGENT] = { "agentd", "S3",
 	"the loop of one agent: transcripts, context, tool calls",
-	SETS_WORKER | SET_DISK | SET_DB | SET_AIO, CALL_KILL, 0, 0, 512, 80,
-	mounts_time },
+	SETS_WORKER | SET_DISK | SET_DB | SET_MKDIR | SET_AIO, SET_START,
+	CALL_KILL, 0, 0, 512, 80, mounts_time },
+/* A reload brings new credentials; the list of trust stays. */
 [ROLE_MODEL] = { "modeld", "S2",
 	"holds one provider credential and speaks to that provider",
-	SETS_WORKER | SET_NET | SET_SECRET, CALL_KILL, 0, 0, 256, 80,
-	mounts_tls },
+	SETS_WORKER | SET_SECRET, SET_START | SET_FILES, CALL_KILL, 0, 0, 256,
+	80, mounts_tls },
 [ROLE_TOOL] = { "toold", "S3",
 	"judges tool calls of one agent and hands them to the jail",
-	SETS_WORKER | SET_DISK | SET_PTY, CALL_KILL, 0, PROF_DEVPTS, 512, 80,
-	mounts_time },
+	SETS_WORKER | SET_DISK | SET_PTY, SET_START | SET_LIST, CALL_KILL, 0,
+	PROF_DEVPTS, 512, 80, mounts_time },
 [ROLE_JAILER] = { "jailer", "S5",
 	"starts jobs; has capabilities in its own user namespace only",
-	SET_NEVER | SET_JAILER, CALL_ALLOW, 0,
+	SET_NEVER | SET_JAILER, 0, CALL_ALLOW, 0,
 	PROF_USERNS | PROF_EXEC | PROF_NO_LL_FS | PROF_SKELETON | PROF_JIT,
 	1024, 0, mounts_jail },
 [ROLE_FILES] = { "files", "S3",
 	"reads and writes files below the workspace",
-	SETS_WORKER | SET_DISK, CALL_KILL, 0, 0, 256, 80, mounts_none },
+	SETS_WORKER | SET_DISK | SET_LIST | SET_TREE | SET_MKDIR, SET_START,
+	CALL_KILL, 0, 0, 256, 80, mounts_none },
 [ROLE_FETCH] = { "fetch", "S2", "fetches public web pages",
-	SETS_WORKER | SET_NET, CALL_KILL, 0, 0, 256, 80, mounts_tls },
+	SETS_WORKER, SET_START | SET_FILES, CALL_KILL, 0, 0, 256, 80,
+	mounts_tls },
 [PROFILE_JOB] = { "job", "S6", "a command that an agent asked for",
-	SET_JOB, CALL_ERRNO, ENOSYS, PROF_SKELETON | PROF_EXEC | PROF_JIT |
+	SET_JOB, 0, CALL_ERRNO, ENOSYS, PROF_SKELETON | PROF_EXEC | PROF_JIT |
 	PROF_THREADS, 1024, 180, mounts_none },
 [PROFILE_REAPER] = { "reaper", "S7", "process 1 of a job: waits, ends",
-	SET_REAPER, CALL_KILL, 0, 0, 16, 20, mounts_none },
+	SET_REAPER, 0, CALL_KILL, 0, 0, 16, 20, mounts_none },
 };
 
 const struct sandbox_profile *
@@ -147,7 +154,8 @@ call_set_name(uint32_t set)
 {
 	static const char *const names[] = { "base", "event", "link", "net",
 	    "pair", "files", "db", "connect", "threads", "pty", "secret",
-	    "never", "jailer", "job", "reaper", "sanitizer", "write", "aio" };
+	    "never", "jailer", "job", "reaper", "sanitizer", "write",
+	    "aio", "start", "list", "tree", "mkdir" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -173,6 +181,9 @@ call_set_name(uint32_t set)
 	0x00000080 /* CLONE_NEWTIME */)
 #define CLONE_THREAD_ALL (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | \
 	CLONE_THREAD)
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE	65
+#endif
 #define OPEN_TMPFILE	020000000 /* without O_DIRECTORY */
 #define SOCK_KIND	0xf	/* type without its flags */
 #define FD_ADD_SEALS	1033	/* F_ADD_SEALS, F_GET_SEALS: linux/fcntl.h */
@@ -192,7 +203,6 @@ OK(SET_BASE, lseek),
 OK(SET_BASE, fstat),
 OK(SET_BASE, brk),
 OK_IF(SET_BASE, mmap, NONE_OF(2, PROT_EXEC)),
-OK_IF(SET_BASE, mprotect, NONE_OF(2, PROT_EXEC)),
 OK(SET_BASE, munmap),
 OK(SET_BASE, mremap),
 OK(SET_BASE, madvise),
@@ -252,8 +262,6 @@ OK(SET_EVENT, epoll_pwait2),
 OK(SET_EVENT, epoll_ctl),
 OK(SET_EVENT, poll),
 OK(SET_EVENT, ppoll),
-OK(SET_EVENT, timerfd_settime),
-OK(SET_EVENT, eventfd2),
 OK_IF(SET_EVENT, ioctl, EQ(1, FIONREAD)),
 OK_IF(SET_EVENT, ioctl, EQ(1, FIONBIO)),
 
@@ -267,12 +275,9 @@ OK(SET_LINK, setsockopt),
 OK(SET_LINK, shutdown),
 OK(SET_LINK, memfd_create),
 OK(SET_LINK, ftruncate),
-OK(SET_LINK, dup),
 
-/* sockets that came from elsewhere */
+/* listeners that the supervisor opened */
 OK(SET_NET, accept4),
-OK(SET_NET, getsockname),
-OK(SET_NET, getpeername),
 
 /* relay pairs under TLS */
 OK_IF(SET_PAIR, socketpair, EQ(0, AF_UNIX)),
@@ -282,41 +287,50 @@ OK_IF(SET_PAIR, socketpair, EQ(0, AF_UNIX)),
 OK(SET_FILES, openat),
 OK(SET_FILES, openat2),
 OK(SET_FILES, newfstatat),
-OK(SET_FILES, fstatfs),
-OK(SET_FILES, access),
-OK(SET_FILES, faccessat2),
-OK(SET_FILES, readlink),
 OK(SET_FILES, pread64),
 OK(SET_WRITE, pwrite64),
 OK(SET_WRITE, fsync),
 OK(SET_WRITE, fdatasync),
-OK(SET_FILES, getdents64),
-OK(SET_WRITE, rename),
 OK(SET_WRITE, renameat),
-OK(SET_WRITE, unlink),
 OK(SET_WRITE, unlinkat),
-OK(SET_WRITE, mkdir),
-OK(SET_WRITE, mkdirat),
-OK(SET_WRITE, linkat),
-OK(SET_WRITE, flock),
 ERR_IF(SET_WRITE, fchmod, EPERM, IS(1, S_ISUID, S_ISUID)),
 ERR_IF(SET_WRITE, fchmod, EPERM, IS(1, S_ISGID, S_ISGID)),
 OK(SET_WRITE, fchmod),
-OK(SET_WRITE, umask),
+OK(SET_LIST, getdents64),
+OK(SET_MKDIR, mkdir),
+OK(SET_MKDIR, mkdirat),
+OK(SET_TREE, linkat),
+OK(SET_TREE, faccessat2),
+OK(SET_TREE | SET_PTY, fstatfs),		/* of both, for diagnose */
 
 /* SQLite: byte-range locks, its shared memory file, its temporary names */
 OK_IF(SET_DB, fcntl, EQ(1, F_SETLK)),
 OK_IF(SET_DB, fcntl, EQ(1, F_GETLK)),
 OK_IF(SET_DB, fcntl, EQ(1, F_OFD_SETLK)),
 OK_IF(SET_DB, fcntl, EQ(1, F_OFD_GETLK)),
-OK(SET_DB, getcwd),
+OK(SET_DB, access),
+OK(SET_DB, readlink),
+OK(SET_DB, unlink),
+ERR(SET_DB, getcwd, EACCES),			/* all its paths are whole */
 ERR(SET_DB, fchown, EPERM),
 
 /* a disk that is waited for beside the event loop.  It can read, write, sync
  * and poll what is open, which the rest of the list allows as well */
+OK(SET_AIO, eventfd2),
 OK(SET_AIO, io_setup),
 OK(SET_AIO, io_submit),
 OK(SET_AIO, io_getevents),
+
+/* Until READY: the second half of the lock-down, and a page's protection, for
+ * libraries that seal what they have set up. */
+OK(SET_START, landlock_create_ruleset),
+OK(SET_START, landlock_add_rule),
+OK(SET_START, landlock_restrict_self),
+OK(SET_START, seccomp),
+OK_IF(SET_START, prctl, EQ(0, PR_SET_MDWE)),
+OK(SET_START, openat),
+OK(SET_START, newfstatat),
+OK_IF(SET_START | SET_SECRET, mprotect, NONE_OF(2, PROT_EXEC)),
 
 /* outgoing connections and name service */
 OK_IF(SET_CONNECT, socket, EQ(0, AF_INET)),
@@ -348,7 +362,7 @@ OK(SET_PTY, pipe2),
 /* a stdio stream asks whether it is a terminal */
 ERR_IF(SET_EVENT, ioctl, ENOTTY, EQ(1, TCGETS)),
 
-/* one credential, in memory that only this process can map */
+/* one credential, in memory that only this process can map and not change */
 OK(SET_SECRET, memfd_secret),
 OK(SET_SECRET, mlock),
 
@@ -705,5 +719,6 @@ OK(SET_SANITIZER, prlimit64),
 OK(SET_SANITIZER, pipe2),
 OK(SET_SANITIZER, mincore),
 OK(SET_SANITIZER, set_robust_list),
+OK_IF(SET_SANITIZER, mprotect, NONE_OF(2, PROT_EXEC)),
 };
 const size_t sandbox_ncalls = sizeof(sandbox_calls) / sizeof(sandbox_calls[0]);

@@ -44,6 +44,10 @@ enum call_set {
 	SET_SANITIZER	= 1 << 15,	/* only in sanitizer builds */
 	SET_WRITE	= 1 << 16,	/* files, to change */
 	SET_AIO		= 1 << 17,	/* waiting for a disk beside the loop */
+	SET_START	= 1 << 18,	/* only until a worker is READY */
+	SET_LIST	= 1 << 19,	/* names in folders */
+	SET_TREE	= 1 << 20,	/* files by links; free space */
+	SET_MKDIR	= 1 << 21,	/* folders, to make */
 };
 const char *call_set_name(uint32_t set);	/* "base"; NULL: none */
 
@@ -65,6 +69,11 @@ struct call_cond {
 };
 
 #define CALL_CONDS	2
+
+/* A worker has two filters.  The first goes on with its first half of the
+ * lock-down, before it reads its parcel, and allows its sets, those of its
+ * start and SET_START, which every worker has; the second one, before READY,
+ * takes the latter away. */
 
 /* Rows of one call are tried in the order of the table, those of SET_BASE last
  * (so that a set can widen what all have); the first whose conditions all hold
@@ -100,6 +109,7 @@ struct sandbox_profile {
 	const char	*class;		/* "S2" */
 	const char	*text;		/* one line for people */
 	uint32_t	 sets;
+	uint32_t	 start;		/* sets that only its start needs */
 	uint8_t		 miss;		/* enum call_action, by default */
 	uint16_t	 miss_err;
 	uint32_t	 flags;

@@ -17,18 +17,32 @@
 
 #include "seccomp_filters.h"
 
-int
-seccomp_filter_get(unsigned int id, struct seccomp_filter *f)
+static int
+made_get(const struct made *m, size_t n, unsigned int id,
+    struct seccomp_filter *f)
 {
-	if (id >= sizeof(seccomp_filters) / sizeof(seccomp_filters[0]) ||
-	    seccomp_filters[id].insn == NULL) {
+	if (id >= n || m[id].insn == NULL) {
 		errno = ENOENT;
 		return -1;
 	}
-	f->insn = seccomp_filters[id].insn;
-	f->n = seccomp_filters[id].n;
-	f->calls = seccomp_filters[id].calls;
+	f->insn = m[id].insn;
+	f->n = m[id].n;
+	f->calls = m[id].calls;
 	return 0;
+}
+
+int
+seccomp_filter_get(unsigned int id, struct seccomp_filter *f)
+{
+	return made_get(seccomp_filters, sizeof(seccomp_filters) /
+	    sizeof(seccomp_filters[0]), id, f);
+}
+
+int
+seccomp_filter_get_start(unsigned int id, struct seccomp_filter *f)
+{
+	return made_get(seccomp_starts, sizeof(seccomp_starts) /
+	    sizeof(seccomp_starts[0]), id, f);
 }
 
 int

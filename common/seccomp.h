@@ -22,6 +22,8 @@ struct seccomp_filter {
 
 /* id: role or enum profile_id.  0, or -1 with errno ENOENT. */
 int	 seccomp_filter_get(unsigned int id, struct seccomp_filter *);
+/* The one before it, of roles that have one. */
+int	 seccomp_filter_get_start(unsigned int id, struct seccomp_filter *);
 /* Onto this process with all its threads, for ever; no_new_privs must be set.
  * Async-signal-safe.  0, or -1 with errno. */
 int	 seccomp_filter_load(const struct seccomp_filter *);

@@ -388,6 +388,7 @@ worker_on_start(struct msg *m)
 	ready.failed = wk.report.failed;
 	ready.landlock_abi = wk.report.landlock_abi;
 	ready.syscalls = wk.report.syscalls;
+	ready.start_syscalls = wk.report.start_syscalls;
 	ready.detail = str_of(wk.report.detail);
 	if (send_proc_ready(wk.ctl, &ready, 0, 0) == -1)
 		fatal("ready");

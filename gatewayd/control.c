@@ -72,6 +72,7 @@ control_row(struct link *l, uint64_t corr, const struct proc *p)
 		m.failed = p->ready.failed;
 		m.landlock_abi = p->ready.landlock_abi;
 		m.syscalls = p->ready.syscalls;
+		m.start_syscalls = p->ready.start_syscalls;
 		m.detail = str_of(p->stat_detail[0] != '\0' ?
 		    p->stat_detail : p->ready_detail);
 	}

@@ -283,8 +283,9 @@ cmd_sandbox_profiles(struct args *a)
 		}
 		printf("\n  uid %lld", (long long)jnum(p, "uid", 0));
 		if (jnum(p, "syscalls", 0) > 0)
-			printf(", %lld system calls (class %s)",
-			    (long long)jnum(p, "syscalls", 0), jtext(p,
+			printf(", %lld system calls, %lld until ready "
+			    "(class %s)", (long long)jnum(p, "syscalls", 0),
+			    (long long)jnum(p, "startSyscalls", 0), jtext(p,
 			    "class", "?"));
 		else if (jtext(p, "class", NULL) != NULL)
 			printf(", system calls by deny-list (class %s)",
@@ -292,6 +293,7 @@ cmd_sandbox_profiles(struct args *a)
 		printf(", Landlock ABI %lld\n", (long long)jnum(p,
 		    "landlockAbi", 0));
 		profile_line("calls", json_object_get(p, "calls"));
+		profile_line("start", json_object_get(p, "startCalls"));
 		profile_line("active", json_object_get(p, "active"));
 		profile_line("missing", json_object_get(p, "missing"));
 		if ((s = jtext(p, "detail", NULL)) != NULL && s[0] != '\0') {

@@ -55,6 +55,8 @@ struct leaf {
 	uint32_t			 ret;		/* when nrows == 0 */
 };
 
+static bool	 starts(unsigned int);
+static void	 row_emit(unsigned int, const char *);
 static void	 emit(struct prog *, uint16_t, uint32_t, uint8_t, uint8_t);
 static uint32_t	 ret_of(unsigned int, uint16_t);
 static int	 call_nr(const char *);
@@ -62,7 +64,7 @@ static size_t	 leaves_make(uint32_t, uint32_t, struct leaf *, size_t *);
 static void	 leaf_emit(struct prog *, const struct leaf *, uint32_t);
 static void	 tree_emit(struct prog *, const struct leaf *, size_t,
 		    uint32_t);
-static void	 profile_emit(unsigned int);
+static void	 profile_emit(unsigned int, uint32_t, const char *);
 
 int
 main(void)
@@ -72,21 +74,43 @@ main(void)
 	printf("/* Made by common/seccomp/seccomp_gen.c; not for editing. */\n");
 	for (i = 0; i < PROFILE_MAX; i++)
 		if (sandbox_profile_get(i) != NULL)
-			profile_emit(i);
-	printf("static const struct {\n"
+			profile_emit(i, 0, "filter");
+	for (i = 0; i < PROFILE_MAX; i++)
+		if (starts(i))
+			profile_emit(i, sandbox_profile_get(i)->start,
+			    "start");
+	printf("struct made {\n"
 	    "\tconst struct sock_filter *insn;\n"
 	    "\tunsigned short n;\n"
 	    "\tunsigned short calls;\n"
-	    "} seccomp_filters[] = {\n");
+	    "};\nstatic const struct made seccomp_filters[] = {\n");
 	for (i = 0; i < PROFILE_MAX; i++)
 		if (sandbox_profile_get(i) != NULL)
-			printf("\t[%u] = { filter_%u, "
-			    "sizeof(filter_%u) / sizeof(filter_%u[0]), "
-			    "FILTER_CALLS_%u },\n", i, i, i, i, i);
+			row_emit(i, "filter");
+	printf("};\nstatic const struct made seccomp_starts[] = {\n");
+	for (i = 0; i < PROFILE_MAX; i++)
+		if (starts(i))
+			row_emit(i, "start");
 	printf("};\n");
 	if (fflush(stdout) != 0 || ferror(stdout))
 		err(1, "stdout");
 	return 0;
+}
+
+/* Does this profile have a filter for its start? */
+static bool
+starts(unsigned int id)
+{
+	const struct sandbox_profile *pr;
+
+	return (pr = sandbox_profile_get(id)) != NULL && pr->start != 0;
+}
+
+static void
+row_emit(unsigned int id, const char *name)
+{
+	printf("\t[%u] = { %s_%u, sizeof(%s_%u) / sizeof(%s_%u[0]), "
+	    "%s_CALLS_%u },\n", id, name, id, name, id, name, id, name, id);
 }
 
 static void
@@ -262,7 +286,7 @@ tree_emit(struct prog *p, const struct leaf *leaf, size_t n, uint32_t dflt)
 }
 
 static void
-profile_emit(unsigned int id)
+profile_emit(unsigned int id, uint32_t more, const char *name)
 {
 	static struct leaf leaf[LEAVES_MAX], range[LEAVES_MAX * 2];
 	static struct prog p;
@@ -271,7 +295,7 @@ profile_emit(unsigned int id)
 	uint32_t dflt, sets;
 
 	pr = sandbox_profile_get(id);
-	sets = pr->sets;
+	sets = pr->sets | more;
 	dflt = ret_of(pr->miss, pr->miss_err);
 #ifdef GW_SANITIZED
 	if (pr->miss == CALL_KILL)
@@ -312,11 +336,11 @@ profile_emit(unsigned int id)
 #endif
 	tree_emit(&p, range, r, dflt);
 
-	printf("/* %s: %zu calls can succeed */\n", pr->name,
+	printf("/* %s, %s: %zu calls can succeed */\n", pr->name, name,
 	    pr->miss == CALL_ALLOW ? (size_t)0 : allowed);
-	printf("#define FILTER_CALLS_%u %zu\n", id,
+	printf("#define %s_CALLS_%u %zu\n", name, id,
 	    pr->miss == CALL_ALLOW ? (size_t)0 : allowed);
-	printf("static const struct sock_filter filter_%u[] = {\n", id);
+	printf("static const struct sock_filter %s_%u[] = {\n", name, id);
 	for (i = 0; i < p.n; i++)
 		printf("\t{ 0x%x, %u, %u, 0x%x },\n", p.insn[i].code,
 		    p.insn[i].jt, p.insn[i].jf, p.insn[i].k);

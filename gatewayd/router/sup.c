@@ -98,6 +98,18 @@ write_facts(struct jw *w, const char *key, uint32_t bits)
 	jw_arr_end(w);
 }
 
+static void
+write_sets(struct jw *w, const char *key, uint32_t sets)
+{
+	uint32_t	 set;
+
+	jw_karr(w, key);
+	for (set = 1; set != 0; set <<= 1)
+		if ((sets & set) && call_set_name(set) != NULL)
+			jw_s(w, call_set_name(set));
+	jw_arr_end(w);
+}
+
 static const struct sandbox_profile *
 profile_of(struct str name)
 {
@@ -119,21 +131,18 @@ static void
 write_profile(struct jw *w, const struct m_sup_proc *v)
 {
 	const struct sandbox_profile	*pr = profile_of(v->name);
-	uint32_t			 set;
 
 	jw_obj(w);
 	jw_kstr(w, "name", v->name);
 	if (pr != NULL) {
 		jw_ks(w, "class", pr->class);
 		jw_ks(w, "purpose", pr->text);
-		jw_karr(w, "calls");
-		for (set = 1; set != 0; set <<= 1)
-			if ((pr->sets & set) && call_set_name(set) != NULL)
-				jw_s(w, call_set_name(set));
-		jw_arr_end(w);
+		write_sets(w, "calls", pr->sets);
+		write_sets(w, "startCalls", pr->start);
 	}
 	jw_kuint(w, "uid", v->uid);
 	jw_kuint(w, "syscalls", v->syscalls);
+	jw_kuint(w, "startSyscalls", v->start_syscalls);
 	jw_kuint(w, "landlockAbi", v->landlock_abi);
 	write_facts(w, "active", v->sandbox);
 	write_facts(w, "missing", v->failed);
@@ -154,6 +163,7 @@ write_process(struct jw *w, const struct m_sup_proc *v)
 	jw_kuint(w, "readyAtMs", v->ready_ms);
 	jw_kuint(w, "pssKiB", v->pss_kib);
 	jw_kuint(w, "syscalls", v->syscalls);
+	jw_kuint(w, "startSyscalls", v->start_syscalls);
 	jw_kuint(w, "landlockAbi", v->landlock_abi);
 	write_facts(w, "active", v->sandbox);
 	write_facts(w, "missing", v->failed);

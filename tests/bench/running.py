@@ -154,7 +154,8 @@ def filters():
             limit = LIMITS.get(name.split("/")[0])
             if limit:
                 n = p["syscalls"]
-                report(f"seccomp allow-list of {name}", n, limit, 0 < n <= limit)
+                report(f"seccomp allow-list of {name} ({p['startSyscalls']} until ready)",
+                       n, limit, 0 < n <= limit)
     finally:
         gw.close()
         sink.close()

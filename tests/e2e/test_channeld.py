@@ -8,6 +8,7 @@ import time
 import gwproto
 import pytest
 from chanrig import DELIVERY, Rig, TOKEN
+from gateway import wait_for
 from rigs import maker, rig  # noqa: F401 (fixtures)
 
 NOTICE = """OpenClaw: access not configured.
@@ -487,7 +488,7 @@ def test_reload(rig):
 
     a = reload(2, token="123456:another")
     assert not a.ok and a.reason == "needs a restart"
-    assert "token changed" in rig.w.output()
+    wait_for(lambda: "token changed" in rig.w.output(), what="its log")
     assert reload(3, dmPolicy="disabled").ok
     rig.taken(rig.fake.message(7, "x"))
     assert rig.texts() == []

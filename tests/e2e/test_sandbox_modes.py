@@ -5,6 +5,7 @@ and compared with what it says of itself."""
 import asyncio
 import os
 import pathlib
+import re
 import subprocess
 import uuid
 
@@ -98,6 +99,34 @@ def test_T35_what_limits_commands_is_said_everywhere():
         has = {p["name"]: p for p in g.processes().values()}
         assert ("cgroup" in has["jailer/main"]["active"]) == \
             ("by cgroups" in note)
+    finally:
+        g.close()
+
+
+def test_T35_two_filters_and_the_manual_knows_their_sizes():
+    page = (gw.ROOT / "man/openclaw-security.7").read_text()
+    told = dict(re.findall(r"^\.It (\w+) Ta (\d+ Ta \d+) Ta", page, re.M))
+    g = gw.Gateway(config=CONFIG).start()
+    try:
+        seen = set()
+        for p in g.call("sandbox.profiles")["profiles"]:
+            kind = p["name"].split("/")[0]
+            if kind in ("gatewayd", "jailer"):
+                assert p["syscalls"] == p["startSyscalls"] == 0
+                continue
+            assert 0 < p["syscalls"] < p["startSyscalls"]
+            assert "start" in p["startCalls"] and "start" not in p["calls"]
+            # With sanitizers it is more.
+            if gw.BIN.resolve().parent.name == "release" and \
+                    os.uname().machine == "x86_64":
+                assert told[kind] == \
+                    f'{p["syscalls"]} Ta {p["startSyscalls"]}', kind
+            seen.add(kind)
+            # The kernel's word: both are on.
+            st = status(g.processes()[p["name"]]["pid"])
+            assert st["Seccomp"] == "2" and int(st["Seccomp_filters"]) >= 2
+        assert seen >= {"log", "store", "router", "front", "agentd", "toold",
+                        "files"}
     finally:
         g.close()
 

@@ -46,9 +46,15 @@ def check(r):
 
 @pytest.mark.parametrize("mode", j.modes())
 @pytest.mark.parametrize("role", ROLES)
-def test_T35_role(tmp_path, role, mode):
+def test_T34_T35_role(tmp_path, role, mode):
     r = run(tmp_path, HELPER, [role], mode)
     check(r)
+    for code in ("map memory to write and run", "make memory runnable",
+                 "map a file to run it", "load a planted library",
+                 "exec a program", "exec from a descriptor"):
+        for when in ("", "start: "):
+            line = re.search(rf"^ok \d+ - {when}{code}: ", r.stdout, re.M)
+            assert bool(line) == (role != "jailer"), (when, code, r.stdout)
     has = set(re.search(r"^# has: (.*)$", r.stdout, re.M).group(1).split())
     want = {"rlimits", "mntns", "pidns", "ipcns", "utsns", "root", "nnp",
             "nodump", "pdeath", "seccomp"}

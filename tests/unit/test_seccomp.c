@@ -77,13 +77,11 @@ run(const struct seccomp_filter *f, const struct seccomp_data *d)
 }
 
 static uint32_t
-ask(unsigned int id, int nr, uint64_t a0, uint64_t a1, uint64_t a2,
-    uint64_t a3, uint64_t a4)
+ask_of(const struct seccomp_filter *f, int nr, uint64_t a0, uint64_t a1,
+    uint64_t a2, uint64_t a3, uint64_t a4)
 {
 	struct seccomp_data d;
-	struct seccomp_filter f;
 
-	assert_int_equal(seccomp_filter_get(id, &f), 0);
 	memset(&d, 0, sizeof(d));
 	d.nr = nr;
 	d.arch = ARCH;
@@ -92,7 +90,27 @@ ask(unsigned int id, int nr, uint64_t a0, uint64_t a1, uint64_t a2,
 	d.args[2] = a2;
 	d.args[3] = a3;
 	d.args[4] = a4;
-	return run(&f, &d);
+	return run(f, &d);
+}
+
+static uint32_t
+ask(unsigned int id, int nr, uint64_t a0, uint64_t a1, uint64_t a2,
+    uint64_t a3, uint64_t a4)
+{
+	struct seccomp_filter f;
+
+	assert_int_equal(seccomp_filter_get(id, &f), 0);
+	return ask_of(&f, nr, a0, a1, a2, a3, a4);
+}
+
+static uint32_t
+ask_start(unsigned int id, int nr, uint64_t a0, uint64_t a1, uint64_t a2,
+    uint64_t a3, uint64_t a4)
+{
+	struct seccomp_filter f;
+
+	assert_int_equal(seccomp_filter_get_start(id, &f), 0);
+	return ask_of(&f, nr, a0, a1, a2, a3, a4);
 }
 
 static void
@@ -244,8 +262,6 @@ test_workers(void **state)
 		    PROT_READ | PROT_WRITE, 0, 0), OKAY);
 		assert_int_equal(ask(strict[i], SYS_mmap, 0, 0,
 		    PROT_READ | PROT_EXEC, 0, 0), DIES);
-		assert_int_equal(ask(strict[i], SYS_mprotect, 0, 0,
-		    PROT_EXEC, 0, 0), DIES);
 		assert_int_equal(ask(strict[i], SYS_prlimit64, 0, 7, 0, 0, 0),
 		    OKAY);
 #ifndef GW_SANITIZED
@@ -300,6 +316,113 @@ test_T48_connect_makes_internet_sockets_only(void **state)
 	assert_int_equal(ask(ROLE_CONNECT, SYS_bind, 0, 0, 0, 0, 0), DIES);
 	assert_int_equal(ask(ROLE_CONNECT, SYS_clone, SIGCHLD, 0, 0, 0, 0),
 	    DIES);
+}
+
+/* The filter of the start stays on under the final one; so it must allow all
+ * that this allows, and it is of use only where it allows more. */
+static void
+test_start_has_more(void **state)
+{
+	/* as flags, families, commands, signals, modes, pointers */
+	static const uint64_t args[] = { 0, 1, 2, 3, 4, 5, 6, 16, 17, 36, 37,
+	    1030, 1033, 1034, 0x1000, 04755, 0x5401, 0x541b, 0x5421,
+	    0x80045430, 65, UINT64_MAX };
+	static const int only[] = { SYS_landlock_create_ruleset,
+	    SYS_landlock_add_rule, SYS_landlock_restrict_self, SYS_seccomp };
+	struct seccomp_filter f;
+	unsigned int id;
+	uint64_t a, b;
+	uint32_t last, start;
+	size_t i, k;
+	int nr;
+
+	(void)state;
+	for (id = 0; id < PROFILE_MAX; id++) {
+		if (sandbox_profile_get(id)->start == 0) {
+			assert_true(id == ROLE_PARENT || id == ROLE_JAILER ||
+			    id >= ROLE_MAX);
+			assert_int_equal(seccomp_filter_get_start(id, &f), -1);
+			continue;
+		}
+		for (nr = 0; nr < 500; nr++)
+			for (i = 0; i < sizeof(args) / sizeof(args[0]); i++)
+				for (k = 0; k < 3; k++) {
+					a = args[i];
+					b = k == 2 ? a : 0;
+					last = ask(id, nr, k == 0 ? a : 0,
+					    k != 0 ? a : 0, b, b, 0);
+					start = ask_start(id, nr, k == 0 ? a :
+					    0, k != 0 ? a : 0, b, b, 0);
+					if (last == OKAY && start != OKAY)
+						fail_msg("%u: call %d", id,
+						    nr);
+					if (start == DIES && last != DIES)
+						fail_msg("%u: call %d", id,
+						    nr);
+				}
+		for (i = 0; i < sizeof(only) / sizeof(only[0]); i++) {
+			assert_int_equal(ask_start(id, only[i], 0, 0, 0, 0, 0),
+			    OKAY);
+			assert_int_equal(ask(id, only[i], 0, 0, 0, 0, 0),
+			    DIES);
+		}
+		assert_int_equal(seccomp_filter_get_start(id, &f), 0);
+		assert_true(f.calls > 0);
+	}
+	assert_int_equal(seccomp_filter_get_start(PROFILE_MAX, &f), -1);
+	/* A new key comes with a reload; a new token with a new process. */
+#ifndef GW_SANITIZED
+	assert_int_equal(ask(ROLE_MODEL, SYS_mprotect, 0, 0, PROT_READ, 0, 0),
+	    OKAY);
+	assert_int_equal(ask(ROLE_CHAN, SYS_mprotect, 0, 0, PROT_READ, 0, 0),
+	    DIES);
+	assert_int_equal(ask_start(ROLE_CHAN, SYS_mprotect, 0, 0, PROT_READ, 0,
+	    0), OKAY);
+	assert_int_equal(ask(ROLE_ROUTER, SYS_mprotect, 0, 0, PROT_NONE, 0,
+	    0), DIES);
+	assert_int_equal(ask(ROLE_FRONT, SYS_openat, 0, 0, 0, 0, 0),
+	    ERRN(EACCES));
+#endif
+	assert_int_equal(ask_start(ROLE_FRONT, SYS_openat, 0, 0, 0, 0, 0),
+	    OKAY);
+}
+
+/* No way to memory that runs, neither of one's own making nor a library's. */
+static void
+test_T34_no_worker_makes_code(void **state)
+{
+	static const int never[] = { SYS_execve, SYS_execveat, SYS_shmat,
+	    SYS_remap_file_pages, SYS_pkey_mprotect, SYS_personality,
+	    SYS_process_vm_writev, SYS_ptrace, SYS_userfaultfd,
+	    SYS_process_madvise };
+	static const uint64_t prot[] = { PROT_EXEC, PROT_EXEC | PROT_READ,
+	    PROT_EXEC | PROT_WRITE, PROT_EXEC | PROT_READ | PROT_WRITE,
+	    PROT_EXEC | 1ull << 32, ~0ull };
+	unsigned int id;
+	size_t i;
+
+	(void)state;
+	for (id = 0; id < ROLE_MAX; id++) {
+		if (sandbox_profile_get(id)->start == 0)
+			continue;
+		assert_int_equal(sandbox_profile_get(id)->flags & PROF_JIT, 0);
+		for (i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
+			assert_int_equal(ask_start(id, never[i], 0, 0, 0, 0,
+			    0), DIES);
+			assert_int_equal(ask(id, never[i], 0, 0, 0, 0, 0),
+			    DIES);
+		}
+		for (i = 0; i < sizeof(prot) / sizeof(prot[0]); i++) {
+			assert_int_equal(ask_start(id, SYS_mmap, 0, 4096,
+			    prot[i], 2, 3), DIES);
+			assert_int_equal(ask(id, SYS_mmap, 0, 4096, prot[i],
+			    2, 3), DIES);
+			assert_int_equal(ask_start(id, SYS_mprotect, 0, 4096,
+			    prot[i], 0, 0), DIES);
+			assert_int_equal(ask(id, SYS_mprotect, 0, 4096,
+			    prot[i], 0, 0), DIES);
+		}
+	}
 }
 
 static void
@@ -432,6 +555,8 @@ main(void)
 		cmocka_unit_test(test_programs_say_what_the_tables_say),
 		cmocka_unit_test(test_workers),
 		cmocka_unit_test(test_T48_connect_makes_internet_sockets_only),
+		cmocka_unit_test(test_start_has_more),
+		cmocka_unit_test(test_T34_no_worker_makes_code),
 		cmocka_unit_test(test_T36_jobs),
 		cmocka_unit_test(test_T36_jobs_arguments),
 		cmocka_unit_test(test_ancestors_refuse_nothing_that_jobs_may),
