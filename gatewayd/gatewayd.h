@@ -111,7 +111,7 @@ const char *listen_url(void);		/* "http://127.0.0.1:18789/" */
 /* spawn.c: clone3, descriptors, exec.  The process is then STARTING and has
  * its PROC_SANDBOX queued.  0, or -1 with errno. */
 int	 spawn_start(struct proc *);
-void	 spawn_exit_text(const struct proc *, int status, char *, size_t);
+int	 spawn_path(enum role, char *, size_t);	/* of its program */
 
 /* proc.c: the table and the life of each entry. */
 struct proc *proc_new(enum role, const char *instance);

@@ -17,6 +17,7 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
+#include "common/child_exit.h"
 #include "common/log.h"
 #include "gatewayd/gatewayd.h"
 
@@ -231,6 +232,7 @@ proc_ended_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct proc	*p = arg;
 	siginfo_t	 si;
+	char		 path[4096];
 
 	memset(&si, 0, sizeof(si));
 	if (waitid(P_PIDFD, (id_t)p->pidfd, &si, WEXITED) == -1)
@@ -240,14 +242,10 @@ proc_ended_cb(evutil_socket_t fd, short what, void *arg)
 	close(p->pidfd);
 	p->pidfd = -1;
 	evtimer_del(p->timer);
-	if (si.si_code == CLD_EXITED)
-		spawn_exit_text(p, si.si_status, p->last_exit,
-		    sizeof(p->last_exit));
-	else
-		snprintf(p->last_exit, sizeof(p->last_exit),
-		    "ended by signal %d (%s)%s", si.si_status,
-		    strsignal(si.si_status), si.si_status == SIGSYS ?
-		    ": a system call outside its profile" : "");
+	if (spawn_path(p->role, path, sizeof(path)) == -1)
+		path[0] = '\0';
+	child_exit_text(&si, p->ready_ms == 0 ? path : NULL, p->last_exit,
+	    sizeof(p->last_exit));
 	if (si.si_code != CLD_EXITED && si.si_status == SIGSYS)
 		p->violated = true;
 	if (p->ctl != NULL) {

@@ -20,15 +20,11 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "common/child_exit.h"
 #include "common/log.h"
 #include "gatewayd/gatewayd.h"
 
 #define FD_SAFE	16	/* sources above every number that a worker gets */
-
-/* Exits of a child that never became its program; 127 is the dynamic linker's
- * too. */
-#define EXIT_PREPARE	126
-#define EXIT_EXEC	127
 
 static int
 fd_high(int fd)
@@ -47,18 +43,18 @@ spawn_child(const char *path, char *const argv[], char *const envp[],
 	int	 i;
 
 	if (sandbox_child_prepare(sup.mode, uid, gid) == -1)
-		_exit(EXIT_PREPARE);
+		_exit(CHILD_EXIT_PREPARE);
 	for (i = 0; i < WORKER_FD_FIRST; i++)
 		if (fds[i] == -1)
 			close(i);
 		else if (dup2(fds[i], i) == -1)
-			_exit(EXIT_PREPARE);
+			_exit(CHILD_EXIT_PREPARE);
 	close_range(WORKER_FD_FIRST, ~0U, 0);
 	execve(path, argv, envp);
-	_exit(EXIT_EXEC);
+	_exit(CHILD_EXIT_EXEC);
 }
 
-static int
+int
 spawn_path(enum role role, char *path, size_t size)
 {
 	if ((size_t)snprintf(path, size, "%s/%s", sup.libexec,
@@ -66,27 +62,6 @@ spawn_path(enum role role, char *path, size_t size)
 		return 0;
 	errno = ENAMETOOLONG;
 	return -1;
-}
-
-/* A status number tells nobody which program is missing from which folder. */
-void
-spawn_exit_text(const struct proc *p, int status, char *buf, size_t size)
-{
-	char	 path[4096];
-
-	if (p->ready_ms != 0 || spawn_path(p->role, path, sizeof(path)) == -1 ||
-	    (status != EXIT_EXEC && status != EXIT_PREPARE))
-		snprintf(buf, size, "exited with status %d", status);
-	else if (status == EXIT_PREPARE)
-		snprintf(buf, size, "could not be started: its user namespace "
-		    "or descriptors, before %.300s ran", path);
-	else if (access(path, X_OK) == -1)
-		snprintf(buf, size, "could not be started: %.300s: %s; are "
-		    "all programs of this version in that folder (-l)?", path,
-		    strerror(errno));
-	else
-		snprintf(buf, size, "could not be started: %.300s: no program "
-		    "for this machine, or a library of it is missing", path);
 }
 
 /* What the worker may see of the file system, told before anything else. */
