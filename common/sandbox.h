@@ -52,7 +52,12 @@ enum sandbox_mode { SANDBOX_ROOT, SANDBOX_USER, SANDBOX_NONE,
 enum sandbox_flag {
 	SANDBOX_STRICT	= 1,	/* what cannot be had is fatal */
 	SANDBOX_USERNS	= 2,	/* root mode: a user namespace each */
+	SANDBOX_AUDIT	= 4,	/* filters log and stop nothing; not strict */
 };
+
+/* What -A is, wherever it is shown. */
+#define SANDBOX_AUDIT_TEXT "AUDIT ONLY: system calls outside of the profiles " \
+	"are logged by the kernel and NOT stopped"
 
 /* What was done to a process, as bits of PROC_READY.sandbox; of those that
  * were wanted and not had, PROC_READY.failed. */

@@ -73,6 +73,8 @@ static int	 early_uid(struct early *);
 static int	 early_caps(struct early *);
 static int	 early_rest(struct early *, int);
 static int	 early_filter(struct early *);
+static int	 filter_load(const struct sandbox_spec *,
+		    const struct seccomp_filter *);
 static ino_t	 ns_ino(const char *);
 static bool	 net_is_empty(void);
 
@@ -109,6 +111,12 @@ sandbox_enter_early(const struct sandbox_spec *spec, enum role role,
 	e.rep = rep;
 	e.strict = (spec->flags & SANDBOX_STRICT) != 0;
 	r = -1;
+	if (e.strict && (spec->flags & SANDBOX_AUDIT)) {
+		errno = EINVAL;
+		strlcpy(rep->detail, "audit mode is never strict",
+		    sizeof(rep->detail));
+		goto out;
+	}
 	if ((e.pr = sandbox_profile_get(role)) == NULL || role >= ROLE_MAX) {
 		errno = EINVAL;
 		strlcpy(rep->detail, "no profile for this role",
@@ -611,6 +619,26 @@ early_rest(struct early *e, int ctl_fd)
 	return 0;
 }
 
+/* The filter, or in audit mode one that only tells. */
+static int
+filter_load(const struct sandbox_spec *spec, const struct seccomp_filter *f)
+{
+	struct seccomp_filter lax;
+	struct sock_filter *insn;
+	int r, save;
+
+	if ((spec->flags & SANDBOX_AUDIT) == 0)
+		return seccomp_filter_load(f);
+	if ((insn = calloc(SECCOMP_INSNS_MAX, sizeof(*insn))) == NULL)
+		return -1;
+	seccomp_filter_audit(f, insn, &lax);
+	r = seccomp_filter_load(&lax);
+	save = errno;
+	free(insn);
+	errno = save;
+	return r;
+}
+
 /* What is read from now on, parcel, certificates, folders, is read under a
  * filter already; a deny-list needs no second one. */
 static int
@@ -620,7 +648,7 @@ early_filter(struct early *e)
 
 	if (seccomp_filter_get_start(e->role, &f) == -1)
 		return 0;
-	if (seccomp_filter_load(&f) == -1) {
+	if (filter_load(e->spec, &f) == -1) {
 		miss(e->rep, true, FACT_SECCOMP, "seccomp", NULL);
 		return -1;
 	}
@@ -707,12 +735,16 @@ sandbox_enter_late(const struct sandbox_spec *spec, enum role role,
 		else	/* since Linux 6.3; the filter says the same */
 			(void)miss(rep, false, FACT_MDWE, "mdwe", NULL);
 	}
-	if (seccomp_filter_load(&f) == -1) {
+	if (filter_load(spec, &f) == -1) {
 		miss(rep, true, FACT_SECCOMP, "seccomp", NULL);
 		return -1;
 	}
 	/* PR_GET_SECCOMP is not in the lists; the load has its own word. */
-	rep->facts |= FACT_SECCOMP;
+	if ((spec->flags & SANDBOX_AUDIT) == 0 || pr->miss != CALL_KILL)
+		rep->facts |= FACT_SECCOMP;
+	else
+		(void)miss(rep, false, FACT_SECCOMP, "seccomp", "AUDIT ONLY, "
+		    "what it forbids happens and is logged by the kernel");
 	rep->syscalls = f.calls;
 	return 0;
 }

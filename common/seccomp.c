@@ -45,6 +45,27 @@ seccomp_filter_get_start(unsigned int id, struct seccomp_filter *f)
 	    sizeof(seccomp_starts[0]), id, f);
 }
 
+void
+seccomp_filter_audit(const struct seccomp_filter *f, struct sock_filter *out,
+    struct seccomp_filter *made)
+{
+	size_t i, n;
+
+	/* Up to the number of the call seccomp_gen checks the ABI. */
+#if defined(__x86_64__)
+	n = 6;
+#else
+	n = 4;
+#endif
+	memcpy(out, f->insn, f->n * sizeof(*out));
+	for (i = n; i < f->n; i++)
+		if (out[i].code == (BPF_RET | BPF_K) &&
+		    out[i].k == SECCOMP_RET_KILL_PROCESS)
+			out[i].k = SECCOMP_RET_LOG;
+	*made = *f;
+	made->insn = out;
+}
+
 int
 seccomp_filter_load(const struct seccomp_filter *f)
 {

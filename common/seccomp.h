@@ -27,5 +27,11 @@ int	 seccomp_filter_get_start(unsigned int id, struct seccomp_filter *);
 /* Onto this process with all its threads, for ever; no_new_privs must be set.
  * Async-signal-safe.  0, or -1 with errno. */
 int	 seccomp_filter_load(const struct seccomp_filter *);
+/* For development: the same, but what is not in an allow-list happens and is
+ * logged by the kernel; another ABI still ends the process.  Copies what is to
+ * be loaded into out, of SECCOMP_INSNS_MAX.  Not async-signal-safe. */
+#define SECCOMP_INSNS_MAX	4096
+void	 seccomp_filter_audit(const struct seccomp_filter *,
+	    struct sock_filter *out, struct seccomp_filter *);
 
 #endif

@@ -73,8 +73,9 @@ control_row(struct link *l, uint64_t corr, const struct proc *p)
 		m.landlock_abi = p->ready.landlock_abi;
 		m.syscalls = p->ready.syscalls;
 		m.start_syscalls = p->ready.start_syscalls;
-		m.detail = str_of(p->stat_detail[0] != '\0' ?
-		    p->stat_detail : p->ready_detail);
+		/* Why it lacks something is more than how it does. */
+		m.detail = str_of(p->stat_detail[0] != '\0' &&
+		    p->ready.failed == 0 ? p->stat_detail : p->ready_detail);
 	}
 	if (m.pid != 0)
 		m.pss_kib = procfs_pss_kib((pid_t)m.pid);

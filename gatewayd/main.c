@@ -26,7 +26,7 @@ static bool		 announced;
 static void __attribute__((noreturn))
 usage(void)
 {
-	dprintf(STDERR_FILENO, "usage: gatewayd [-aDStUVv] [-b bind] "
+	dprintf(STDERR_FILENO, "usage: gatewayd [-AaDStUVv] [-b bind] "
 	    "[-c file] [-g group[:group]] [-l libexec] [-p port] [-s state] "
 	    "[-u uid]\n"
 	    "see gatewayd(8); `openclaw gateway run` starts it too\n");
@@ -136,14 +136,14 @@ static void
 sandbox_init(bool user, bool weak, int64_t uid_base)
 {
 	struct rlimit	 rl;
-	char		 why[512];
+	char		 why[512], text[512];
 
 	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < rl.rlim_max) {
 		rl.rlim_cur = rl.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &rl);
 	}
 	sup.netns_fd = -1;
-	sup.sandbox_flags = weak ? 0 : SANDBOX_STRICT;
+	sup.sandbox_flags |= weak ? 0 : SANDBOX_STRICT;
 	sup.mode = sandbox_mode_probe(why, sizeof(why));
 	if (user && sup.mode == SANDBOX_ROOT)
 		sup.mode = SANDBOX_USER;
@@ -157,8 +157,17 @@ sandbox_init(bool user, bool weak, int64_t uid_base)
 			fatal("empty network namespace");
 	}
 	sup.cgroup.fd = sup.cgroup.jobs_fd = -1;
-	if ((sup.conf_flags & CF_CHECK_ONLY) == 0 && sup.mode != SANDBOX_NONE)
+	if (sup.mode == SANDBOX_NONE)
+		snprintf(sup.cgroup.text, sizeof(sup.cgroup.text),
+		    "no commands can be run: %s", why);
+	else if ((sup.conf_flags & CF_CHECK_ONLY) == 0)
 		cgroup_tree_start(&sup.cgroup);
+	if (sup.sandbox_flags & SANDBOX_AUDIT) {
+		strlcpy(text, sup.cgroup.text, sizeof(text));
+		snprintf(sup.cgroup.text, sizeof(sup.cgroup.text),
+		    SANDBOX_AUDIT_TEXT "; %.300s", text);
+		log_warnx("-A: " SANDBOX_AUDIT_TEXT);
+	}
 	/* Jobs whose parents died come to us and are reaped, not to init. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	prctl(PR_SET_DUMPABLE, 0);
@@ -176,8 +185,11 @@ main(int argc, char *argv[])
 
 	TAILQ_INIT(&sup.procs);
 	log_early_init("gatewayd", lines_send);
-	while ((opt = getopt(argc, argv, "ab:c:Dg:l:p:Ss:tu:UVv")) != -1) {
+	while ((opt = getopt(argc, argv, "Aab:c:Dg:l:p:Ss:tu:UVv")) != -1) {
 		switch (opt) {
+		case 'A':
+			sup.sandbox_flags = SANDBOX_AUDIT;
+			break;
 		case 'a':
 			sup.conf_flags |= CF_ALLOW_UNCONFIGURED;
 			break;
@@ -229,7 +241,7 @@ main(int argc, char *argv[])
 			usage();
 		}
 	}
-	if (optind != argc)
+	if (optind != argc || (sup.sandbox_flags != 0 && !weak))
 		usage();
 	umask(077);
 	environ_restore();

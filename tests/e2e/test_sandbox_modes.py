@@ -18,10 +18,18 @@ SCRIPT = r'''
   call exec {"command":"id -u; echo made > made.txt && cat made.txt"}
 @on user~"look"
   call read {"path":"made.txt"}
+@on user~"put"
+  call write {"path":"put.txt","content":"by the file worker"}
+@on user~"doctor"
+  call diagnose {}
 @on result exec
   text "ran: {{result.text}}"
 @on result read
   text "read: {{result.text}}"
+@on result write
+  text "wrote: {{result.text}}"
+@on result diagnose
+  text "found: {{result.text}}"
 '''
 CONFIG = {"agents": {"defaults": {"model": {"primary": "builtin/script"}},
                      "list": [{"id": "main", "default": True}]},
@@ -31,6 +39,12 @@ CONFIG = {"agents": {"defaults": {"model": {"primary": "builtin/script"}},
 def status(pid):
     return dict(line.split(":\t", 1) for line in
                 open(f"/proc/{pid}/status").read().splitlines() if ":\t" in line)
+
+
+def openclaw(g, *args):
+    env = {**g.environ(), "OPENCLAW_STATE_DIR": str(g.state)}
+    return subprocess.run([str(gw.BIN / "openclaw"), *args], env=env,
+                          capture_output=True, text=True, timeout=60)
 
 
 def chat(g, *texts):
@@ -90,9 +104,7 @@ def test_T35_what_limits_commands_is_said_everywhere():
     try:
         note = supervisor_note(g)
         assert note.startswith("commands are limited by ")
-        env = {**g.environ(), "OPENCLAW_STATE_DIR": str(g.state)}
-        out = subprocess.run([str(gw.BIN / "openclaw"), "status"], env=env,
-                             capture_output=True, text=True, timeout=60)
+        out = openclaw(g, "status")
         assert f"{g.mode} mode; {note}" in out.stdout, out
         assert "WEAKER" not in out.stdout
         assert f"{g.mode} mode; {note}" in g.output()
@@ -175,3 +187,43 @@ def test_T35_a_group_of_its_own_is_used_or_said_not_to_be():
         assert [p for p in d.iterdir() if p.is_dir()] == []
     finally:
         d.rmdir()
+
+
+@pytest.mark.parametrize("mode", gw.modes())
+def test_T35_audit_is_asked_for_and_never_called_active(mode):
+    alone = gw.Gateway(mode=mode, args=["-A"])
+    try:
+        alone.start(wait=False)
+        assert alone.proc.wait(30) == 2
+        assert "usage" in alone.output()
+    finally:
+        alone.close()
+    g = gw.Gateway(mode=mode, args=["-t", "-A"], config=CONFIG).start()
+    try:
+        ran, = chat(g, "make")
+        assert "made" in ran
+        assert "-A: AUDIT ONLY" in g.output()
+        assert "AUDIT ONLY" in supervisor_note(g)
+        rows = g.call("sandbox.profiles")["profiles"]
+        for p in rows:
+            if p["name"].split("/")[0] in ("gatewayd", "jailer"):
+                continue        # their lists of what is forbidden stay
+            assert "seccomp" not in p["active"] and \
+                p["missing"] == ["seccomp"], p
+            assert "AUDIT ONLY" in p["detail"], p
+        assert any("seccomp" in p["active"] for p in rows
+                   if p["name"] == "jailer/main")
+        out = openclaw(g, "status").stdout
+        assert "AUDIT ONLY" in out and "WEAKER than profile: log" in out, out
+        assert openclaw(g, "sandbox", "profiles").stdout.count(
+            "AUDIT ONLY") >= 8
+        # Jails are those of always.
+        assert g.call("sandbox.selftest", {})["ok"]
+    finally:
+        g.close()
+    # and it is gone with the option
+    g = gw.Gateway(mode=mode, state=None).start()
+    try:
+        assert "AUDIT" not in supervisor_note(g) + openclaw(g, "status").stdout
+    finally:
+        g.close()

@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +24,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "common/sandbox.h"
@@ -387,6 +389,62 @@ test_start_has_more(void **state)
 	    OKAY);
 }
 
+/* The filter for development lets pass what is not listed and has it logged;
+ * what must never happen ends the process as ever, and errors stay. */
+static void
+test_T35_audit(void **state)
+{
+	static struct sock_filter insn[SECCOMP_INSNS_MAX];
+	struct seccomp_data d;
+	struct seccomp_filter f, lax;
+	unsigned int id;
+	uint32_t is, was;
+	int nr, status;
+	pid_t pid;
+
+	(void)state;
+	for (id = 0; id < ROLE_MAX; id++) {
+		if (sandbox_profile_get(id)->miss != CALL_KILL)
+			continue;
+		assert_int_equal(seccomp_filter_get(id, &f), 0);
+		seccomp_filter_audit(&f, insn, &lax);
+		assert_int_equal(lax.n, f.n);
+		for (nr = 0; nr < 500; nr++) {
+			was = ask_of(&f, nr, 0, 0, 0, 0, 0);
+			is = ask_of(&lax, nr, 0, 0, 0, 0, 0);
+			assert_int_equal(is, was == DIES ? SECCOMP_RET_LOG :
+			    was);
+		}
+		memset(&d, 0, sizeof(d));
+		d.nr = SYS_read;
+		d.arch = AUDIT_ARCH_I386;
+		assert_int_equal(run(&lax, &d), DIES);
+#ifdef __x86_64__
+		d.arch = ARCH;
+		d.nr = 0x40000000 | SYS_read;
+		assert_int_equal(run(&lax, &d), DIES);
+#endif
+	}
+	/* As the kernel has it: the same call, with and without. */
+	assert_int_equal(seccomp_filter_get(ROLE_ROUTER, &f), 0);
+	for (id = 0; id < 2; id++) {
+		if ((pid = fork()) == 0) {
+			seccomp_filter_audit(&f, insn, &lax);
+			if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
+			    seccomp_filter_load(id == 0 ? &f : &lax) == -1)
+				_exit(1);
+			_exit(syscall(SYS_getsid, 0) > 0 ? 0 : 2);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (id == 0)
+			assert_true(WIFSIGNALED(status) &&
+			    WTERMSIG(status) == SIGSYS);
+		else
+			assert_true(WIFEXITED(status) &&
+			    WEXITSTATUS(status) == 0);
+	}
+}
+
 /* No way to memory that runs, neither of one's own making nor a library's. */
 static void
 test_T34_no_worker_makes_code(void **state)
@@ -556,6 +614,7 @@ main(void)
 		cmocka_unit_test(test_workers),
 		cmocka_unit_test(test_T48_connect_makes_internet_sockets_only),
 		cmocka_unit_test(test_start_has_more),
+		cmocka_unit_test(test_T35_audit),
 		cmocka_unit_test(test_T34_no_worker_makes_code),
 		cmocka_unit_test(test_T36_jobs),
 		cmocka_unit_test(test_T36_jobs_arguments),
