@@ -111,6 +111,12 @@ worker_ctl(void)
 	return wk.ctl;
 }
 
+int
+worker_mode(void)
+{
+	return wk.spec.mode;
+}
+
 void
 worker_fact(uint32_t fact)
 {

@@ -74,6 +74,8 @@ const struct parcel *worker_parcel(void);
 void	 worker_parcel_forget(void);
 struct link *worker_ctl(void);		/* to the parent */
 void	 worker_drained(void);
+/* How this process is held (sandbox.h). */
+int	 worker_mode(void);
 /* In setup(): one more enum sandbox_fact for READY. */
 void	 worker_fact(uint32_t fact);
 /* Ends this process: 0 is an orderly end, 1 asks for a restart. */

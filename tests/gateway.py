@@ -266,11 +266,14 @@ class Gateway:
     def start(self, wait=True):
         self.began = (self.dir / "out").stat().st_size if (self.dir / "out").exists() else 0
         self.out = open(self.dir / "out", "ab")
-        self.proc = subprocess.Popen(self.command(), env=self.environ(), stdin=subprocess.DEVNULL,
-                                     stdout=self.out, stderr=self.out, start_new_session=True)
+        self.proc = self.popen(self.command(), env=self.environ(), stdout=self.out,
+                               stderr=self.out, start_new_session=True)
         if wait:
             self.wait_ready()
         return self
+
+    def popen(self, cmd, **kw):
+        return subprocess.Popen(cmd, stdin=subprocess.DEVNULL, **kw)
 
     def output(self, start=0):
         return (self.dir / "out").read_bytes()[start:].decode(errors="replace")

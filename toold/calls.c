@@ -287,7 +287,7 @@ tcall_start(struct toold *t, struct link *l, struct msg *m)
 		dbuf_puts(&why, "A call with this id is running already.");
 	else if (tool == NULL)
 		dbuf_printf(&why, "Tool %s not found", in.tool.p);
-	else if (!toolpolicy_allows(&t->policy, tool, reason, sizeof(reason)))
+	else if (!tcall_offers(t, tool, reason, sizeof(reason)))
 		dbuf_printf(&why, "Denied: the tool %s is not allowed here: "
 		    "%s.", tool->name, reason);
 	else if (t->ncalls >= TOOLD_CALLS_MAX || in.args.n > TOOLD_ARGS_MAX -
@@ -350,6 +350,17 @@ tcall_cancel(struct toold *t, struct link *l, struct msg *m)
 	return MSG_OK;
 }
 
+bool
+tcall_offers(const struct toold *t, const struct tool *tool, char *why,
+    size_t size)
+{
+	if (t->no_jobs != NULL && strcmp(tool->group, "runtime") == 0) {
+		strlcpy(why, t->no_jobs, size);
+		return false;
+	}
+	return toolpolicy_allows(&t->policy, tool, why, size);
+}
+
 void
 tcall_send_list(struct toold *t, struct link *l, uint64_t corr)
 {
@@ -361,7 +372,8 @@ tcall_send_list(struct toold *t, struct link *l, uint64_t corr)
 
 	for (i = 0; i < TOOL_ID_MAX; i++) {
 		tool = tools_get(i);
-		if (!toolpolicy_allows(&t->policy, tool, why, sizeof(why)) ||
+		/* A call still gets the policy's own words for it. */
+		if (!tcall_offers(t, tool, why, sizeof(why)) ||
 		    (strcmp(tool->group, "runtime") == 0 &&
 		    t->policy.security == EXEC_DENY))
 			continue;

@@ -12,6 +12,7 @@
  */
 #include "common/compat.h"
 
+#include "common/sandbox.h"
 #include "common/worker.h"
 #include "toold/toold.h"
 
@@ -33,6 +34,11 @@ static int
 main_setup(void)
 {
 	toold.base = worker_base();
+	/* Nothing stands in for a jail: a command outside of one could do all
+	 * that this user can. */
+	if (worker_mode() == SANDBOX_NONE)
+		toold.no_jobs = "no commands, as this host gives the gateway "
+		    "no namespaces to jail them in";
 	return toold_open(&toold);
 }
 

@@ -60,8 +60,8 @@ selftest_start(struct toold *t, selftest_cb cb, void *arg, const char **why)
 	struct selftest		*s, *running = LIST_FIRST(&t->selftests);
 	struct timeval		 tv = {SELFTEST_MS / 1000, 0};
 
-	*why = "the jail is not running";
-	if (t->jailer == NULL)
+	*why = t->no_jobs != NULL ? t->no_jobs : "the jail is not running";
+	if (t->jailer == NULL || t->no_jobs != NULL)
 		return NULL;
 	*why = "out of memory";
 	if ((s = calloc(1, sizeof(*s))) == NULL)

@@ -424,8 +424,14 @@ tool_diagnose(struct call *c)
 	if (diag_wanted(s, "files.workspace") ||
 	    diag_wanted(s, "state.disk.workspace"))
 		diag_files(c);
-	diag_job(c);
-	diag_selftest(c, deep);
+	if (c->t->no_jobs != NULL)
+		diag_row(s, "jail.run", "warn", "Commands run in the jail",
+		    c->t->no_jobs, NULL, "Allow user namespaces on this host, "
+		    "or start the gateway as root; see openclaw-security(7).");
+	else {
+		diag_job(c);
+		diag_selftest(c, deep);
+	}
 	s->pending--;
 	diag_maybe_done(c);
 }

@@ -72,6 +72,7 @@ struct toold {
 	int			 spool_fd;
 	struct toolpolicy	 policy, next_policy;
 	bool			 reload;	/* next_policy waits */
+	const char		*no_jobs;	/* why none here; NULL: some */
 
 	struct link		*jailer, *files, *router, *agentd;
 	struct call_list	 calls;
@@ -104,6 +105,9 @@ void	 toold_close(struct toold *);
 /* calls.c */
 enum msg_err tcall_start(struct toold *, struct link *, struct msg *);
 enum msg_err tcall_cancel(struct toold *, struct link *, struct msg *);
+/* Is it offered here?  Policy, and what this host can do; else why not. */
+bool	 tcall_offers(const struct toold *, const struct tool *, char *why,
+	    size_t size);
 enum msg_err tcall_list(struct toold *, struct link *, struct msg *);
 /* What may be called now; also sent unasked when that has changed. */
 void	 tcall_send_list(struct toold *, struct link *, uint64_t corr);

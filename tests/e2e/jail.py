@@ -121,6 +121,29 @@ class Jail:
         return rest
 
 
+def popen_without_userns(cmd, **kw):
+    """Starts cmd as nobody where no further user namespace can be made."""
+    go = os.pipe()
+    p = subprocess.Popen(
+        ["unshare", "-U", "sh", "-c",   # the second shell is root in there
+         'read x; exec sh -c "$0" - "$@"',
+         "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv "
+         '--reuid 65534 --regid 65534 --clear-groups "$@" </dev/null',
+         *map(str, cmd)], stdin=go[0], cwd="/", **kw)
+    os.close(go[0])
+    mine = os.readlink("/proc/self/ns/user")
+    end = time.monotonic() + 60
+    while os.readlink(f"/proc/{p.pid}/ns/user") == mine:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    for f in ("uid_map", "gid_map"):
+        with open(f"/proc/{p.pid}/{f}", "w") as w:
+            w.write("0 0 65536")
+    os.write(go[1], b"go\n")
+    os.close(go[1])
+    return p
+
+
 def processes(marker):
     """Pids of processes whose command line has the marker."""
     found = []

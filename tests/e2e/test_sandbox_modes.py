@@ -12,6 +12,7 @@ import uuid
 import pytest
 
 import gateway as gw
+import jail
 
 SCRIPT = r'''
 @on user~"make"
@@ -225,5 +226,53 @@ def test_T35_audit_is_asked_for_and_never_called_active(mode):
     g = gw.Gateway(mode=mode, state=None).start()
     try:
         assert "AUDIT" not in supervisor_note(g) + openclaw(g, "status").stdout
+    finally:
+        g.close()
+
+
+class NoNamespaces(gw.Gateway):
+    """As an ordinary user on a host that gives him no user namespaces."""
+
+    def __init__(self, **kw):
+        super().__init__(mode="user", **kw)
+        self.drop = False       # that is done in there
+
+    def popen(self, cmd, **kw):
+        return jail.popen_without_userns(cmd, **kw)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to write maps")
+def test_T35_without_namespaces_commands_are_not_offered():
+    g = NoNamespaces(config=CONFIG)
+    try:
+        g.start(wait=False)
+        assert g.proc.wait(30) == 1
+        assert "no namespaces for workers" in g.output()
+    finally:
+        g.close()
+    g = NoNamespaces(config=CONFIG, args=["-t"])
+    try:
+        g.start()
+        put, ran, found = chat(g, "put", "make", "doctor")
+        assert "wrote" in put
+        assert next(g.state.rglob("put.txt")).read_text() == \
+            "by the file worker"
+        # Not offered, so for the agent there is no such tool.
+        assert "ran: 1" not in ran and "made.txt" not in ran, ran
+        assert "not found" in ran, ran
+        assert not list(g.state.rglob("made.txt"))
+        assert "no namespaces to jail them in" in found, found
+        with pytest.raises(gw.RpcError, match="no namespaces to jail"):
+            g.call("sandbox.selftest", {})
+        note = supervisor_note(g)
+        assert note.startswith("no commands can be run: no user namespace")
+        out = openclaw(g, "status").stdout
+        assert f"none mode; {note}" in out and "WEAKER" in out, out
+        for name, p in g.processes().items():
+            if name != "gatewayd":
+                assert "mntns" in p["missing"], p
+                assert "seccomp" in p["active"], p
+        # What is left of the file worker's box.
+        assert "landlock-fs" in g.processes()["files/main"]["active"]
     finally:
         g.close()
