@@ -401,7 +401,7 @@ flush(void)
 	tell(&now_told, err);
 	turn_schedule();
 	if (err == 0)
-		sessdb_tidy(db, nactive == 0);
+		sessdb_tidy(db, false);
 	session_shrink();
 	if (ret == -1)
 		errno = err;

@@ -161,7 +161,6 @@ sessdb_open(const char *path, char *why, size_t size)
 	if (r != SQLITE_OK)
 		goto fail;
 	sqlite3_extended_result_codes(s->db, 1);
-	sqlite3_wal_hook(s->db, wal_grew, s);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_busy_timeout(s->db, 0);
 	/* Exclusive before WAL: then no shared memory file is needed. */
@@ -169,7 +168,10 @@ sessdb_open(const char *path, char *why, size_t size)
 	    "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;"
 	    "PRAGMA temp_store=MEMORY;PRAGMA trusted_schema=OFF;"
 	    "PRAGMA wal_autocheckpoint=0;PRAGMA cache_size=-2000;"
+	    "PRAGMA journal_size_limit=4194304;"
 	    "PRAGMA cell_size_check=ON;", NULL, NULL, NULL);
+	/* After wal_autocheckpoint, which takes away whatever hook there is. */
+	sqlite3_wal_hook(s->db, wal_grew, s);
 	if (r != SQLITE_OK || (r = read_version(s, &version)) != SQLITE_OK)
 		goto fail;
 	if (version > SCHEMA_VERSION) {

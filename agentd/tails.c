@@ -131,6 +131,7 @@ settle_cb(evutil_socket_t ev_fd, short what, void *arg)
 	if ((r = sessdb_tail_file(db, settle_name, sizeof(settle_name),
 	    &settle_last)) == 0) {
 		rows = 0;
+		sessdb_tidy(db, true);	/* nothing was said for a while */
 		return;
 	}
 	fd = r == 1 ? open_file(settle_name) : -1;

@@ -6,6 +6,7 @@
 #include "common/compat.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -336,6 +337,32 @@ test_tails(void **state)
 	sessdb_close(s);
 }
 
+/* The log goes back into the database; without that it grows for ever. */
+static void
+test_R01_log_is_copied_back(void **state)
+{
+	struct sessdb		*s = open_db();
+	struct sessdb_turn	 t;
+	struct stat		 db, wal;
+	char			 key[32];
+	int			 i;
+
+	(void)state;
+	for (i = 0; i < 3000; i++) {
+		snprintf(key, sizeof(key), "log%d", i);
+		t = turn_of(10000 + i, key);
+		assert_int_equal(sessdb_begin(s), 0);
+		assert_int_equal(sessdb_put_turn(s, &t), 0);
+		assert_int_equal(sessdb_commit(s), 0);
+		sessdb_tidy(s, true);
+	}
+	assert_int_equal(fstat(sessdb_wal_fd(s), &wal), 0);
+	assert_int_equal(stat(path, &db), 0);
+	assert_true(wal.st_size < 8 << 20);	/* 1,000 pages are 4 MB */
+	assert_true(db.st_size > 100000);
+	sessdb_close(s);
+}
+
 int
 main(void)
 {
@@ -346,6 +373,7 @@ main(void)
 		    test_R06_second_owner_is_refused_until_the_first_dies),
 		cmocka_unit_test(test_outbox),
 		cmocka_unit_test(test_tails),
+		cmocka_unit_test(test_R01_log_is_copied_back),
 		cmocka_unit_test(test_R15_full_disk_loses_nothing_committed),
 	};
 
