@@ -20,10 +20,12 @@ N = 200
 def filters():
     import jail
     text = (jail.BIN.resolve().parent / "gen/seccomp_filters.h").read_text()
-    sizes = dict(re.findall(r"^/\* (\w+): (\d+) calls can succeed \*/$", text, re.M))
+    sizes = {(name, which): int(n) for name, which, n in re.findall(
+        r"^/\* (\w+), (\w+): (\d+) calls can succeed \*/$", text, re.M)}
     for name, limit in LIMITS.items():
-        n = int(sizes[name])
-        report(f"system calls of {name}", n, limit, n <= limit)
+        n, start = sizes[name, "filter"], sizes.get((name, "start"))
+        report(f"system calls of {name}" +
+               (f" ({start} until ready)" if start else ""), n, limit, 0 < n <= limit)
 
 
 def bwrap_argv(workspace):
