@@ -142,6 +142,12 @@ function onAgent(p) {
   const ended = p.runId === over || (p.stream === "lifecycle" && d.phase !== "start");
   if (!ended && (!run || run.id === null)) setRun({ id: p.runId, seq: 0 });
   if (run?.id === p.runId) run.waiting = false;
+  if (p.runId === over && p.stream === "lifecycle") {
+    // It was stopped, and said so before its tool had ended: only now the
+    // transcript has its end.
+    if (run?.id === null) setRun(null);
+    refreshSoon();
+  }
   if (ended && p.stream === "assistant") return;
   if (p.stream === "assistant") {
     // The same text as in chat deltas, which come less often.
