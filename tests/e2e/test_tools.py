@@ -99,6 +99,9 @@ class Tools:
         return self.done(self.start(tool, **args))
 
     def sh(self, command, **args):
+        """Not in the background, however slow the machine is."""
+        if "background" not in args:
+            args.setdefault("yieldMs", 120000)
         return self.call("exec", command=command, **args)
 
     def log(self):
