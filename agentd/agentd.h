@@ -75,6 +75,11 @@ void	 config_unref(struct config *);
 /* Fills *m (pointers into c): 0, or -1 with a reason. */
 int	 config_model(struct config *c, const char *ref,
 	    struct provider_model *m, char *why, size_t);
+/* What a user calls a model (an alias, provider/model, or a model of the
+ * default provider) as "provider/model" in ref; *m points into it. */
+enum model_choice { MODEL_OK, MODEL_INVALID, MODEL_NOT_ALLOWED };
+enum model_choice config_choose(struct config *, struct str raw, char *ref,
+	    size_t size, struct provider_model *m);
 /* The modeld instance for a provider, NULL when none is configured. */
 const char *config_instance(const struct config *, const char *provider);
 /* Value at a dotted path below an object; NULL when absent. */
@@ -114,6 +119,8 @@ struct session *session_find(const char *key);	/* only if in memory */
 /* NULL too when there is none yet: it is not made by asking. */
 struct session *session_existing(const char *key);
 const char *session_id(struct session *);
+/* "provider/model" that was set for it; false: none was. */
+bool	 session_wish(struct session *, char *ref, size_t size);
 /* Name of its transcript in the sessions folder. */
 void	 session_file(struct session *, char *name, size_t size);
 /* Its transcript, to be read by itself; NULL with errno. */
@@ -122,6 +129,13 @@ struct transcript *session_read(struct session *);
 int	 session_load(struct session *, size_t max_bytes);
 /* Its row is to be written with the next commit; activity sets updatedAt. */
 void	 session_dirty(struct session *, bool activity);
+/* Another entry for it, durably; -1 with errno, and it has the old one. */
+int	 session_replace(struct session *, json_t *entry);
+/* No part of it stays open; what the disk refused is given up. */
+void	 session_close(struct session *);
+/* Forgets it, durably and from memory; its file stays.  Nothing may run or
+ * wait in it.  -1 with errno. */
+int	 session_drop(struct session *);
 /* A new transcript (spec sessions 7). */
 void	 session_reset(struct session *);
 /* Would a message now begin a new session? */
@@ -173,9 +187,12 @@ void	 turn_refused(struct turn *, int err);
 /* Starts waiting turns as far as the limits allow. */
 void	 turn_schedule(void);
 void	 turn_session_idle(struct session *);
-/* Drops the waiting turns of a session, as aborted; how many. */
-unsigned int turn_drop_queued(struct session *, const char *stop_reason,
-	    json_t *run_ids);
+/* Drops the waiting turns of a session, as aborted: those of that source, or
+ * all (TURN_SOURCE_MAX). */
+void	 turn_drop_queued(struct session *, enum turn_source,
+	    const char *stop_reason, json_t *run_ids);
+/* The session goes: it has no turns. */
+void	 turn_session_gone(struct session *);
 /* One of them. */
 void	 turn_drop_one(struct turn *, const char *stop_reason);
 struct turn *turn_find_queued(const char *run_id);
@@ -208,6 +225,8 @@ void	 journal_end(struct run *);
 /* Its turn was refused. */
 void	 journal_forget(struct run *);
 void	 journal_session(struct session *);
+/* The session goes: its row is written no more. */
+void	 journal_session_gone(struct session *);
 /* notice: what its chat is told in its place, or NULL; its id is ignored. */
 void	 journal_drop_delivery(const char *id,
 	    const struct sessdb_delivery *notice);
@@ -216,7 +235,8 @@ int	 journal_flush(void);
 /* Is a turn with that dedupe key on its way in? */
 struct turn *journal_find_accepting(const char *dedupe_key);
 /* A turn of the session that is on its way in and not ended yet. */
-struct turn *journal_next_accepting(const struct session *);
+struct turn *journal_next_accepting(const struct session *,
+	    enum turn_source);
 /* "" when all is well, else why new turns are refused. */
 const char *journal_trouble(void);
 
@@ -228,6 +248,8 @@ int	 tails_put(struct session *);
 void	 tails_committed(struct session *, bool);
 /* A transcript was opened. */
 void	 tails_opened(struct transcript *, const char *name);
+/* A file that is on the disk is cut or goes; -1 with errno. */
+int	 tails_forget(const char *name);
 /* After a start: puts back what a power failure took. */
 void	 tails_recover(void);
 
@@ -270,11 +292,14 @@ struct run {
 	bool			 announced;	/* lifecycle start was sent */
 
 	/* model call: model.c */
+	char			*wish;		/* model of the session, or NULL */
 	size_t			 candidate;
 	unsigned int		 attempt;
 	struct provider_model	 model;
 	const struct provider	*provider;
 	struct provider_options	 options;
+	char			 thinking[16];	/* what options point to; */
+	char			 session_id[64]; /* the entry may change */
 	struct provider_context	 context;
 	char			*system;
 	struct pstream		*ps;
@@ -350,6 +375,9 @@ void	 run_committed(struct run *);
 /* Forgets one whose turn was refused. */
 void	 run_discard(struct run *);
 struct run *run_find(const char *run_id);
+/* Models that may answer, in order: that of the session, the configured one,
+ * its fallbacks; NULL behind the last. */
+const char *run_model_ref(const struct run *, size_t i);
 /* UINT32_MAX: none. */
 void	 run_timer(struct run *, uint32_t ms);
 
@@ -428,9 +456,12 @@ enum msg_err rpc_message(struct link *, struct msg *);
 void	 rpc_run_ended(const char *run_id, enum run_status,
 	    uint64_t started_at, uint64_t ended_at, const char *error);
 void	 rpc_router_gone(void);
-/* A stop from a chat: aborts what the session runs; the answer's JSON. */
+/* Aborts what the session runs and what waits, of turns from that source
+ * (TURN_SOURCE_MAX: all); the answer's JSON. */
 char	*rpc_abort_session(struct session *, const char *stop_reason,
-	    bool only_chat, unsigned int *n);
+	    enum turn_source only, unsigned int *n);
+/* A run of it ended. */
+void	 rpc_session_idle(struct session *);
 
 void	 state_changed(void);		/* AG_STATE is due */
 void	 view_changed(void);		/* sessions.json is due */

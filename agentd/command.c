@@ -96,7 +96,7 @@ command_status(struct session *s)
 	struct dbuf	 b;
 	const char	*model, *provider;
 	json_int_t	 total, window, updated;
-	char		*p;
+	char		 ref[512], *p;
 
 	dbuf_init(&b, 65536);
 	provider = session_text(s, "modelProvider", NULL);
@@ -108,6 +108,7 @@ command_status(struct session *s)
 		    model);
 	else
 		dbuf_printf(&b, "\xf0\x9f\xa7\xa0 Model: %s\n",
+		    session_wish(s, ref, sizeof(ref)) ? ref :
 		    cfg->candidates[0]);
 	if (number_of(s, "inputTokens") + number_of(s, "outputTokens") > 0) {
 		dbuf_puts(&b, "\xf0\x9f\xa7\xae Tokens: ");

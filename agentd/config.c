@@ -212,6 +212,57 @@ config_model(struct config *c, const char *ref, struct provider_model *m,
 	return 0;
 }
 
+/* Is ref one of agents.defaults.models?  Without any, all are. */
+static bool
+is_allowed(struct config *c, const char *ref)
+{
+	json_t		*models = json_object_get(c->agent, "models");
+	const char	*key;
+	json_t		*v;
+
+	if (json_object_size(models) == 0 ||
+	    strcmp(ref, c->candidates[0]) == 0)
+		return true;
+	json_object_foreach(models, key, v)
+		if (ascii_casecmp(key, ref) == 0)
+			return true;
+	return false;
+}
+
+enum model_choice
+config_choose(struct config *c, struct str raw, char *ref, size_t size,
+    struct provider_model *m)
+{
+	json_t		*models = json_object_get(c->agent, "models"), *v;
+	const char	*key, *alias, *found = NULL, *slash;
+	char		 why[256];
+	int		 n;
+
+	if (memchr(raw.p, '/', raw.n) == NULL)
+		json_object_foreach(models, key, v) {
+			alias = json_text(v, "alias", "");
+			if (alias[0] != '\0' && str_ieqs(raw, alias))
+				found = key;
+		}
+	if (found != NULL)
+		n = snprintf(ref, size, "%s", found);
+	else if (memchr(raw.p, '/', raw.n) != NULL)
+		n = snprintf(ref, size, "%.*s", (int)raw.n, raw.p);
+	else
+		n = snprintf(ref, size, "%.*s/%.*s", (int)strcspn(
+		    c->candidates[0], "/"), c->candidates[0], (int)raw.n,
+		    raw.p);
+	slash = n > 0 && (size_t)n < size ? strchr(ref, '/') : NULL;
+	if (slash == NULL || slash == ref || slash[1] == '\0' ||
+	    raw.n > size)
+		return MODEL_INVALID;
+	/* A provider that is not configured could never answer. */
+	if (!is_allowed(c, ref) ||
+	    config_model(c, ref, m, why, sizeof(why)) == -1)
+		return MODEL_NOT_ALLOWED;
+	return MODEL_OK;
+}
+
 static int
 read_lists(struct config *c, const struct parcel *p)
 {

@@ -182,6 +182,14 @@ journal_session(struct session *s)
 }
 
 void
+journal_session_gone(struct session *s)
+{
+	if (s->dirty)
+		TAILQ_REMOVE(&dirty, s, dirty_entry);
+	s->dirty = false;
+}
+
+void
 journal_drop_delivery(const char *id, const struct sessdb_delivery *notice)
 {
 	struct drop	*d = calloc(1, sizeof(*d));
@@ -235,7 +243,7 @@ journal_find_accepting(const char *dedupe_key)
 }
 
 struct turn *
-journal_next_accepting(const struct session *s)
+journal_next_accepting(const struct session *s, enum turn_source only)
 {
 	struct turn	*t;
 	size_t		 i;

@@ -17,6 +17,7 @@
 
 #include "agentd/agentd.h"
 #include "agentd/json_load.h"
+#include "agentd/levels.h"
 #include "common/log.h"
 
 #define CREDIT_BYTES	(256u << 10)
@@ -93,7 +94,7 @@ model_call(struct run *run)
 	dbuf_reset(&run->text);
 	run->published = 0;
 	run->last_delta_ms = 0;
-	if (config_model(run->cfg, run->cfg->candidates[run->candidate],
+	if (config_model(run->cfg, run_model_ref(run, run->candidate),
 	    &run->model, why, sizeof(why)) == -1 ||
 	    (run->provider = provider_find(run->model.api, run->model.id)) ==
 	    NULL) {
@@ -322,19 +323,27 @@ choose(struct run *run)
 {
 	struct provider_options	*o = &run->options;
 	struct config		*c = run->cfg;
+	const char		*level;
 	json_t			*v;
 
 	memset(o, 0, sizeof(*o));
 	o->temperature = -1;
-	o->thinking = turn_option(run->turn, "thinking",
-	    session_text(run->session, "thinkingLevel", c->thinking));
-	if (o->thinking == NULL)
-		o->thinking = run->model.reasoning ? "low" : "off";
-	o->session_id = session_id(run->session);
+	level = level_parse(LEVEL_THINKING, str_of(turn_option(run->turn,
+	    "thinking", "")));
+	if (level == NULL)
+		level = session_text(run->session, "thinkingLevel",
+		    c->thinking);
+	if (level == NULL)
+		level = run->model.reasoning ? "low" : "off";
+	strlcpy(run->thinking, level, sizeof(run->thinking));
+	o->thinking = run->thinking;
+	strlcpy(run->session_id, session_id(run->session),
+	    sizeof(run->session_id));
+	o->session_id = run->session_id;
 	o->session_key = run->session->key;
 	o->builtin = config_at(c->root, "models.builtin");
 	v = json_object_get(config_at(c->agent, "models"),
-	    c->candidates[run->candidate]);
+	    run_model_ref(run, run->candidate));
 	o->params = json_object_get(v, "params");
 	v = json_object_get(o->params, "maxTokens");
 	if (json_is_integer(v) && json_integer_value(v) > 0)

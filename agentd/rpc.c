@@ -64,6 +64,25 @@ rpc_refuse(struct rpc *r, const char *code, const char *fmt, ...)
 		log_warn("%s: answer", r->method);
 }
 
+void
+rpc_refuse_disk(struct rpc *r)
+{
+	rpc_refuse(r, "UNAVAILABLE", "the state folder cannot be written: %s",
+	    strerror(errno));
+}
+
+bool
+rpc_own_agent(const struct rpc *r)
+{
+	const char	*id = json_text(r->params, "agentId", NULL);
+	char		 norm[AGENT_ID_MAX + 1];
+
+	if (id == NULL)
+		return true;
+	agent_id_normalise(str_of(id), norm);
+	return strcmp(norm, cfg->agent_id) == 0;
+}
+
 bool
 rpc_integer(struct rpc *r, const char *key, int64_t def, int64_t min,
     int64_t max, int64_t *out)
@@ -174,6 +193,7 @@ rpc_router_gone(void)
 
 	while ((w = LIST_FIRST(&waiters)) != NULL)
 		waiter_free(w);
+	rpc_changes_gone();
 }
 
 struct finished {

@@ -27,6 +27,10 @@ void	 rpc_refuse(struct rpc *, const char *code, const char *fmt, ...)
 	    __attribute__((format(printf, 3, 4)));
 /* A parameter: false or NULL when it was refused.  What is above max is cut
  * down to it. */
+/* UNAVAILABLE, by errno. */
+void	 rpc_refuse_disk(struct rpc *);
+/* false: the parameter agentId names another agent than this. */
+bool	 rpc_own_agent(const struct rpc *);
 bool	 rpc_integer(struct rpc *, const char *key, int64_t def, int64_t min,
 	    int64_t max, int64_t *out);
 const char *rpc_text(struct rpc *, const char *key);
@@ -41,6 +45,22 @@ void	 rpc_chat_abort(struct rpc *);
 json_t	*rpc_chat_view(json_t *message);
 
 /* rpc_sessions.c */
+void	 rpc_sessions_resolve(struct rpc *);
+void	 rpc_sessions_reset(struct rpc *);
+void	 rpc_sessions_delete(struct rpc *);
+void	 rpc_sessions_compact(struct rpc *);
+/* That of the parameter key; NULL when it was refused, or, without create,
+ * when there is none. */
+struct session *rpc_session(struct rpc *, bool create);
+/* {ok, path, key, entry} */
+void	 rpc_session_answer(struct rpc *, struct session *, bool with_path);
+/* Nothing waits for them any more. */
+void	 rpc_changes_gone(void);
+
+/* rpc_patch.c */
+void	 rpc_sessions_patch(struct rpc *);
+
+/* rpc_list.c */
 void	 rpc_sessions_list(struct rpc *);
 void	 rpc_sessions_preview(struct rpc *);
 

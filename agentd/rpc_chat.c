@@ -132,11 +132,12 @@ thinking_of(struct session *s)
 	const char	*level = s != NULL ? session_text(s, "thinkingLevel",
 			    cfg->thinking) : cfg->thinking;
 	struct provider_model m;
-	char		 why[256];
+	char		 why[256], ref[512];
 
 	if (level != NULL)
 		return level;
-	return config_model(cfg, cfg->candidates[0], &m, why,
+	return config_model(cfg, s != NULL && session_wish(s, ref,
+	    sizeof(ref)) ? ref : cfg->candidates[0], &m, why,
 	    sizeof(why)) == 0 && m.reasoning ? "low" : "off";
 }
 
@@ -198,15 +199,15 @@ abort_text(json_t *ids)
 }
 
 char *
-rpc_abort_session(struct session *s, const char *reason, bool only_chat,
+rpc_abort_session(struct session *s, const char *reason, enum turn_source only,
     unsigned int *n)
 {
 	json_t	*ids = json_array();
 
-	turn_drop_queued(s, reason, ids);
+	turn_drop_queued(s, only, reason, ids);
 	if (s->run != NULL && s->run->state != RUN_ST_ENDING &&
-	    !s->run->aborted && (!only_chat ||
-	    s->run->turn->row.source == TURN_CHAT)) {
+	    !s->run->aborted && (only == TURN_SOURCE_MAX ||
+	    s->run->turn->row.source == (int)only)) {
 		json_array_insert_new(ids, 0,
 		    json_string(s->run->turn->row.run_id));
 		run_abort(s->run, reason);
@@ -235,9 +236,13 @@ rpc_chat_abort(struct rpc *r)
 	    "stop" : "rpc";
 	if (run_id != NULL) {
 		ids = json_array();
+		/* Runs of `agent` and of channels are not the chat's. */
 		run = run_find(run_id);
-		if (run == NULL)
-			t = turn_find_queued(run_id);
+		if (run != NULL && run->turn->row.source != TURN_CHAT)
+			run = NULL;
+		else if (run == NULL && (t = turn_find_queued(run_id)) !=
+		    NULL && t->row.source != TURN_CHAT)
+			t = NULL;
 		s = run != NULL ? run->session : t != NULL ? t->session :
 		    NULL;
 		if (s != NULL && strcmp(s->key, key) != 0) {
@@ -256,7 +261,7 @@ rpc_chat_abort(struct rpc *r)
 		}
 		text = abort_text(ids);
 	} else if ((s = session_find(key)) != NULL)
-		text = rpc_abort_session(s, reason, true, NULL);
+		text = rpc_abort_session(s, reason, TURN_CHAT, NULL);
 	else
 		text = abort_text(json_array());
 	dbuf_init(&b, RPC_RESULT_MAX);

@@ -4,8 +4,10 @@
  */
 
 /*
- * sessions.list and sessions.preview (spec gateway-protocol 4.6): which
- * conversations there are, and the beginning or end of each as one line.
+ * One session as a thing (spec gateway-protocol 4.6): sessions.resolve finds
+ * its key, sessions.reset begins it anew, sessions.delete ends it and
+ * sessions.compact cuts its transcript.  What changes a session waits until
+ * nothing of it runs: a transcript has one writer.
  */
 #include "common/compat.h"
 
@@ -16,331 +18,525 @@
 #include "agentd/agentd.h"
 #include "agentd/json_load.h"
 #include "agentd/rpc.h"
+#include "common/log.h"
 
-#define LIST_BYTES	(7u << 20)
-#define PREVIEW_KEYS	64
-#define TITLES_MAX	200	/* rows for which a transcript is opened */
-#define TITLE_CHARS	60
-#define PREVIEW_CHARS	200
-#define TEXT_SIZE(chars) ((chars) * 4 + 1)	/* as UTF-8, with its NUL */
+#define IDLE_MS		15000	/* for a run to end after it was aborted */
+#define CHANGES_MAX	256
+#define RESOLVE_MAX	8	/* that are named when several fit */
 
-/* --- sessions.list ------------------------------------------------------- */
-
-struct list_walk {
-	struct jw	*w;
-	size_t		 n;
-	bool		 titles, last;
+/* A reset or delete that waits for its session's run to end. */
+struct change {
+	LIST_ENTRY(change)	 entry;
+	struct session		*session;
+	struct event		*ev;
+	uint64_t		 deadline;
+	struct rpc		 rpc;
+	bool			 remove, archive;
 };
+static LIST_HEAD(, change)	 changes = LIST_HEAD_INITIALIZER(changes);
+static size_t			 nchanges;
 
-/* Text of a message, folded to one line, cut at that many characters, in
- * TEXT_SIZE of them; false when there is none. */
+/* --- what the methods share ---------------------------------------------- */
+
+/* The key that the client means, canonical; false: it was refused. */
 static bool
-message_text(json_t *m, char *out, size_t chars)
+key_param(struct rpc *r, char key[SESSION_KEY_MAX + 1])
 {
-	json_t		*content = json_object_get(m, "content"), *block;
-	const char	*p = NULL;
-	size_t		 i, n = 0;
-	bool		 blank = true;
+	const char	*raw = rpc_text(r, "key");
 
-	if (json_is_string(content))
-		p = json_string_value(content);
-	json_array_foreach(content, i, block)
-		if (p == NULL && strcmp(json_text(block, "type", ""),
-		    "text") == 0 && json_text(block, "text", "")[0] != '\0')
-			p = json_text(block, "text", "");
-	if (p == NULL)
+	if (raw == NULL)
 		return false;
-	for (; *p != '\0' && chars > 0; p++) {
-		bool space = ascii_isspace((unsigned char)*p);
-
-		if (space && blank)
-			continue;
-		out[n++] = space ? ' ' : *p;
-		while (((unsigned char)p[1] & 0xc0) == 0x80)
-			out[n++] = *++p;
-		blank = space;
-		chars--;
-	}
-	if (n > 0 && out[n - 1] == ' ')
-		n--;
-	out[n] = '\0';
-	return n > 0;
-}
-
-/* First user text within the first 8 KiB. */
-static bool
-first_user_text(struct session *s, char *out, size_t chars)
-{
-	char	 name[256], buf[8192], *p, *nl;
-	json_t	*e, *m, *view;
-	ssize_t	 n;
-	int	 fd, lines = 0;
-	bool	 found = false;
-
-	session_file(s, name, sizeof(name));
-	fd = openat(sessions_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
-	    O_NONBLOCK);
-	if (fd == -1)
+	if (db == NULL) {
+		rpc_refuse(r, "UNAVAILABLE", "%s", journal_trouble());
 		return false;
-	n = read(fd, buf, sizeof(buf));
-	close(fd);
-	for (p = buf; n > 0 && !found && lines < 10 &&
-	    (nl = memchr(p, '\n', (size_t)(buf + n - p))) != NULL;
-	    p = nl + 1, lines++) {
-		e = transcript_parse_line(p, (size_t)(nl - p));
-		m = json_object_get(e, "message");
-		if (strcmp(json_text(m, "role", ""), "user") == 0) {
-			view = rpc_chat_view(m);
-			found = message_text(view, out, chars);
-			json_decref(view);
-		}
-		json_decref(e);
 	}
-	return found;
-}
-
-static void
-put_titles(struct list_walk *lw, const char *key)
-{
-	struct transcript *t;
-	struct session	*s;
-	json_t		*list, *view;
-	const char	*title;
-	char		 text[TEXT_SIZE(PREVIEW_CHARS)], date[25];
-	size_t		 i;
-
-	if ((s = session_get(key)) == NULL)
-		return;
-	if (lw->titles) {
-		title = session_text(s, "displayName", session_text(s,
-		    "subject", NULL));
-		if (title == NULL && first_user_text(s, text, TITLE_CHARS))
-			title = text;
-		if (title == NULL) {
-			iso_time((uint64_t)json_integer_value(json_object_get(
-			    s->entry, "updatedAt")), date);
-			snprintf(text, sizeof(text), "%.8s (%.10s)",
-			    session_id(s), date);
-			title = text;
-		}
-		dbuf_puts(lw->w->b, ",\"derivedTitle\":");
-		json_quote(lw->w->b, title, strlen(title));
-	}
-	if (lw->last && (t = session_read(s)) != NULL) {
-		list = transcript_history(t, 20, 16384);
-		for (i = json_array_size(list); i-- > 0; ) {
-			view = rpc_chat_view(json_array_get(list, i));
-			if (strcmp(json_text(view, "role", ""),
-			    "toolResult") != 0 &&
-			    message_text(view, text, PREVIEW_CHARS)) {
-				dbuf_puts(lw->w->b,
-				    ",\"lastMessagePreview\":");
-				json_quote(lw->w->b, text, strlen(text));
-				i = 0;
-			}
-			json_decref(view);
-		}
-		json_decref(list);
-		transcript_close(t);
-	}
-}
-
-static bool
-list_row(const struct sessdb_session *v, void *arg)
-{
-	struct list_walk *lw = arg;
-	struct dbuf	*b = lw->w->b;
-	size_t		 n = strlen(v->row);
-
-	if (n < 2 || b->n > LIST_BYTES - (n < 65536 ? n : 65536))
+	if (str_trim(str_of(raw)).n == 0) {
+		rpc_refuse(r, "INVALID_REQUEST", "key required");
 		return false;
-	if (lw->n++ > 0)
-		dbuf_putc(b, ',');
-	dbuf_put(b, v->row, n - 1);
-	if ((lw->titles || lw->last) && lw->n <= TITLES_MAX)
-		put_titles(lw, v->key);
-	dbuf_putc(b, '}');
+	}
+	if (session_key_canon(str_of(raw), cfg->agent_id, cfg->scope_global,
+	    key, SESSION_KEY_MAX + 1) == -1) {
+		rpc_refuse(r, "INVALID_REQUEST", "invalid %s params: at /key: "
+		    "invalid session key", r->method);
+		return false;
+	}
 	return true;
 }
 
-void
-rpc_sessions_list(struct rpc *r)
+struct session *
+rpc_session(struct rpc *r, bool create)
 {
-	struct sessdb_filter	 f = { .limit = 0 };
-	struct list_walk	 lw = { .n = 0 };
-	struct provider_model	 m;
-	struct dbuf		 b, rows;
-	struct jw		 w, rw;
-	const char		*s;
-	char			 path[4200], why[256], low[512], want[65];
-	int64_t			 minutes;
-	size_t			 i;
+	struct session	*s;
+	struct str	 agent, rest;
+	char		 key[SESSION_KEY_MAX + 1];
 
-	if (!rpc_integer(r, "limit", 0, 1, 1000000, &f.limit) ||
-	    !rpc_integer(r, "activeMinutes", 0, 1, 1000000000, &minutes))
+	if (!key_param(r, key))
+		return NULL;
+	if (session_key_split(str_of(key), &agent, &rest) &&
+	    !str_eqs(agent, cfg->agent_id)) {
+		/* The router asks the default agent for what is nobody's. */
+		rpc_refuse(r, "INVALID_REQUEST", "invalid %s params: unknown "
+		    "agent id \"%.*s\"", r->method, (int)agent.n, agent.p);
+		return NULL;
+	}
+	s = create ? session_get(key) : session_existing(key);
+	if (s == NULL && create)
+		rpc_refuse(r, "UNAVAILABLE", "%s: %s", key, strerror(errno));
+	return s;
+}
+
+void
+rpc_session_answer(struct rpc *r, struct session *s, bool with_path)
+{
+	struct dbuf	 b;
+	struct jw	 w;
+	char		 path[4200], *entry;
+
+	dbuf_init(&b, RPC_RESULT_MAX);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	jw_kbool(&w, "ok", true);
+	if (with_path) {
+		snprintf(path, sizeof(path), "%s/sessions/sessions.json",
+		    cfg->state_dir);
+		jw_ks(&w, "path", path);
+	}
+	jw_ks(&w, "key", s->key);
+	entry = json_dumps(s->entry, JSON_COMPACT);
+	if (entry != NULL)
+		jw_kraw(&w, "entry", entry, strlen(entry));
+	else
+		b.err = true;
+	free(entry);
+	jw_obj_end(&w);
+	rpc_answer(r, &b);
+}
+
+/* "<name>.<what>.2026-01-29T12-00-00.000Z" */
+static int
+archive_name(const char *name, const char *what, char *out, size_t size)
+{
+	char	 stamp[25];
+	size_t	 i;
+	int	 n;
+
+	iso_time(wall_ms(), stamp);
+	for (i = 0; stamp[i] != '\0'; i++)
+		if (stamp[i] == ':')
+			stamp[i] = '-';
+	n = snprintf(out, size, "%s.%s.%s", name, what, stamp);
+	return n < 0 || (size_t)n >= size ? -1 : 0;
+}
+
+/* --- sessions.resolve ---------------------------------------------------- */
+
+struct found {
+	struct dbuf	 keys;		/* joined by ", " */
+	size_t		 n;
+};
+
+static bool
+note_found(const struct sessdb_session *v, void *arg)
+{
+	struct found	*f = arg;
+
+	if (f->n++ > 0)
+		dbuf_puts(&f->keys, ", ");
+	dbuf_puts(&f->keys, v->key);
+	return true;
+}
+
+static void
+resolved(struct rpc *r, const char *key)
+{
+	struct dbuf	 b;
+	struct jw	 w;
+
+	dbuf_init(&b, 65536);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	jw_kbool(&w, "ok", true);
+	jw_ks(&w, "key", key);
+	jw_obj_end(&w);
+	rpc_answer(r, &b);
+}
+
+static void
+resolve_key(struct rpc *r, struct str raw)
+{
+	char	 key[SESSION_KEY_MAX + 1];
+
+	if (session_key_canon(raw, cfg->agent_id, cfg->scope_global, key,
+	    sizeof(key)) == -1 || session_existing(key) == NULL)
+		rpc_refuse(r, "INVALID_REQUEST", "No session found: %.*s",
+		    (int)utf8_cut(raw.p, raw.n, 512), raw.p);
+	else
+		resolved(r, key);
+}
+
+void
+rpc_sessions_resolve(struct rpc *r)
+{
+	struct sessdb_filter	 f = { .limit = RESOLVE_MAX };
+	struct found		 found = { .n = 0 };
+	struct str		 key, id, label;
+	char			 text[1024];
+	bool			 by_id;
+
+	key = str_trim(str_of(json_text(r->params, "key", "")));
+	id = str_trim(str_of(json_text(r->params, "sessionId", "")));
+	label = str_trim(str_of(json_text(r->params, "label", "")));
+	if ((key.n > 0) + (id.n > 0) + (label.n > 0) > 1) {
+		rpc_refuse(r, "INVALID_REQUEST", "Provide either key, "
+		    "sessionId, or label (not multiple)");
 		return;
+	}
+	if (key.n + id.n + label.n == 0) {
+		rpc_refuse(r, "INVALID_REQUEST", "Either key, sessionId, or "
+		    "label is required");
+		return;
+	}
 	if (db == NULL) {
 		rpc_refuse(r, "UNAVAILABLE", "%s", journal_trouble());
 		return;
 	}
-	if (minutes > 0 && wall_ms() > (uint64_t)minutes * 60000)
-		f.since_ms = wall_ms() - (uint64_t)minutes * 60000;
+	if (key.n > 0) {
+		resolve_key(r, key);
+		return;
+	}
+	by_id = id.n > 0;
+	if (str_copy(by_id ? id : label, text, sizeof(text)) == -1)
+		text[0] = '\0';		/* nothing is called that */
+	f.id = by_id ? text : NULL;
+	f.label = by_id ? NULL : text;
+	f.spawned_by = json_text(r->params, "spawnedBy", NULL);
 	f.global = json_is_true(json_object_get(r->params, "includeGlobal"));
 	f.unknown = json_is_true(json_object_get(r->params,
 	    "includeUnknown"));
-	f.label = json_text(r->params, "label", NULL);
-	f.spawned_by = json_text(r->params, "spawnedBy", NULL);
-	if ((s = json_text(r->params, "search", NULL)) != NULL &&
-	    str_trim(str_of(s)).n > 0 && strlen(s) < sizeof(low)) {
-		struct str t = str_trim(str_of(s));
-
-		for (i = 0; i < t.n; i++)
-			low[i] = (char)ascii_tolower((unsigned char)t.p[i]);
-		low[i] = '\0';
-		f.search = low;
-	}
-	dbuf_init(&rows, RPC_RESULT_MAX);
-	jw_init(&rw, &rows);
-	lw.w = &rw;
-	lw.titles = json_is_true(json_object_get(r->params,
-	    "includeDerivedTitles"));
-	lw.last = json_is_true(json_object_get(r->params,
-	    "includeLastMessage"));
-	if ((s = json_text(r->params, "agentId", NULL)) != NULL)
-		agent_id_normalise(str_of(s), want);
-	if (s != NULL && strcmp(want, cfg->agent_id) != 0)
-		;	/* another agent's: none of ours */
-	else if (sessdb_each_session(db, &f, list_row, &lw) == -1) {
-		dbuf_clear(&rows);
+	dbuf_init(&found.keys, 65536);
+	if (rpc_own_agent(r) && text[0] != '\0' &&
+	    sessdb_each_session(db, &f, note_found, &found) == -1)
 		rpc_refuse(r, "UNAVAILABLE", "Error: %s", sessdb_error(db));
-		return;
-	}
-	dbuf_init(&b, RPC_RESULT_MAX);
-	jw_init(&w, &b);
-	jw_obj(&w);
-	jw_kuint(&w, "ts", wall_ms());
-	snprintf(path, sizeof(path), "%s/sessions/sessions.json",
-	    cfg->state_dir);
-	jw_ks(&w, "path", path);
-	jw_kuint(&w, "count", lw.n);
-	jw_kobj(&w, "defaults");
-	if (config_model(cfg, cfg->candidates[0], &m, why, sizeof(why)) ==
-	    0) {
-		jw_ks(&w, "modelProvider", m.provider);
-		jw_ks(&w, "model", m.id);
-		jw_kuint(&w, "contextTokens", m.context_window);
-	} else {
-		jw_knull(&w, "modelProvider");
-		jw_knull(&w, "model");
-		jw_knull(&w, "contextTokens");
-	}
-	jw_obj_end(&w);
-	jw_karr(&w, "sessions");
-	jw_raw(&w, dbuf_str(&rows), rows.n);
-	jw_arr_end(&w);
-	jw_obj_end(&w);
-	if (dbuf_err(&rows))
-		b.err = true;
-	dbuf_clear(&rows);
-	rpc_answer(r, &b);
+	else if (found.n == 0)
+		rpc_refuse(r, "INVALID_REQUEST", by_id ?
+		    "No session found: %s" : "No session found with label: %s",
+		    text);
+	else if (found.n > 1)
+		rpc_refuse(r, "INVALID_REQUEST", "Multiple sessions found "
+		    "%s: %s (%s)", by_id ? "for sessionId" : "with label",
+		    text, dbuf_str(&found.keys));
+	else
+		resolved(r, dbuf_str(&found.keys));
+	dbuf_clear(&found.keys);
 }
 
-/* --- sessions.preview ---------------------------------------------------- */
+/* --- sessions.reset ------------------------------------------------------ */
 
-static const char *
-preview_role(const char *role)
+/* A new entry: what the user set stays, what a conversation left goes. */
+static void
+do_reset(struct change *c)
 {
-	if (strcmp(role, "user") == 0 || strcmp(role, "assistant") == 0 ||
-	    strcmp(role, "system") == 0)
-		return role;
-	if (strcmp(role, "toolResult") == 0)
-		return "tool";
-	return "other";
+	static const char *const kept[] = { "thinkingLevel", "verboseLevel",
+	    "reasoningLevel", "responseUsage", "model", "contextTokens",
+	    "sendPolicy", "label", "origin", "lastChannel", "lastTo",
+	    "skillsSnapshot" };
+	static const char *const zero[] = { "inputTokens", "outputTokens",
+	    "totalTokens" };
+	struct session	*s = c->session;
+	json_t		*next = json_object(), *v;
+	char		 uuid[37];
+	size_t		 i;
+
+	uuid_v4(uuid);
+	json_object_set_new(next, "sessionId", json_string(uuid));
+	json_object_set_new(next, "updatedAt", json_integer(
+	    (json_int_t)wall_ms()));
+	json_object_set_new(next, "systemSent", json_false());
+	json_object_set_new(next, "abortedLastRun", json_false());
+	for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		if ((v = json_object_get(s->entry, kept[i])) != NULL)
+			json_object_set(next, kept[i], v);
+	for (i = 0; i < sizeof(zero) / sizeof(zero[0]); i++)
+		json_object_set_new(next, zero[i], json_integer(0));
+	session_close(s);
+	if (session_replace(s, next) == -1)
+		rpc_refuse_disk(&c->rpc);
+	else
+		rpc_session_answer(&c->rpc, s, false);
+	json_decref(next);
 }
+
+/* --- sessions.delete ----------------------------------------------------- */
 
 static void
-put_preview(struct jw *w, const char *raw, int64_t limit, int64_t max_chars)
-{
-	struct transcript *t = NULL;
-	struct session	*s = NULL;
-	json_t		*list = NULL, *view;
-	const char	*status = "missing";
-	char		 key[SESSION_KEY_MAX + 1], *text;
-	struct dbuf	 items;
-	struct jw	 iw;
-	size_t		 i, n = 0;
-
-	dbuf_init(&items, 1u << 20);
-	jw_init(&iw, &items);
-	if (session_key_canon(str_of(raw), cfg->agent_id, cfg->scope_global,
-	    key, sizeof(key)) == 0)
-		s = session_existing(key);
-	if (s != NULL) {
-		status = "empty";
-		if ((t = session_read(s)) != NULL)
-			list = transcript_history(t, (size_t)limit * 2,
-			    1u << 20);
-		else if (errno != ENOENT)
-			status = "error";
-		text = malloc(TEXT_SIZE((size_t)max_chars));
-		i = json_array_size(list);
-		i = i > (size_t)limit ? i - (size_t)limit : 0;
-		for (; text != NULL && i < json_array_size(list); i++) {
-			view = rpc_chat_view(json_array_get(list, i));
-			if (message_text(view, text, (size_t)max_chars)) {
-				jw_obj(&iw);
-				jw_ks(&iw, "role", preview_role(json_text(
-				    view, "role", "")));
-				jw_ks(&iw, "text", text);
-				jw_obj_end(&iw);
-				n++;
-			}
-			json_decref(view);
-		}
-		free(text);
-		if (n > 0)
-			status = "ok";
-	}
-	jw_obj(w);
-	jw_ks(w, "key", raw);
-	jw_ks(w, "status", status);
-	jw_karr(w, "items");
-	jw_raw(w, dbuf_str(&items), items.n);
-	jw_arr_end(w);
-	jw_obj_end(w);
-	dbuf_clear(&items);
-	json_decref(list);
-	transcript_close(t);
-}
-
-void
-rpc_sessions_preview(struct rpc *r)
+answer_deleted(struct rpc *r, const char *key, bool deleted,
+    const char *archived)
 {
 	struct dbuf	 b;
 	struct jw	 w;
-	json_t		*keys, *k;
-	int64_t		 limit, max_chars;
-	size_t		 i;
+	char		 path[4600];
 
-	keys = json_object_get(r->params, "keys");
-	if (!json_is_array(keys) || json_array_size(keys) == 0) {
-		rpc_refuse(r, "INVALID_REQUEST", "invalid sessions.preview "
-		    "params: must have required property 'keys'");
-		return;
-	}
-	if (!rpc_integer(r, "limit", 12, 1, 50, &limit) ||
-	    !rpc_integer(r, "maxChars", 240, 20, 2000, &max_chars))
-		return;
-	dbuf_init(&b, RPC_RESULT_MAX);
+	dbuf_init(&b, 65536);
 	jw_init(&w, &b);
 	jw_obj(&w);
-	jw_kuint(&w, "ts", wall_ms());
-	jw_karr(&w, "previews");
-	json_array_foreach(keys, i, k)
-		if (i < PREVIEW_KEYS && json_is_string(k))
-			put_preview(&w, json_string_value(k), limit,
-			    max_chars);
+	jw_kbool(&w, "ok", true);
+	jw_ks(&w, "key", key);
+	jw_kbool(&w, "deleted", deleted);
+	jw_karr(&w, "archived");
+	if (archived != NULL) {
+		snprintf(path, sizeof(path), "%s/sessions/%s", cfg->state_dir,
+		    archived);
+		jw_s(&w, path);
+	}
 	jw_arr_end(&w);
 	jw_obj_end(&w);
 	rpc_answer(r, &b);
+}
+
+static void
+do_delete(struct change *c)
+{
+	struct session	*s = c->session;
+	char		 name[256], away[320], key[SESSION_KEY_MAX + 1];
+	bool		 archived = false;
+
+	session_file(s, name, sizeof(name));
+	session_close(s);
+	strlcpy(key, s->key, sizeof(key));
+	s->pins--;
+	c->session = NULL;
+	if (session_drop(s) == -1) {
+		rpc_refuse_disk(&c->rpc);
+		return;
+	}
+	if (c->archive && archive_name(name, "deleted", away, sizeof(away)) ==
+	    0) {
+		archived = renameat(sessions_fd, name, sessions_fd, away) == 0;
+		if (!archived && errno != ENOENT)
+			log_warn("session %s: transcript %s", key, name);
+	}
+	log_info("session %s: deleted", key);
+	answer_deleted(&c->rpc, key, true, archived ? away : NULL);
+}
+
+/* --- a change waits for its session -------------------------------------- */
+
+static void
+change_free(struct change *c)
+{
+	LIST_REMOVE(c, entry);
+	nchanges--;
+	if (c->session != NULL)
+		c->session->pins--;
+	if (c->ev != NULL)
+		event_free(c->ev);
+	free(c);
+}
+
+static void
+change_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct change	*c = arg;
+	struct session	*s = c->session;
+	uint64_t	 now = mono_ms();
+	struct timeval	 tv;
+
+	(void)fd;
+	(void)what;
+	if (router == NULL) {	/* nobody waits for it any more */
+		change_free(c);
+		return;
+	}
+	c->rpc.link = router;
+	free(rpc_abort_session(s, "rpc", TURN_SOURCE_MAX, NULL));
+	/* Our own pin, and nothing else that would write to it. */
+	if (s->run == NULL && TAILQ_EMPTY(&s->turns) && s->pins == 1) {
+		if (c->remove)
+			do_delete(c);
+		else
+			do_reset(c);
+		change_free(c);
+		return;
+	}
+	if (now >= c->deadline) {
+		rpc_refuse(&c->rpc, "UNAVAILABLE", "Session %s is still "
+		    "active; try again in a moment.", s->key);
+		change_free(c);
+		return;
+	}
+	tv.tv_sec = (time_t)((c->deadline - now) / 1000);
+	tv.tv_usec = (suseconds_t)((c->deadline - now) % 1000 * 1000);
+	event_add(c->ev, &tv);
+}
+
+static void
+change_start(struct rpc *r, struct session *s, bool remove, bool archive)
+{
+	struct change	*c;
+
+	LIST_FOREACH(c, &changes, entry)
+		if (c->session == s) {
+			rpc_refuse(r, "UNAVAILABLE", "Session %s is still "
+			    "active; try again in a moment.", s->key);
+			return;
+		}
+	if (nchanges >= CHANGES_MAX || (c = calloc(1, sizeof(*c))) == NULL) {
+		rpc_refuse(r, "UNAVAILABLE", "too many sessions are being "
+		    "changed; try again");
+		return;
+	}
+	LIST_INSERT_HEAD(&changes, c, entry);
+	nchanges++;
+	c->session = s;
+	s->pins++;
+	c->remove = remove;
+	c->archive = archive;
+	c->deadline = mono_ms() + IDLE_MS;
+	c->rpc = *r;
+	c->rpc.params = NULL;		/* lent */
+	c->rpc.method = remove ? "sessions.delete" : "sessions.reset";
+	if ((c->ev = evtimer_new(worker_base(), change_cb, c)) == NULL) {
+		rpc_refuse(r, "UNAVAILABLE", "out of memory");
+		change_free(c);
+		return;
+	}
+	change_cb(-1, 0, c);
+}
+
+void
+rpc_session_idle(struct session *s)
+{
+	struct change	*c;
+
+	LIST_FOREACH(c, &changes, entry)
+		if (c->session == s)
+			event_active(c->ev, EV_TIMEOUT, 0);
+}
+
+void
+rpc_changes_gone(void)
+{
+	struct change	*c;
+
+	while ((c = LIST_FIRST(&changes)) != NULL)
+		change_free(c);
+}
+
+void
+rpc_sessions_reset(struct rpc *r)
+{
+	struct session	*s;
+
+	if ((s = rpc_session(r, true)) != NULL)
+		change_start(r, s, false, false);
+}
+
+void
+rpc_sessions_delete(struct rpc *r)
+{
+	struct session	*s;
+	char		 key[SESSION_KEY_MAX + 1];
+	char		 main_key[SESSION_KEY_MAX + 1];
+
+	if (!key_param(r, key))
+		return;
+	if (session_key_canon(STR_LIT("main"), cfg->agent_id,
+	    cfg->scope_global, main_key, sizeof(main_key)) == 0 &&
+	    strcmp(key, main_key) == 0)
+		rpc_refuse(r, "INVALID_REQUEST", "Cannot delete the main "
+		    "session (%s).", main_key);
+	else if ((s = session_existing(key)) == NULL)
+		answer_deleted(r, key, false, NULL);
+	else
+		change_start(r, s, true, !json_is_false(json_object_get(
+		    r->params, "deleteTranscript")));
+}
+
+/* --- sessions.compact ---------------------------------------------------- */
+
+static void
+answer_compact(struct rpc *r, const char *key, const char *reason,
+    const char *archived, int64_t kept)
+{
+	struct dbuf	 b;
+	struct jw	 w;
+	char		 path[4600];
+
+	dbuf_init(&b, 65536);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	jw_kbool(&w, "ok", true);
+	jw_ks(&w, "key", key);
+	jw_kbool(&w, "compacted", archived != NULL);
+	if (reason != NULL)
+		jw_ks(&w, "reason", reason);
+	if (archived != NULL) {
+		snprintf(path, sizeof(path), "%s/sessions/%s", cfg->state_dir,
+		    archived);
+		jw_ks(&w, "archived", path);
+	}
+	if (kept >= 0)
+		jw_kint(&w, "kept", kept);
+	jw_obj_end(&w);
+	rpc_answer(r, &b);
+}
+
+void
+rpc_sessions_compact(struct rpc *r)
+{
+	static const char *const gone[] = { "inputTokens", "outputTokens",
+	    "totalTokens" };
+	struct session	*s;
+	json_t		*next;
+	char		 name[256], away[320], key[SESSION_KEY_MAX + 1];
+	int64_t		 lines, kept;
+	size_t		 i;
+
+	if (!key_param(r, key) ||
+	    !rpc_integer(r, "maxLines", 400, 1, 100000000, &lines))
+		return;
+	if ((s = session_existing(key)) == NULL) {
+		answer_compact(r, key, "no sessionId", NULL, -1);
+		return;
+	}
+	if (s->run != NULL || s->pins > 0 || !TAILQ_EMPTY(&s->turns) ||
+	    json_array_size(s->unsaved) > 0) {
+		rpc_refuse(r, "UNAVAILABLE", "Session %s is still active; try "
+		    "again in a moment.", s->key);
+		return;
+	}
+	session_file(s, name, sizeof(name));
+	session_close(s);
+	/* It is on the disk; copies of what is cut must not be put back. */
+	if (tails_forget(name) == -1) {
+		rpc_refuse_disk(r);
+		return;
+	}
+	if (archive_name(name, "bak", away, sizeof(away)) == -1) {
+		rpc_refuse(r, "UNAVAILABLE", "the transcript's name is too "
+		    "long");
+		return;
+	}
+	switch (transcript_cut(sessions_fd, name, away, lines, &kept)) {
+	case 0:
+		answer_compact(r, key, NULL, NULL, kept);
+		return;
+	case -1:
+		if (errno == ENOENT)
+			answer_compact(r, key, "no transcript", NULL, -1);
+		else
+			rpc_refuse(r, "UNAVAILABLE", "Error: %s: %s", name,
+			    strerror(errno));
+		return;
+	}
+	if ((next = json_copy(s->entry)) != NULL) {
+		for (i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
+			json_object_del(next, gone[i]);
+		json_object_set_new(next, "updatedAt", json_integer(
+		    (json_int_t)wall_ms()));
+		if (session_replace(s, next) == -1)
+			log_warn("session %s", key);
+	}
+	json_decref(next);
+	answer_compact(r, key, NULL, away, kept);
 }

@@ -46,7 +46,7 @@ run_start(struct turn *t)
 	struct timeval		 tv;
 	json_t			*msg;
 	uint64_t		 limit;
-	char			 why[256], id[9];
+	char			 why[256], ref[512], id[9];
 
 	if ((run = run_new(t)) == NULL) {
 		turn_refused(t, ENOMEM);
@@ -56,7 +56,9 @@ run_start(struct turn *t)
 	nactive++;
 	if (session_stale(s, t->row.channel, t->row.chat_type, wall_ms()))
 		session_reset(s);
-	if (config_model(run->cfg, run->cfg->candidates[0], &m, why,
+	if (session_wish(s, ref, sizeof(ref)))
+		run->wish = xstrdup(ref);
+	if (config_model(run->cfg, run_model_ref(run, 0), &m, why,
 	    sizeof(why)) == -1)
 		m.context_window = 32768;
 	if (session_load(s, model_budget(&m)) == -1) {
@@ -362,6 +364,7 @@ run_committed(struct run *run)
 	turn_free(t);
 	state_changed();
 	turn_session_idle(s);
+	rpc_session_idle(s);
 }
 
 void
@@ -391,6 +394,21 @@ run_timer(struct run *run, uint32_t ms)
 		event_del(run->timer);
 	else
 		event_add(run->timer, &tv);
+}
+
+const char *
+run_model_ref(const struct run *run, size_t i)
+{
+	const struct config	*c = run->cfg;
+
+	if (run->wish == NULL)
+		return i < c->ncandidates ? c->candidates[i] : NULL;
+	if (i == 0)
+		return run->wish;
+	/* What everybody falls back to first, what everybody has last. */
+	if (i < c->ncandidates)
+		return c->candidates[i];
+	return i == c->ncandidates ? c->candidates[0] : NULL;
 }
 
 static struct run *
@@ -444,6 +462,7 @@ run_free(struct run *run)
 	json_decref(run->usage);
 	json_decref(run->texts);
 	free(run->system);
+	free(run->wish);
 	free(run->last_text);
 	free(run->failure);
 	free(run->notice);
@@ -539,6 +558,7 @@ static bool
 retry(struct run *run)
 {
 	struct config	*c = run->cfg;
+	const char	*next;
 	uint64_t	 delay;
 	bool		 same = false, other = false;
 	bool		 began = run->ps != NULL && pstream_started(run->ps);
@@ -590,11 +610,11 @@ retry(struct run *run)
 		run_timer(run, (uint32_t)delay);
 		return true;
 	}
-	if (other && run->candidate + 1 < c->ncandidates) {
+	if (other && (next = run_model_ref(run, run->candidate + 1)) != NULL) {
 		log_warnx("run %s: model %s/%s: %s, trying %s",
 		    run->turn->row.run_id, run->model.provider,
 		    run->model.id, provider_class_name(run->error.class),
-		    c->candidates[run->candidate + 1]);
+		    next);
 		model_cancel(run);
 		run->candidate++;
 		run->attempt = 0;

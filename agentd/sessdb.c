@@ -13,18 +13,19 @@
 
 #include "agentd/sessdb.h"
 
-#define SCHEMA_VERSION	2
+#define SCHEMA_VERSION	3
 #define WAL_SOFT_PAGES	1000	/* copied back when there is time */
 #define WAL_HARD_PAGES	8000	/* copied back in any case */
 
 enum stmt {
 	S_BEGIN, S_COMMIT, S_ROLLBACK,
 	S_SESSION_PUT, S_SESSION_GET, S_SESSION_COUNT,
-	S_SESSION_LIST, S_SESSION_PAGE,
+	S_SESSION_LIST, S_SESSION_PAGE, S_SESSION_DROP, S_ONCE,
 	S_TURN_MAX, S_TURN_PUT, S_TURN_START, S_TURN_END, S_TURN_DEDUPE,
 	S_TURN_RUN, S_TURN_OPEN, S_TURN_PRUNE_RESULT, S_TURN_PRUNE,
 	S_TURN_PRUNE_MAX,
 	S_OUT_PUT, S_OUT_DROP, S_OUT_EACH,
+	S_MEDIA_PUT, S_MEDIA_GET, S_MEDIA_DROP, S_USAGE_ADD, S_USAGE_EACH,
 	S_TAIL_PUT, S_TAIL_END, S_TAIL_FILE, S_TAIL_EACH, S_TAIL_DROP,
 	S_MAX
 };
@@ -51,10 +52,14 @@ static const char *const sql[S_MAX] = {
 	    "(?2 IS NULL OR instr(search, ?2) > 0) AND "
 	    "(?3 IS NULL OR label = ?3) AND "
 	    "(?4 IS NULL OR spawned_by = ?4) AND "
+	    "(?8 IS NULL OR session_id = ?8 OR key = ?8) AND "
 	    "(?5 OR key <> 'global') AND (?6 OR key <> 'unknown') "
 	    "ORDER BY updated_at DESC, key LIMIT ?7",
 	[S_SESSION_PAGE] = "SELECT key, session_id, updated_at, entry, row "
 	    "FROM session WHERE key > ?1 ORDER BY key LIMIT ?2",
+	[S_SESSION_DROP] = "DELETE FROM session WHERE key=?1",
+	[S_ONCE] = "INSERT INTO once (what) VALUES (?1) ON CONFLICT DO "
+	    "NOTHING",
 	[S_TURN_MAX] = "SELECT coalesce(max(id), 0) FROM turn",
 	[S_TURN_PUT] = "INSERT INTO turn (" TURN_COLUMNS ") VALUES (?1,?2,?3,"
 	    "?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,"
@@ -75,6 +80,18 @@ static const char *const sql[S_MAX] = {
 	[S_TURN_PRUNE] = "DELETE FROM turn WHERE state=2 AND ended_at < ?1",
 	[S_TURN_PRUNE_MAX] = "DELETE FROM turn WHERE state=2 AND id <= "
 	    "(SELECT max(id) FROM turn) - ?1",
+	[S_MEDIA_PUT] = "INSERT INTO media (turn, blocks) VALUES (?1,?2)",
+	[S_MEDIA_GET] = "SELECT blocks FROM media WHERE turn=?1",
+	[S_MEDIA_DROP] = "DELETE FROM media WHERE turn=?1",
+	[S_USAGE_ADD] = "INSERT INTO usage (day, input, output, cache_read, "
+	    "cache_write, total, cost, unpriced) VALUES "
+	    "(?1,?2,?3,?4,?5,?6,?7,?8) ON CONFLICT (day) DO UPDATE SET "
+	    "input=input+?2, output=output+?3, cache_read=cache_read+?4, "
+	    "cache_write=cache_write+?5, total=total+?6, cost=cost+?7, "
+	    "unpriced=unpriced+?8",
+	[S_USAGE_EACH] = "SELECT day, input, output, cache_read, "
+	    "cache_write, total, cost, unpriced FROM usage WHERE day >= ?1 "
+	    "ORDER BY day",
 	[S_OUT_PUT] = "INSERT INTO outbox (id, channel, account, chat, "
 	    "thread, reply_to, format, text, created_at) VALUES "
 	    "(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
@@ -123,7 +140,15 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS tail (id INTEGER PRIMARY KEY, "
     "file TEXT NOT NULL, at INTEGER NOT NULL, text BLOB NOT NULL);"
     "CREATE INDEX IF NOT EXISTS tail_file ON tail (file);"
-    "PRAGMA user_version=2;"
+    "CREATE TABLE IF NOT EXISTS media (turn INTEGER PRIMARY KEY, "
+    "blocks BLOB NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS usage (day TEXT PRIMARY KEY, "
+    "input INTEGER NOT NULL, output INTEGER NOT NULL, "
+    "cache_read INTEGER NOT NULL, cache_write INTEGER NOT NULL, "
+    "total INTEGER NOT NULL, cost REAL NOT NULL, "
+    "unpriced INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS once (what TEXT PRIMARY KEY);"
+    "PRAGMA user_version=3;"
     "COMMIT;";
 
 struct sessdb {
@@ -365,7 +390,24 @@ sessdb_each_session(struct sessdb *s, const struct sessdb_filter *f,
 	sqlite3_bind_int(st, 5, f->global);
 	sqlite3_bind_int(st, 6, f->unknown);
 	sqlite3_bind_int64(st, 7, f->limit == 0 ? -1 : f->limit);
+	text(st, 8, f->id);
 	return each_session(st, fn, arg);
+}
+
+int
+sessdb_once(struct sessdb *s, const char *what)
+{
+	text(prepare(s, S_ONCE), 1, what);
+	if (run(s, S_ONCE) == -1)
+		return -1;
+	return sqlite3_changes(s->db) > 0;
+}
+
+int
+sessdb_drop_session(struct sessdb *s, const char *key)
+{
+	text(prepare(s, S_SESSION_DROP), 1, key);
+	return run(s, S_SESSION_DROP);
 }
 
 int
@@ -446,6 +488,85 @@ sessdb_end_turn(struct sessdb *s, const struct sessdb_turn *t)
 	text(st, 5, t->result != NULL ? t->result : "");
 	sqlite3_bind_int64(st, 6, (sqlite3_int64)t->started_at);
 	return run(s, S_TURN_END);
+}
+
+int
+sessdb_put_media(struct sessdb *s, int64_t turn, const char *p, size_t n)
+{
+	sqlite3_stmt	*st = prepare(s, S_MEDIA_PUT);
+
+	sqlite3_bind_int64(st, 1, turn);
+	sqlite3_bind_blob64(st, 2, p, n, SQLITE_STATIC);
+	return run(s, S_MEDIA_PUT);
+}
+
+int
+sessdb_get_media(struct sessdb *s, int64_t turn, char **p, size_t *n)
+{
+	sqlite3_stmt	*st = prepare(s, S_MEDIA_GET);
+	int		 r;
+
+	*p = NULL;
+	sqlite3_bind_int64(st, 1, turn);
+	if ((r = sqlite3_step(st)) == SQLITE_ROW) {
+		*n = (size_t)sqlite3_column_bytes(st, 0);
+		r = SQLITE_NOMEM;
+		if ((*p = malloc(*n + 1)) != NULL) {
+			if (*n > 0)
+				memcpy(*p, sqlite3_column_blob(st, 0), *n);
+			(*p)[*n] = '\0';
+			r = SQLITE_DONE;
+		}
+	}
+	sqlite3_reset(st);
+	return r != SQLITE_DONE ? map_error(r) : *p != NULL;
+}
+
+int
+sessdb_drop_media(struct sessdb *s, int64_t turn)
+{
+	sqlite3_bind_int64(prepare(s, S_MEDIA_DROP), 1, turn);
+	return run(s, S_MEDIA_DROP);
+}
+
+int
+sessdb_add_usage(struct sessdb *s, const struct sessdb_usage *u)
+{
+	sqlite3_stmt	*st = prepare(s, S_USAGE_ADD);
+
+	text(st, 1, u->day);
+	sqlite3_bind_int64(st, 2, u->input);
+	sqlite3_bind_int64(st, 3, u->output);
+	sqlite3_bind_int64(st, 4, u->cache_read);
+	sqlite3_bind_int64(st, 5, u->cache_write);
+	sqlite3_bind_int64(st, 6, u->total);
+	sqlite3_bind_double(st, 7, u->cost);
+	sqlite3_bind_int64(st, 8, u->unpriced);
+	return run(s, S_USAGE_ADD);
+}
+
+int
+sessdb_each_usage(struct sessdb *s, const char *since, sessdb_usage_fn *fn,
+    void *arg)
+{
+	struct sessdb_usage	 u;
+	sqlite3_stmt		*st = prepare(s, S_USAGE_EACH);
+	int			 r;
+
+	text(st, 1, since);
+	while ((r = sqlite3_step(st)) == SQLITE_ROW) {
+		u.day = column(st, 0);
+		u.input = sqlite3_column_int64(st, 1);
+		u.output = sqlite3_column_int64(st, 2);
+		u.cache_read = sqlite3_column_int64(st, 3);
+		u.cache_write = sqlite3_column_int64(st, 4);
+		u.total = sqlite3_column_int64(st, 5);
+		u.cost = sqlite3_column_double(st, 6);
+		u.unpriced = sqlite3_column_int64(st, 7);
+		fn(&u, arg);
+	}
+	sqlite3_reset(st);
+	return r == SQLITE_DONE ? 0 : map_error(r);
 }
 
 static int

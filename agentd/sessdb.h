@@ -52,10 +52,13 @@ int	 sessdb_put_session(struct sessdb *, const struct sessdb_session *);
 /* The entry (free it): 1, 0 when there is none, -1. */
 int	 sessdb_get_entry(struct sessdb *, const char *key, char **entry);
 int64_t	 sessdb_count_sessions(struct sessdb *);
-/* Newest first, at most limit (0: all), no older than since_ms; search, label
- * and spawned_by may be NULL.  Until fn says false. */
+/* Was this done before?  1: no, and now it is noted; 0: yes; -1. */
+int	 sessdb_once(struct sessdb *, const char *what);
+int	 sessdb_drop_session(struct sessdb *, const char *key);
+/* Newest first, at most limit (0: all), no older than since_ms; a text that is
+ * NULL lets all through; id is a session id or a key.  Until fn says false. */
 struct sessdb_filter {
-	const char	*search, *label, *spawned_by;
+	const char	*search, *label, *spawned_by, *id;
 	uint64_t	 since_ms;
 	int64_t		 limit;
 	bool		 global, unknown;	/* include these keys */
@@ -66,6 +69,20 @@ int	 sessdb_each_session(struct sessdb *, const struct sessdb_filter *,
 /* In the order of keys, behind `after`, at most n rows; only key, entry. */
 int	 sessdb_page_sessions(struct sessdb *, const char *after, int n,
 	    sessdb_session_fn *, void *arg);
+
+/* What the models' answers took, by day ("2026-01-29"). */
+struct sessdb_usage {
+	const char	*day;
+	int64_t		 input, output, cache_read, cache_write, total;
+	double		 cost;
+	int64_t		 unpriced;	/* answers without a price */
+};
+typedef void sessdb_usage_fn(const struct sessdb_usage *, void *arg);
+/* Adds to that day's. */
+int	 sessdb_add_usage(struct sessdb *, const struct sessdb_usage *);
+/* From that day on. */
+int	 sessdb_each_usage(struct sessdb *, const char *since,
+	    sessdb_usage_fn *, void *arg);
 
 enum turn_state { TURN_ST_QUEUED, TURN_ST_RUNNING, TURN_ST_DONE };
 
@@ -87,6 +104,11 @@ struct sessdb_turn {
 typedef void sessdb_turn_fn(const struct sessdb_turn *, void *arg);
 int64_t	 sessdb_max_turn(struct sessdb *);
 int	 sessdb_put_turn(struct sessdb *, const struct sessdb_turn *);
+/* The images of a turn that waits, as blocks of a message; _get: 1 (free it),
+ * 0 when it has none, -1. */
+int	 sessdb_put_media(struct sessdb *, int64_t turn, const char *, size_t);
+int	 sessdb_get_media(struct sessdb *, int64_t turn, char **, size_t *);
+int	 sessdb_drop_media(struct sessdb *, int64_t turn);
 /* By id: state, started_at, session_id, user_entry. */
 int	 sessdb_start_turn(struct sessdb *, const struct sessdb_turn *);
 /* By id: ended_at, status, summary, result; forgets text and options. */

@@ -91,6 +91,24 @@ session_id(struct session *s)
 	return session_text(s, "sessionId", "");
 }
 
+bool
+session_wish(struct session *s, char *ref, size_t size)
+{
+	const char	*model = session_text(s, "modelOverride", NULL);
+	const char	*provider = session_text(s, "providerOverride", NULL);
+	int		 n;
+
+	if (model == NULL)
+		return false;
+	/* Older stores may name the model alone. */
+	if (provider == NULL)
+		n = snprintf(ref, size, "%.*s/%s", (int)strcspn(
+		    cfg->candidates[0], "/"), cfg->candidates[0], model);
+	else
+		n = snprintf(ref, size, "%s/%s", provider, model);
+	return n > 0 && (size_t)n < size;
+}
+
 const char *
 session_text(struct session *s, const char *field, const char *def)
 {
@@ -289,6 +307,65 @@ session_reset(struct session *s)
 	session_set(s, "systemSent", json_false());
 	session_set(s, "compactionCount", json_integer(0));
 	session_dirty(s, true);
+}
+
+int
+session_replace(struct session *s, json_t *entry)
+{
+	json_t	*old = s->entry;
+	int	 saved;
+
+	if (db == NULL) {
+		errno = EIO;
+		return -1;
+	}
+	s->entry = json_incref(entry);
+	if (sessdb_begin(db) == 0 && session_put(s) == 0 &&
+	    sessdb_commit(db) == 0) {
+		json_decref(old);
+		s->stored = true;
+		view_changed();
+		return 0;
+	}
+	saved = errno;
+	sessdb_rollback(db);
+	json_decref(s->entry);
+	s->entry = old;
+	errno = saved;
+	return -1;
+}
+
+void
+session_close(struct session *s)
+{
+	session_unload(s);
+	json_decref(s->unsaved);
+	s->unsaved = NULL;
+}
+
+int
+session_drop(struct session *s)
+{
+	char	 name[256];
+	int	 saved;
+
+	session_file(s, name, sizeof(name));
+	session_close(s);
+	if (sessdb_begin(db) == -1)
+		return -1;
+	if (sessdb_drop_session(db, s->key) == -1 ||
+	    sessdb_drop_tail(db, name, INT64_MAX) == -1 ||
+	    sessdb_commit(db) == -1) {
+		saved = errno;
+		sessdb_rollback(db);
+		errno = saved;
+		return -1;
+	}
+	journal_session_gone(s);
+	turn_session_gone(s);
+	session_free(s);
+	view_changed();
+	return 0;
 }
 
 bool

@@ -94,6 +94,20 @@ open_file(const char *name)
 	    O_NOCTTY | O_NONBLOCK);
 }
 
+int
+tails_forget(const char *name)
+{
+	if (db == NULL) {
+		errno = EIO;
+		return -1;
+	}
+	if (sessdb_begin(db) == 0 && sessdb_drop_tail(db, name, INT64_MAX) ==
+	    0 && sessdb_commit(db) == 0)
+		return 0;
+	sessdb_rollback(db);
+	return -1;
+}
+
 /* The file is on the disk: forgets its copies. */
 static void
 settled_cb(int err, void *arg)

@@ -448,7 +448,12 @@ transcript_walk(const struct transcript *t, transcript_fn *fn, void *arg)
 		}
 		first = false;
 		parent = json_string_value(json_object_get(j, "parentId"));
-		if (t->version > 1 && (parent == NULL ||
+		/* What other programs put in without a parent (chat.inject)
+		 * hangs below the line before it. */
+		if (t->version > 1 && json_object_get(j, "parentId") ==
+		    NULL)
+			first = true;
+		else if (t->version > 1 && (parent == NULL ||
 		    strlcpy(want, parent, sizeof(want)) >= sizeof(want))) {
 			fn(j, arg);
 			json_decref(j);

@@ -93,6 +93,12 @@ json_t	*transcript_context(const struct transcript *, size_t max_bytes,
 json_t	*transcript_history(const struct transcript *, size_t limit,
 	    size_t max_bytes);
 
+/* transcript_cut.c: keeps its beginning line and as many of the last as make
+ * `lines` in all; the whole file stays as `away`.  1, 0 when it has no more
+ * than that, -1 with errno; *kept: lines that it has now. */
+int	 transcript_cut(int dirfd, const char *name, const char *away,
+	    int64_t lines, int64_t *kept);
+
 /* One line as entry (a new reference), NULL when it is not an object with a
  * type within the limits. */
 json_t	*transcript_parse_line(const char *, size_t);

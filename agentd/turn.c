@@ -156,7 +156,8 @@ turn_message(struct link *l, struct msg *m)
 	}
 	/* A stop word of the web chat makes no turn. */
 	if (in.source == TURN_CHAT && turn_is_stop_word(in.text)) {
-		answer = rpc_abort_session(s, "stop", false, NULL);
+		answer = rpc_abort_session(s, "stop", TURN_SOURCE_MAX,
+		    NULL);
 		ack(l, corr, in.run_id.p, TURN_ACCEPTED, wall_ms(), "RESULT",
 		    answer);
 		free(answer);
@@ -297,24 +298,32 @@ turn_session_idle(struct session *s)
 	}
 }
 
-unsigned int
-turn_drop_queued(struct session *s, const char *stop_reason, json_t *run_ids)
+void
+turn_drop_queued(struct session *s, enum turn_source only,
+    const char *stop_reason, json_t *run_ids)
 {
-	struct turn	*t;
-	unsigned int	 n = 0;
+	struct turn	*t, *next;
 
-	while ((t = journal_next_accepting(s)) != NULL) {
+	while ((t = journal_next_accepting(s, only)) != NULL) {
 		json_array_append_new(run_ids, json_string(t->row.run_id));
 		run_drop(t, stop_reason);
-		n++;
 	}
-	while ((t = TAILQ_FIRST(&s->turns)) != NULL) {
+	for (t = TAILQ_FIRST(&s->turns); t != NULL; t = next) {
+		next = TAILQ_NEXT(t, entry);
+		if (only != TURN_SOURCE_MAX && t->row.source != (int)only)
+			continue;
 		turn_unqueue(t);
 		json_array_append_new(run_ids, json_string(t->row.run_id));
 		run_drop(t, stop_reason);
-		n++;
 	}
-	return n;
+}
+
+void
+turn_session_gone(struct session *s)
+{
+	if (s->in_ready)
+		TAILQ_REMOVE(&ready, s, ready);
+	s->in_ready = false;
 }
 
 void
@@ -586,7 +595,7 @@ handle_command(struct turn *t)
 			return false;
 		break;
 	}
-	free(rpc_abort_session(t->session, "stop", false, &n));
+	free(rpc_abort_session(t->session, "stop", TURN_SOURCE_MAX, &n));
 	run_inject(t, n > 0 ? "\xe2\x9a\x99\xef\xb8\x8f Agent was aborted." :
 	    "\xe2\x9a\x99\xef\xb8\x8f Nothing was running.");
 	return true;

@@ -191,49 +191,60 @@ write_out(void)
 	return 0;
 }
 
-/* The store of an older installation becomes our index, once. */
-void
-view_import(void)
+/* What stands in the file; NULL when there is nothing to be had of it. */
+static json_t *
+import_read(void)
 {
-	struct session	*s;
 	struct stat	 st;
-	const char	*key;
-	json_t		*all, *entry;
-	char		*p, canon[SESSION_KEY_MAX + 1];
+	json_t		*all;
+	char		*p;
 	ssize_t		 n;
-	size_t		 count = 0;
 	int		 fd;
 
-	if (sessdb_count_sessions(db) > 0 || sessions_fd == -1)
-		return;
 	fd = openat(sessions_fd, "sessions.json", O_RDONLY | O_CLOEXEC |
 	    O_NOFOLLOW | O_NONBLOCK);
 	if (fd == -1)
-		return;
+		return NULL;
 	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
 	    st.st_size > (off_t)IMPORT_MAX ||
 	    (p = malloc((size_t)st.st_size + 1)) == NULL) {
 		close(fd);
-		return;
+		return NULL;
 	}
 	n = read(fd, p, (size_t)st.st_size);
 	close(fd);
 	all = n > 0 ? json_load_bounded(p, (size_t)n, 64) : NULL;
 	free(p);
-	if (!json_is_object(all)) {
-		if (n > 0) {
-			log_warnx("sessions.json is no JSON object; kept as "
-			    "sessions.json.bak");
-			renameat(sessions_fd, "sessions.json", sessions_fd,
-			    "sessions.json.bak");
-		}
-		json_decref(all);
-		return;
+	if (json_is_object(all))
+		return all;
+	if (n > 0) {
+		log_warnx("sessions.json is no JSON object; kept as "
+		    "sessions.json.bak");
+		renameat(sessions_fd, "sessions.json", sessions_fd,
+		    "sessions.json.bak");
 	}
-	if (sessdb_begin(db) == -1) {
-		json_decref(all);
+	json_decref(all);
+	return NULL;
+}
+
+/* The store of an older installation becomes our index, once: afterwards the
+ * file is ours and never newer than the index. */
+void
+view_import(void)
+{
+	struct session	*s;
+	const char	*key;
+	json_t		*all = NULL, *entry;
+	char		 canon[SESSION_KEY_MAX + 1];
+	size_t		 count = 0;
+	int		 first;
+
+	if (sessions_fd == -1 || sessdb_begin(db) == -1)
 		return;
-	}
+	if ((first = sessdb_once(db, "import")) == -1)
+		goto fail;
+	if (first == 1 && sessdb_count_sessions(db) == 0)
+		all = import_read();
 	json_object_foreach(all, key, entry) {
 		if (!json_is_object(entry) || session_key_canon(str_of(key),
 		    cfg->agent_id, cfg->scope_global, canon,
@@ -241,15 +252,22 @@ view_import(void)
 			continue;
 		json_object_update(s->entry, entry);
 		if (session_put(s) == -1)
-			break;
+			goto fail;
 		s->stored = true;
 		if (++count % 64 == 0)
 			session_shrink();
 	}
 	if (sessdb_commit(db) == -1)
-		sessdb_rollback(db);
-	else if (count > 0)
+		goto fail;
+	if (count > 0)
 		log_info("sessions.json: %zu sessions imported", count);
+	json_decref(all);
+	/* It may be older than the last thing that was promised. */
+	view_changed();
+	return;
+fail:
+	log_warn("sessions.json: import");
+	sessdb_rollback(db);
 	json_decref(all);
 }
 

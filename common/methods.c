@@ -15,7 +15,7 @@
 #include "common/methods.h"
 
 enum ptype { PT_STR, PT_STRS, PT_ARR, PT_INT, PT_BOOL, PT_BOOLS, PT_ANY,
-	PT_ENUM, PT_OBJ };
+	PT_ENUM, PT_NSTR, PT_NENUM, PT_OBJ };
 enum need { OPTIONAL, REQUIRED };
 enum judging { STRICT, LENIENT, IGNORED };
 
@@ -24,7 +24,7 @@ struct param {
 	enum ptype		 type;
 	enum need		 need;
 	int64_t			 lo, hi;
-	const char *const	*list;		/* PT_ENUM */
+	const char *const	*list;		/* PT_ENUM, PT_NENUM */
 	const struct schema	*sub;		/* PT_OBJ */
 };
 
@@ -43,6 +43,9 @@ static const char *const ENUM_client_id[] = {
 static const char *const ENUM_client_mode[] = {
 	"webchat", "cli", "ui", "backend", "node", "probe", "test", NULL
 };
+static const char *const ENUM_usage[] = { "off", "tokens", "full", "on", NULL };
+static const char *const ENUM_send_policy[] = { "allow", "deny", NULL };
+static const char *const ENUM_activation[] = { "mention", "always", NULL };
 static const char *const ENUM_log_level[] = {
 	"fatal", "error", "warn", "info", "debug", "trace", NULL
 };
@@ -55,6 +58,8 @@ static const char *const ENUM_log_level[] = {
 #define P_BOOLS(n, need)	{ #n, PT_BOOLS, need, 0, 0, NULL, NULL },
 #define P_ANY(n, need)		{ #n, PT_ANY, need, 0, 0, NULL, NULL },
 #define P_ENUM(n, need, list)	{ #n, PT_ENUM, need, 0, 0, ENUM_##list, NULL },
+#define P_NSTR(n, need, lo, hi)	{ #n, PT_NSTR, need, lo, hi, NULL, NULL },
+#define P_NENUM(n, need, list)	{ #n, PT_NENUM, need, 0, 0, ENUM_##list, NULL },
 #define P_OBJ(n, need, s)	{ #n, PT_OBJ, need, 0, 0, NULL, &schema_##s },
 
 /* An empty list needs one row to be a C array; n leaves it out. */
@@ -387,8 +392,28 @@ judge_enum(struct judge *j, const struct param *p, const struct skim_val *v)
 		if (skim_is(v, *s))
 			return;
 	judge_fail(j, "must be equal to constant");
+	if (p->type == PT_NENUM)
+		judge_fail(j, "must be null");
 	if (p->list[1] != NULL)
 		judge_fail(j, "must match a schema in anyOf");
+}
+
+static void
+judge_null_or_text(struct judge *j, const struct param *p,
+    const struct skim_val *v)
+{
+	unsigned int	 before = j->failures;
+
+	if (v->kind == SKIM_NULL)
+		return;
+	if (v->kind != SKIM_STRING)
+		judge_fail(j, "must be string");
+	else
+		judge_chars(j, p, v);
+	if (j->failures == before)
+		return;
+	judge_fail(j, "must be null");
+	judge_fail(j, "must match a schema in anyOf");
 }
 
 static void
@@ -408,8 +433,13 @@ judge_value(struct judge *j, const struct param *p, const struct skim_val *v)
 
 	if (p->type == PT_ANY)
 		return;
-	if (p->type == PT_ENUM) {
+	if (p->type == PT_ENUM || (p->type == PT_NENUM &&
+	    v->kind != SKIM_NULL)) {
 		judge_enum(j, p, v);
+		return;
+	}
+	if (p->type == PT_NENUM || p->type == PT_NSTR) {
+		judge_null_or_text(j, p, v);
 		return;
 	}
 	if (v->kind != want[p->type].kind) {
@@ -442,6 +472,8 @@ judge_value(struct judge *j, const struct param *p, const struct skim_val *v)
 	case PT_BOOL:
 	case PT_ANY:
 	case PT_ENUM:
+	case PT_NSTR:
+	case PT_NENUM:
 		break;
 	}
 }

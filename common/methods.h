@@ -108,6 +108,8 @@ uint32_t protocol_choose(int64_t least, int64_t most);
 #define P_BOOLS(n, need)		struct skim_val n;
 #define P_ANY(n, need)			struct skim_val n;
 #define P_ENUM(n, need, list)		struct skim_val n;
+#define P_NSTR(n, need, lo, hi)		struct skim_val n;
+#define P_NENUM(n, need, list)		struct skim_val n;
 #define P_OBJ(n, need, schema)		struct skim_val n;
 #define SCHEMA(id, judging, params)	struct p_##id { params };
 #define KNOWN(name, scope)
@@ -127,6 +129,8 @@ uint32_t protocol_choose(int64_t least, int64_t most);
 #undef P_BOOLS
 #undef P_ANY
 #undef P_ENUM
+#undef P_NSTR
+#undef P_NENUM
 #undef P_OBJ
 
 #endif

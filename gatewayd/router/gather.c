@@ -245,6 +245,49 @@ join_sessions_preview(struct gather *g, struct client *c)
 	rt_answer_end(c);
 }
 
+/* The one session of all agents that fits. */
+static void
+join_sessions_resolve(struct gather *g, struct client *c)
+{
+	struct dbuf	 text;
+	struct skim_val	 v, first = { .kind = SKIM_ABSENT };
+	char		 buf[1024];
+	size_t		 i, n = 0;
+	bool		 id;
+
+	dbuf_init(&text, 65536);
+	id = param(g, "sessionId", &v);
+	if (!id)
+		param(g, "label", &v);
+	if (skim_unescape(&v, buf, sizeof(buf)) == -1)
+		buf[0] = '\0';
+	dbuf_printf(&text, "Multiple sessions found %s: %s (", id ?
+	    "for sessionId" : "with label", buf);
+	for (i = 0; i < g->parts; i++) {
+		if (!member(g, i, "key", &v) || skim_unescape(&v, buf,
+		    sizeof(buf)) == -1)
+			continue;
+		if (n++ == 0)
+			first = v;
+		else
+			dbuf_puts(&text, ", ");
+		dbuf_puts(&text, buf);
+	}
+	dbuf_puts(&text, ")");
+	if (n == 1) {
+		struct jw *w = rt_answer_begin(c, id_of(g));
+
+		jw_obj(w);
+		jw_kbool(w, "ok", true);
+		jw_kraw(w, "key", first.p, first.n);
+		jw_obj_end(w);
+		rt_answer_end(c);
+	} else
+		rt_answer_error(c, id_of(g), "INVALID_REQUEST",
+		    dbuf_str(&text));
+	dbuf_clear(&text);
+}
+
 /* The method's row names its function: join_<handler>. */
 static void (*const joins[METHOD_MAX])(struct gather *, struct client *) = {
 #define JOIN_AGENTS(handler)	join_##handler
@@ -284,6 +327,13 @@ gather_done(struct gather *g)
 				code = g->part[i].code;
 		}
 	}
+	/* Several in one agent are several, whatever the others have. */
+	for (i = 0; i < g->parts; i++)
+		if (g->part[i].message != NULL && strncmp(g->part[i].message,
+		    "Multiple ", 9) == 0) {
+			why = g->part[i].message;
+			any = false;
+		}
 	if ((c = rt_client_find(g->client)) != NULL) {
 		if (any)
 			joins[g->method->id](g, c);

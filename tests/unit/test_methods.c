@@ -94,6 +94,16 @@ test_texts(void **state)
 		    "\"mode\":\"cli\"},\"permissions\":{\"a\":true,\"b\":1},"
 		    "\"scopes\":[\"operator.read\"]}",
 		    "at /permissions/b: must be boolean" },
+		{ "sessions.patch", "{\"key\":\"k\",\"label\":null,"
+		    "\"sendPolicy\":null,\"responseUsage\":\"on\"}", "" },
+		{ "sessions.patch", "{\"key\":\"k\",\"label\":7,"
+		    "\"model\":\"\",\"sendPolicy\":\"maybe\"}", "at /label: "
+		    "must be string; at /label: must be null; at /label: must "
+		    "match a schema in anyOf; at /model: must NOT have fewer "
+		    "than 1 characters; at /model: must be null; at /model: "
+		    "must match a schema in anyOf; at /sendPolicy: must be "
+		    "equal to constant; at /sendPolicy: must be null; at "
+		    "/sendPolicy: must match a schema in anyOf" },
 		{ "gateway.verbose", "{\"level\":\"loud\"}", "at /level: must "
 		    "be equal to constant; at /level: must match a schema in "
 		    "anyOf" },
@@ -277,6 +287,14 @@ test_T31_no_method_takes_a_place(void **state)
 	static const struct { const char *m, *param; } taken[] = {
 		/* what a node says of itself: shown, never used as a place */
 		{ "connect", "pathEnv" }, { "connect", "commands" },
+		/* words kept in a conversation's entry for clients to show;
+		 * toold, which runs commands, never sees an entry */
+		{ "sessions.patch", "execHost" },
+		{ "sessions.patch", "execSecurity" },
+		{ "sessions.patch", "execAsk" },
+		{ "sessions.patch", "execNode" },
+		/* allow or deny, of answers to that conversation */
+		{ "sessions.patch", "sendPolicy" },
 	};
 	static const struct { const char *m, *param; bool strict; } params[] = {
 #define P_STR(n, need, lo, hi)	 { M, #n, S },
@@ -287,6 +305,8 @@ test_T31_no_method_takes_a_place(void **state)
 #define P_BOOLS(n, need)	 { M, #n, S },
 #define P_ANY(n, need)		 { M, #n, S },
 #define P_ENUM(n, need, list)	 { M, #n, S },
+#define P_NSTR(n, need, lo, hi)	 { M, #n, S },
+#define P_NENUM(n, need, list)	 { M, #n, S },
 #define P_OBJ(n, need, schema)	 { M, #n, S },
 #define M	NULL
 #define S	true
@@ -311,6 +331,8 @@ test_T31_no_method_takes_a_place(void **state)
 #undef P_BOOLS
 #undef P_ANY
 #undef P_ENUM
+#undef P_NSTR
+#undef P_NENUM
 #undef P_OBJ
 	};
 	static const char *const lenient[] = { "health", "status",
