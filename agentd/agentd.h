@@ -464,6 +464,7 @@ char	*rpc_abort_session(struct session *, const char *stop_reason,
 void	 rpc_session_idle(struct session *);
 
 void	 state_changed(void);		/* AG_STATE is due */
+void	 state_now(void);	/* before a turn is told as ended */
 void	 view_changed(void);		/* sessions.json is due */
 void	 view_import(void);		/* once, from an older installation */
 void	 view_flush(void);

@@ -336,6 +336,7 @@ run_committed(struct run *run)
 	struct m_ag_run_end	 m;
 	const char		*summary;
 
+	state_now();
 	event_chat_end(run);
 	if (run->delivery_id != NULL) {
 		turn_delivery(run, &d);
@@ -362,7 +363,6 @@ run_committed(struct run *run)
 		s->run = NULL;
 	run_free(run);
 	turn_free(t);
-	state_changed();
 	turn_session_idle(s);
 	rpc_session_idle(s);
 }

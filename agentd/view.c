@@ -23,6 +23,7 @@
 #include "common/log.h"
 
 #define VIEW_MS		1000
+#define STATE_BURST	8	/* ends of turns that are told at once */
 #define VIEW_SHARE	50	/* of the time it takes to write */
 #define STEP_ROWS	256
 #define IMPORT_MAX	(256u << 20)
@@ -280,6 +281,33 @@ state_changed(void)
 
 	arm(&state_ev, state_cb, state_ms == 0 || now - state_ms >= VIEW_MS ?
 	    0 : VIEW_MS - (now - state_ms));
+}
+
+/*
+ * A turn is about to be told as ended: whoever hears of it and then asks for
+ * the health shall find it there.  With more turns than one a second, after a
+ * few, it is told a little later.
+ */
+void
+state_now(void)
+{
+	static unsigned int	 left = STATE_BURST;
+	static uint64_t		 at;
+	uint64_t		 now = mono_ms(), more = (now - at) / VIEW_MS;
+
+	if (more > 0) {
+		left = more < STATE_BURST - left ? left + (unsigned int)more :
+		    STATE_BURST;
+		at = now;
+	}
+	if (left == 0) {
+		state_changed();
+		return;
+	}
+	left--;
+	if (state_ev != NULL)
+		event_del(state_ev);
+	state_cb(-1, 0, NULL);
 }
 
 static bool

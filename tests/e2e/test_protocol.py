@@ -395,3 +395,18 @@ def test_T31_an_agent_and_what_is_another_s(make_gateway):
     made = sorted(str(p.relative_to(g.state)) for p in g.state.rglob("here.txt"))
     assert made == ["workspace-second/here.txt"]
     c.close()
+
+
+def test_health_knows_what_was_answered(gateway):
+    """Counters are not behind: who was told that a turn ended finds it in
+    health and status, without waiting."""
+    c = gateway.control()
+    for i in range(5):
+        c.call("agent", {"message": "what time is it?", "idempotencyKey": f"k{i}",
+                         "sessionKey": f"agent:main:n{i}"}, final=True)
+        h, s = c.call("health"), c.call("status")
+        assert h["sessions"]["count"] == s["sessions"]["count"] == i + 1
+        newest = s["sessions"]["recent"][0]
+        assert newest["key"] == h["sessions"]["recent"][0]["key"] == f"agent:main:n{i}"
+        assert newest["model"] == "assistant" and newest["totalTokens"] > 0
+    c.close()
