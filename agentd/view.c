@@ -310,23 +310,69 @@ state_now(void)
 	state_cb(-1, 0, NULL);
 }
 
+/* null when there is no such value. */
+static void
+put_json(struct jw *w, const char *key, const json_t *v)
+{
+	char	*text;
+
+	if (v == NULL || (text = json_dumps(v, JSON_COMPACT |
+	    JSON_ENCODE_ANY)) == NULL) {
+		jw_knull(w, key);
+		return;
+	}
+	jw_kraw(w, key, text, strlen(text));
+	free(text);
+}
+
+/* A row of status: what the index has of the session, and how full it is. */
 static bool
 put_recent(const struct sessdb_session *v, void *arg)
 {
+	static const char *const copied[] = { "key", "kind", "sessionId",
+		"updatedAt", "thinkingLevel", "verboseLevel", "reasoningLevel",
+		"elevatedLevel", "systemSent", "abortedLastRun",
+		"inputTokens", "outputTokens" };
 	struct jw	*w = arg;
 	uint64_t	 now = wall_ms();
-	size_t		 n = strlen(v->row);
+	int64_t		 total, window;
+	json_t		*row, *f;
+	size_t		 i;
 
-	if (n < 2 || w->b->n > 28000 - (n < 8000 ? n : 8000))
-		return false;
-	if (w->comma)
-		dbuf_putc(w->b, ',');
-	/* {"agentId":..,"age":..,<the row> */
-	dbuf_printf(w->b, "{\"agentId\":\"%s\",\"age\":%llu,",
-	    cfg->agent_id, (unsigned long long)(now > v->updated_at ?
-	    now - v->updated_at : 0));
-	dbuf_puts(w->b, v->row + 1);
-	w->comma = true;
+	if (w->b->n > 20000)
+		return false;	/* it must fit into one message */
+	if ((row = json_loads(v->row, 0, NULL)) == NULL)
+		return true;
+	jw_obj(w);
+	jw_ks(w, "agentId", cfg->agent_id);
+	for (i = 0; i < sizeof(copied) / sizeof(copied[0]); i++)
+		if ((f = json_object_get(row, copied[i])) != NULL)
+			put_json(w, copied[i], f);
+	jw_kuint(w, "age", now > v->updated_at ? now - v->updated_at : 0);
+	f = json_object_get(row, "totalTokens");
+	total = json_is_integer(f) ? json_integer_value(f) : -1;
+	put_json(w, "totalTokens", f);
+	f = json_object_get(row, "contextTokens");
+	window = json_is_integer(f) ? json_integer_value(f) : 0;
+	put_json(w, "contextTokens", f);
+	if (total >= 0 && window > 0 && window <= INT32_MAX) {
+		jw_kint(w, "remainingTokens", total < window ? window - total :
+		    0);
+		jw_kint(w, "percentUsed", total / window >= 9 ? 999 :
+		    (total * 100 + window / 2) / window);
+	} else {
+		jw_knull(w, "remainingTokens");
+		jw_knull(w, "percentUsed");
+	}
+	put_json(w, "model", json_object_get(row, "model"));
+	jw_karr(w, "flags");
+	if (json_is_true(json_object_get(row, "systemSent")))
+		jw_s(w, "system");
+	if (json_is_true(json_object_get(row, "abortedLastRun")))
+		jw_s(w, "aborted");
+	jw_arr_end(w);
+	jw_obj_end(w);
+	json_decref(row);
 	return true;
 }
 
