@@ -216,6 +216,31 @@ def threats():
     return lost
 
 
+def secrets_compared(files):
+    """Comparisons of secrets that stop at the first difference (T08), and how
+    many there are in each file of those that do not."""
+    early = re.compile(r"\b(strn?(?:case)?cmp|memcmp|bcmp|memmem|strstr|str_eqs?|"
+                       r"ascii_n?casecmp)\s*\(([^;{}]*)")
+    # A bare `code` is that of pairing; those of errors are members.
+    secret = re.compile(r"\b\w*(?:token|password|passwd|secret)\b(?!\s*\()|(?<![.>\w])code\b")
+    bad, right = [], {}
+    for f in files:
+        text = (ROOT / f).read_text(errors="replace")
+        text = re.sub(r'/\*.*?\*/|"(?:\\.|[^"\\\n])*"', '""', text, flags=re.S)
+        for m in early.finditer(text):
+            depth, end = 1, 0
+            for end, c in enumerate(m[2]):      # the arguments of this call only
+                depth += (c == "(") - (c == ")")
+                if depth == 0:
+                    break
+            if secret.search(m[2][:end]):
+                bad.append(f"{f}: {m[1]}({m[2][:end]})")
+        n = len(re.findall(r"\b(?:timingsafe_memcmp|CRYPTO_memcmp)\s*\(", text))
+        if n:
+            right[f] = n
+    return bad, right
+
+
 def lint(t, args):
     sources = tracked("*.c", "*.h")
     banned = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|strtok|gets|atoi|atol|"
@@ -232,6 +257,12 @@ def lint(t, args):
             bad.append(f"{f}: no licence line")
     t.add(not bad, "T27 banned calls, licence lines", "\n".join(bad))
     t.add(not long, "no file over 1,000 lines", "\n".join(long))
+    early, right = secrets_compared(
+        [f for f in sources if f.endswith(".c") and
+         re.match(r"gatewayd/(store|front|router)/|gatewayd/token|common/(secret|token)", f)])
+    want = {"gatewayd/store/auth.c": 1, "gatewayd/store/pairing.c": 1, "common/secret.c": 1}
+    t.add(not early and right == want, "T08 secrets are compared in constant time",
+          "\n".join(early) + f"\nin constant time: {right}, not {want}")
     lost = threats()
     t.add(not lost, "THREATS.md: every class, and tests that exist", "\n".join(lost))
     names = [f for f in tracked("*") if re.search(r"(^|/)(util|misc|helper)s?\.", f)]

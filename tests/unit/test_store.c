@@ -237,6 +237,51 @@ test_T04_shared_texts(void **state)
 	    "gateway (set gateway.auth.token)");
 }
 
+/* In place of libcrypto's: what was compared, and how much of it. */
+static unsigned int	 compared, odd;
+
+int
+CRYPTO_memcmp(const void *a, const void *b, size_t n)
+{
+	const unsigned char	*x = a, *y = b;
+	unsigned char		 diff = 0;
+	size_t			 i;
+
+	compared++;
+	odd += n != 32 || memcmp(x, "right", 5) == 0 ||
+	    memcmp(y, "right", 5) == 0;
+	for (i = 0; i < n; i++)
+		diff |= x[i] ^ y[i];
+	return diff;
+}
+
+/* However much of a token is right, and however long it is: digests of one
+ * length are compared, once, and whole. */
+static void
+test_T08_digests(void **state)
+{
+	static const char *const	 tries[] = { "w", "r", "righ", "righu",
+		"rightx", "RIGHT", "right right right right right right right" };
+	struct m_auth_req	 q;
+	size_t			 i;
+
+	(void)state;
+	for (i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+		compared = odd = 0;
+		q = request(tries[i]);
+		refused(&q, NOW, IR, "unauthorized: gateway token mismatch "
+		    "(provide gateway auth token)");
+		assert_int_equal(compared, 1);
+		assert_int_equal(odd, 0);
+		lockout_forget();
+	}
+	compared = 0;
+	q = request("right");
+	accepted(&q, NOW);
+	assert_int_equal(compared, 1);
+	assert_int_equal(odd, 0);
+}
+
 static void
 test_control_ui(void **state)
 {
@@ -586,6 +631,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_T04_shared_texts, fresh),
+		cmocka_unit_test_setup(test_T08_digests, fresh),
 		cmocka_unit_test_setup(test_control_ui, fresh),
 		cmocka_unit_test_setup(test_device_checks, fresh),
 		cmocka_unit_test_setup(test_pairing_of_devices, fresh),
