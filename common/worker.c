@@ -65,6 +65,7 @@ static enum msg_err	 worker_peer_message(struct link *, struct msg *,
 static void		 worker_peer_gone(struct link *, enum msg_err,
 			    uint16_t, void *);
 static void		 worker_peer_drained(struct link *, void *);
+static void		 worker_peer_start(struct peer *);
 static enum msg_err	 worker_log_message(struct link *, struct msg *,
 			    void *);
 static void		 worker_log_gone(struct link *, enum msg_err, uint16_t,
@@ -221,6 +222,35 @@ worker_peer_message(struct link *l, struct msg *m, void *arg)
 	return wk.w->message != NULL ? wk.w->message(l, m) : MSG_DIRECTION;
 }
 
+/* The one before it, whose end has not been seen yet: a sibling that died and
+ * came back while we were busy.  The new link waits, so that the role hears of
+ * the end first and never takes it for that of the new one. */
+static struct peer *
+worker_peer_before(const struct peer *p)
+{
+	struct peer	*q;
+
+	for (q = TAILQ_FIRST(&wk.peers); q != NULL && q != p;
+	    q = TAILQ_NEXT(q, entry))
+		if (q->role == p->role && strcmp(q->instance, p->instance) ==
+		    0)
+			return q;
+	return NULL;
+}
+
+static void
+worker_peer_next(enum role role, const char *instance)
+{
+	struct peer	*p;
+
+	TAILQ_FOREACH(p, &wk.peers, entry)
+		if (p->role == role && strcmp(p->instance, instance) == 0) {
+			if (p->link == NULL)
+				worker_peer_start(p);
+			return;
+		}
+}
+
 static void
 worker_peer_gone(struct link *l, enum msg_err why, uint16_t type, void *arg)
 {
@@ -234,6 +264,7 @@ worker_peer_gone(struct link *l, enum msg_err why, uint16_t type, void *arg)
 		wk.w->peer_gone(l);
 	if (p != NULL)
 		worker_peer_free(p);
+	worker_peer_next(link_peer(l), link_instance(l));
 }
 
 static void
@@ -311,7 +342,7 @@ worker_on_peer(struct msg *m)
 	str_copy(v.instance, p->instance, sizeof(p->instance));
 	p->fd = msg_take_fd(m, 0);
 	TAILQ_INSERT_TAIL(&wk.peers, p, entry);
-	if (wk.started)
+	if (wk.started && worker_peer_before(p) == NULL)
 		worker_peer_start(p);
 	return MSG_OK;
 }
@@ -321,7 +352,9 @@ worker_on_unpeer(struct msg *m)
 {
 	struct m_proc_unpeer	 v;
 	struct peer		*p;
+	enum role		 role;
 	enum msg_err		 err;
+	char			 instance[sizeof(p->instance)];
 
 	if ((err = get_proc_unpeer(m, &v)) != MSG_OK)
 		return err;
@@ -335,7 +368,10 @@ worker_on_unpeer(struct msg *m)
 			wk.w->peer_gone(p->link);
 		link_free(p->link);
 	}
+	role = p->role;
+	(void)strlcpy(instance, p->instance, sizeof(instance));
 	worker_peer_free(p);
+	worker_peer_next(role, instance);
 	return MSG_OK;
 }
 
@@ -409,7 +445,8 @@ worker_on_start(struct msg *m)
 	}
 	for (p = TAILQ_FIRST(&wk.peers); p != NULL; p = next) {
 		next = TAILQ_NEXT(p, entry);
-		worker_peer_start(p);
+		if (worker_peer_before(p) == NULL)
+			worker_peer_start(p);
 	}
 	if (wk.w->start != NULL)
 		wk.w->start();
