@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 
 #include "common/text.h"
+#include "common/url.h"
 #include "gatewayd/config/url.h"
 
 /* RFC 1918, loopback, link-local, shared and unique-local addresses, and the
@@ -42,70 +43,20 @@ url_private(struct cf_url *u)
 	}
 }
 
-static int
-url_host(const char **pp, struct cf_url *u, const char **why)
-{
-	const char	*p = *pp;
-	size_t		 n, i;
-	bool		 six = *p == '[';
-
-	p += six;
-	n = strcspn(p, six ? "]" : ":/");
-	if (n == 0 || n >= sizeof(u->host) || (six && p[n] != ']')) {
-		*why = "has no usable host";
-		return -1;
-	}
-	for (i = 0; i < n; i++) {
-		u->host[i] = (char)ascii_tolower((unsigned char)p[i]);
-		if (!ascii_isalnum((unsigned char)p[i]) && p[i] != '-' &&
-		    p[i] != '.' && p[i] != '_' && !(six && p[i] == ':')) {
-			*why = "has a strange host";
-			return -1;
-		}
-	}
-	u->host[n] = '\0';
-	/* A dot at the end names the same host and would not compare equal. */
-	if (u->host[n - 1] == '.')
-		u->host[n - 1] = '\0';
-	*pp = p + n + six;
-	return u->host[0] != '\0' ? 0 : -1;
-}
-
 int
 cf_url_parse(const char *s, struct cf_url *u, const char **why)
 {
-	const char	*p;
-	int64_t		 port;
-	size_t		 n;
-	bool		 six;
+	struct url_origin	 o;
+	const char		*p = s;
+	size_t			 n;
 
 	memset(u, 0, sizeof(*u));
-	*why = "is no http or https address";
-	if (ascii_ncasecmp(s, "https://", 8) == 0) {
-		u->tls = true;
-		p = s + 8;
-	} else if (ascii_ncasecmp(s, "http://", 7) == 0)
-		p = s + 7;
-	else
+	if (url_origin_parse(&p, &o, why) == -1)
 		return -1;
 	if (strpbrk(p, "@?#\\ \t\r\n") != NULL) {
 		*why = "may hold neither user, query nor fragment";
 		return -1;
 	}
-	if (url_host(&p, u, why) == -1)
-		return -1;
-	u->port = u->tls ? 443 : 80;
-	if (*p == ':') {
-		n = strcspn(++p, "/");
-		if (num_parse((struct str){ p, n }, 1, 65535, &port) == -1) {
-			*why = "has a strange port";
-			return -1;
-		}
-		u->port = (uint16_t)port;
-		p += n;
-	}
-	if (*p != '/' && *p != '\0')
-		return -1;
 	n = strlen(p);
 	while (n > 0 && p[n - 1] == '/')
 		n--;
@@ -114,13 +65,10 @@ cf_url_parse(const char *s, struct cf_url *u, const char **why)
 		*why = "is too long";
 		return -1;
 	}
-	six = strchr(u->host, ':') != NULL;
-	n = (size_t)snprintf(u->origin, sizeof(u->origin), "%s://%s%s%s",
-	    u->tls ? "https" : "http", six ? "[" : "", u->host,
-	    six ? "]" : "");
-	if (u->port != (u->tls ? 443 : 80))
-		snprintf(u->origin + n, sizeof(u->origin) - n, ":%u",
-		    u->port);
+	u->tls = o.tls;
+	u->port = o.port;
+	(void)strlcpy(u->host, o.host, sizeof(u->host));
+	url_origin_text(&o, u->origin);
 	url_private(u);
 	return 0;
 }

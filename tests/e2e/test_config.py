@@ -340,7 +340,7 @@ def test_missing_file_without_permission():
      "http would send the key in clear"),
     ({"models": {"providers": {"x": {"baseUrl": "https://u:p@h",
                                      "models": []}}}},
-     "baseUrl may hold neither user, query nor fragment"),
+     "baseUrl may not hold a user"),
     ({"models": {"providers": {"../x": {"baseUrl": "https://h",
                                         "models": []}}}},
      "a provider's name has letters"),
