@@ -134,6 +134,25 @@ enum file_verb {
 	FILE_MKDIR,
 	FILE_VERB_MAX
 };
+/* FT_REQ.form */
+enum fetch_form { FETCH_MARKDOWN, FETCH_TEXT };
+/* FT_RES.status */
+enum fetch_status {
+	FETCH_OK,
+	FETCH_HTTP,	/* an answer that is not 2xx; text: its beginning */
+	FETCH_URL,	/* no address that can be fetched */
+	FETCH_POLICY,	/* an address that may not be fetched */
+	FETCH_CONNECT,	/* no connection */
+	FETCH_TLS,
+	FETCH_TIMEOUT,
+	FETCH_PROTOCOL,	/* not HTTP, or cut short */
+	FETCH_REDIRECT,	/* too many, or to where we do not go */
+	FETCH_TYPE,	/* nothing that can be shown as text */
+	FETCH_BUSY,	/* too much at once, or memory is short */
+	FETCH_STATUS_MAX
+};
+/* FT_RES.how */
+enum fetch_how { FETCH_RAW, FETCH_JSON, FETCH_READABLE };
 /* MD_END.class */
 enum md_class {
 	MD_OK,		/* the answer is whole, whatever its status */
