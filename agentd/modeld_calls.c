@@ -197,6 +197,7 @@ class_of(enum http_error e)
 	case HTTP_OK:
 		return MD_OK;
 	case HTTP_E_CONNECT:
+	case HTTP_E_POLICY:
 	case HTTP_E_PROXY:
 		return MD_CONNECT;
 	case HTTP_E_TLS:

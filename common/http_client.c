@@ -44,7 +44,7 @@ static const struct stream_ops conn_ops = {
 };
 
 static const char *const error_names[HTTP_E_MAX] = {
-	"ok", "connect", "proxy", "tls", "timeout", "protocol", "closed",
+	"ok", "connect", "policy", "proxy", "tls", "timeout", "protocol", "closed",
 	"too large", "cancelled", "out of memory",
 };
 
@@ -325,6 +325,7 @@ conn_new(struct http_client *client)
 		return -1;
 	}
 	if ((c->open = http_connector_open(client->connector, client->dest,
+	    client->named ? client->host : NULL, client->port,
 	    client->connect_ms, conn_fd_cb, c)) == NULL) {
 		event_free(c->timer);
 		free(c);
@@ -655,6 +656,8 @@ http_client_new(struct event_base *base, struct http_connector *connector,
 	client->base = base;
 	client->connector = connector;
 	client->dest = cf->dest;
+	client->named = cf->named;
+	client->port = cf->port;
 	client->tls = cf->tls;
 	client->proxy = cf->proxy;
 	client->max_conns = cf->max_conns != 0 ? cf->max_conns : DEFAULT_CONNS;

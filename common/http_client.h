@@ -43,7 +43,8 @@ struct http_request;
 
 enum http_error {
 	HTTP_OK,		/* the answer is whole, whatever its status */
-	HTTP_E_CONNECT,		/* no connection: DNS, refused, policy */
+	HTTP_E_CONNECT,		/* no connection: DNS, refused, ... */
+	HTTP_E_POLICY,		/* no connection: it is not allowed */
 	HTTP_E_PROXY,		/* the proxy did not open the tunnel */
 	HTTP_E_TLS,
 	HTTP_E_TIMEOUT,		/* connect, head or idle: see reason */
@@ -77,6 +78,7 @@ struct http_client_config {
 	const char	*host;		/* for Host, SNI and the certificate */
 	uint16_t	 port;
 	uint32_t	 dest;		/* number for CN_OPEN */
+	bool		 named;		/* ask for host and port instead */
 	struct tls_config *tls;		/* NULL: plain; not owned */
 	bool		 proxy;		/* dest is an HTTP proxy: CONNECT to
 					 * host:port first (plain: likewise) */

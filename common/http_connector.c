@@ -21,6 +21,8 @@ struct http_open {
 	struct http_connector	*c;
 	uint64_t		 corr;		/* 0: not asked yet */
 	uint32_t		 dest, timeout_ms;
+	const char		*host;		/* lent; NULL: by dest */
+	uint16_t		 port;
 	int			 err;		/* to be told from the timer */
 	http_open_cb		*cb;
 	void			*arg;
@@ -58,8 +60,9 @@ open_ask(struct http_open *o)
 	}
 	if (c->link == NULL)
 		return;		/* asked when the link is there */
-	m.dest = o->dest;
-	m.host = STR_LIT("");
+	m.dest = o->host == NULL ? o->dest : 0;
+	m.host = str_of(o->host == NULL ? "" : o->host);
+	m.port = o->host == NULL ? 0 : o->port;
 	m.timeout_ms = o->timeout_ms;
 	o->corr = link_corr();
 	if (send_cn_open(c->link, &m, o->corr, 0) == -1) {
@@ -157,7 +160,8 @@ http_connector_set_open(struct http_connector *c,
 
 struct http_open *
 http_connector_open(struct http_connector *c, uint32_t dest,
-    uint32_t timeout_ms, http_open_cb *cb, void *arg)
+    const char *host, uint16_t port, uint32_t timeout_ms, http_open_cb *cb,
+    void *arg)
 {
 	struct http_open	*o;
 
@@ -165,6 +169,8 @@ http_connector_open(struct http_connector *c, uint32_t dest,
 		return NULL;
 	o->c = c;
 	o->dest = dest;
+	o->host = host;
+	o->port = port;
 	o->timeout_ms = timeout_ms;
 	o->cb = cb;
 	o->arg = arg;
@@ -207,6 +213,7 @@ http_connector_message(struct http_connector *c, struct msg *m)
 		return e;
 	if (o != NULL)
 		open_done(o, -1, bad.kind == CN_ERR_TIMEOUT ? HTTP_E_TIMEOUT :
+		    bad.kind == CN_ERR_POLICY ? HTTP_E_POLICY :
 		    HTTP_E_CONNECT, bad.reason.p);
 	return MSG_OK;
 }

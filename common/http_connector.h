@@ -16,9 +16,12 @@ struct http_open;
 typedef void http_open_cb(int fd, enum http_error, const char *reason,
 	    void *arg);
 
-/* NULL: out of memory.  There is no time limit here: cancel it. */
+/* host: NULL, or kept by the caller until the end, and then it counts with
+ * port instead of dest.  NULL: out of memory.  There is no time limit here:
+ * cancel it. */
 struct http_open *http_connector_open(struct http_connector *, uint32_t dest,
-	    uint32_t timeout_ms, http_open_cb *, void *arg);
+	    const char *host, uint16_t port, uint32_t timeout_ms,
+	    http_open_cb *, void *arg);
 void	 http_connector_cancel(struct http_open *);
 
 #endif

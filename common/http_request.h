@@ -67,7 +67,8 @@ struct http_client {
 	struct event		*timer;
 	char			*host, *authority, *host_header, *proxy_auth;
 	uint32_t		 dest;
-	bool			 proxy, dead;
+	uint16_t		 port;
+	bool			 proxy, named, dead;
 	unsigned int		 max_conns, max_idle, max_waiting;
 	uint32_t		 keep_ms, connect_ms;
 	TAILQ_HEAD(, http_conn)	 conns;

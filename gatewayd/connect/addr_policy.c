@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include "common/text.h"
 #include "gatewayd/connect/addr_policy.h"
 
 struct net {
@@ -106,5 +107,36 @@ addr_refused(const struct sockaddr *sa, bool private)
 	/* Only 2000::/3 has been given out. */
 	if ((a[0] & 0xe0) != 0x20 && !private)
 		return "unassigned address";
+	return NULL;
+}
+
+static bool
+name_below(const char *host, size_t n, const char *domain)
+{
+	size_t	d = strlen(domain);
+
+	return n >= d && ascii_ncasecmp(host + n - d, domain, d) == 0 &&
+	    (n == d || host[n - d - 1] == '.');
+}
+
+const char *
+name_refused(const char *host)
+{
+	static const char *const	local[] = { "localhost", "local",
+	    "internal", "localdomain", "home.arpa", "onion" };
+	size_t				i, n = strlen(host);
+
+	for (i = 0; i < n; i++)
+		if (!ascii_isalnum((unsigned char)host[i]) &&
+		    strchr("-._:", host[i]) == NULL)
+			return "not a host name";
+	/* The dot at the end of a whole name changes nothing. */
+	while (n > 0 && host[n - 1] == '.')
+		n--;
+	if (n == 0)
+		return "not a host name";
+	for (i = 0; i < sizeof(local) / sizeof(local[0]); i++)
+		if (name_below(host, n, local[i]))
+			return "name of this machine or network";
 	return NULL;
 }

@@ -4,8 +4,9 @@
  */
 
 /*
- * Which addresses may be connected to (T48).  It is asked about the very
- * address that connect(2) gets, never about a name.
+ * Which addresses may be connected to (T48).  What counts is what is said of
+ * the very address that connect(2) gets; names are judged besides, for those
+ * who may name any.
  */
 #ifndef GATEWAYD_CONNECT_ADDR_POLICY_H
 #define GATEWAYD_CONNECT_ADDR_POLICY_H
@@ -18,5 +19,8 @@
  * configuration names a destination of the own network, so those are open;
  * metadata services, multicast and "this host" stay closed. */
 const char *addr_refused(const struct sockaddr *, bool private);
+/* The same of a host name that a worker chose, before it is resolved: names
+ * that mean this machine or this network, and what is no host name at all. */
+const char *name_refused(const char *host);
 
 #endif

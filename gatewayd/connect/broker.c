@@ -7,6 +7,9 @@
  * A worker names a destination by number; host, port and whether it may be in
  * the own network come from our parcel, looked up by the name of the link that
  * the parent made.  Nothing that a worker sends chooses an address.
+ *
+ * The fetcher alone names hosts, and gets public addresses only: 80 and 443,
+ * unless its list has that host with that port.
  */
 
 #include "common/compat.h"
@@ -19,6 +22,8 @@
 #include <event2/event.h>
 
 #include "common/log.h"
+#include "common/text.h"
+#include "gatewayd/connect/addr_policy.h"
 #include "gatewayd/connect/broker.h"
 #include "gatewayd/connect/dial.h"
 
@@ -38,6 +43,7 @@ struct client {
 	char		*name;
 	struct dest	*dests;
 	size_t		 ndests;
+	bool		 public;	/* may name public hosts itself */
 };
 
 struct table {
@@ -64,6 +70,7 @@ struct request {
 	char			 host[DNS_NAME_MAX + 1];
 	uint16_t		 port;
 	bool			 private;
+	bool			 named;		/* by the worker */
 };
 
 struct broker {
@@ -97,6 +104,7 @@ client_load(struct client *c, const struct parcel *p, unsigned int w)
 	struct dest	*d;
 	size_t		 n = 0;
 
+	c->public = parcel_get_bool(p, false, "worker.%u.public", w);
 	while (parcel_get(p, "worker.%u.dest.%zu.host", w, n) != NULL)
 		if (++n > DESTS_MAX)
 			return "too many destinations";
@@ -177,19 +185,34 @@ broker_stats(const struct broker *b)
 	return &b->stats;
 }
 
-static const struct dest *
-dest_find(const struct broker *b, const char *worker, uint32_t number)
+static const struct client *
+client_find(const struct broker *b, const char *worker)
 {
 	size_t	i;
 
-	for (i = 0; i < b->now.n; i++) {
-		if (strcmp(b->now.clients[i].name, worker) != 0)
-			continue;
-		if (number < b->now.clients[i].ndests)
-			return &b->now.clients[i].dests[number];
-		break;
-	}
+	for (i = 0; i < b->now.n; i++)
+		if (strcmp(b->now.clients[i].name, worker) == 0)
+			return &b->now.clients[i];
 	return NULL;
+}
+
+/* Where a worker that names hosts may go: NULL with d filled, or why not. */
+static const char *
+dest_named(const struct client *c, struct dest *d)
+{
+	const char	*why;
+	size_t		 i;
+
+	for (i = 0; i < c->ndests; i++)
+		if (c->dests[i].port == d->port &&
+		    ascii_casecmp(c->dests[i].host, d->host) == 0) {
+			d->private = c->dests[i].private;
+			return NULL;
+		}
+	if ((why = name_refused(d->host)) != NULL)
+		return why;
+	return d->port == 80 || d->port == 443 ? NULL :
+	    "port other than 80 and 443";
 }
 
 static void
@@ -276,7 +299,10 @@ request_resolved_cb(const struct sockaddr_storage *addrs, size_t n,
     const char *reason, void *arg)
 {
 	struct request	*rq = arg;
+	const char	*why;
 	uint64_t	 now = mono_ms();
+	size_t		 i;
+	char		 text[128];
 
 	rq->resolve = NULL;
 	if (n == 0 && strcmp(reason, RESOLVE_NO_SERVER) == 0)
@@ -291,6 +317,15 @@ request_resolved_cb(const struct sockaddr_storage *addrs, size_t n,
 		request_fail(rq, CN_ERR_TIMEOUT, "no address in time");
 		return;
 	}
+	/* A name with one address outside and one inside is a trap. */
+	for (i = 0; rq->named && i < n; i++)
+		if ((why = addr_refused((const struct sockaddr *)&addrs[i],
+		    rq->private)) != NULL) {
+			(void)snprintf(text, sizeof(text),
+			    "%s is not allowed", why);
+			request_fail(rq, CN_ERR_POLICY, text);
+			return;
+		}
 	/* These addresses and no others: the name is not asked again. */
 	rq->dial = dial_start(rq->b->base, addrs, n, rq->port, rq->private,
 	    (uint32_t)(rq->deadline_ms - now), request_dialled_cb, rq);
@@ -345,7 +380,7 @@ account_of(struct link *l)
 
 static int
 request_start(struct broker *b, struct link *l, uint64_t corr,
-    const struct dest *d, uint32_t timeout_ms)
+    const struct dest *d, bool named, uint32_t timeout_ms)
 {
 	struct timeval	 tv = { timeout_ms / 1000, timeout_ms % 1000 * 1000 };
 	struct account	*a = link_data(l);
@@ -358,6 +393,7 @@ request_start(struct broker *b, struct link *l, uint64_t corr,
 	rq->corr = corr;
 	rq->port = d->port;
 	rq->private = d->private;
+	rq->named = named;
 	rq->deadline_ms = mono_ms() + timeout_ms;
 	(void)strlcpy(rq->host, d->host, sizeof(rq->host));
 	TAILQ_INSERT_TAIL(&b->requests, rq, entry);
@@ -377,18 +413,37 @@ enum msg_err
 broker_open(struct broker *b, struct link *l, struct msg *m)
 {
 	struct m_cn_open	 v;
-	const struct dest	*d;
+	const struct client	*c;
+	const struct dest	*d = NULL;
+	struct dest		 one = { 0 };
 	struct account		*a;
+	const char		*why;
 	enum msg_err		 err;
+	bool			 named = link_peer(l) == ROLE_FETCH;
+	char			 host[DNS_NAME_MAX + 1], text[512];
 
 	if ((err = get_cn_open(m, &v)) != MSG_OK)
 		return err;
-	/* Host and port are for the fetcher, which has no link here yet. */
-	if (v.host.n != 0 || v.port != 0)
+	if (named ? v.dest != 0 || v.port == 0 || str_copy(v.host, host,
+	    sizeof(host)) == -1 : v.host.n != 0 || v.port != 0)
 		return MSG_MEANING;
 	if ((a = account_of(l)) == NULL)
 		return MSG_NOMEM;
-	if ((d = dest_find(b, link_name(l), v.dest)) == NULL) {
+	c = client_find(b, link_name(l));
+	if (named && c != NULL && c->public) {
+		one.host = host;
+		one.port = v.port;
+		if ((why = dest_named(c, &one)) != NULL) {
+			(void)snprintf(text, sizeof(text),
+			    "%s:%u: %s is not allowed", host, v.port, why);
+			log_info("%s: %s", link_name(l), text);
+			send_err(b, l, m->h.corr, CN_ERR_POLICY, text);
+			return MSG_OK;
+		}
+		d = &one;
+	} else if (!named && c != NULL && v.dest < c->ndests)
+		d = &c->dests[v.dest];
+	if (d == NULL) {
 		log_warnx("%s: destination %u is not in its list",
 		    link_name(l), v.dest);
 		send_err(b, l, m->h.corr, CN_ERR_POLICY,
@@ -400,7 +455,7 @@ broker_open(struct broker *b, struct link *l, struct msg *m)
 		    "too many connections asked for");
 		return MSG_OK;
 	}
-	if (request_start(b, l, m->h.corr, d, v.timeout_ms) == -1)
+	if (request_start(b, l, m->h.corr, d, named, v.timeout_ms) == -1)
 		send_err(b, l, m->h.corr, CN_ERR_OTHER, "out of memory");
 	return MSG_OK;
 }

@@ -262,11 +262,12 @@ ns_answer(const uint8_t *q, size_t n, uint8_t *out, bool tcp)
 	}
 	if (strcmp(label, "two") != 0 && strcmp(label, "four") != 0 &&
 	    strcmp(label, "big") != 0 && strcmp(label, "forged") != 0 &&
-	    strcmp(label, "rebind") != 0) {
+	    strcmp(label, "rebind") != 0 && strcmp(label, "mixed") != 0) {
 		out[3] = 0x83;
 		return o;
 	}
-	if (type == DNS_AAAA && strcmp(label, "two") != 0)
+	if (type == DNS_AAAA && strcmp(label, "two") != 0 &&
+	    strcmp(label, "mixed") != 0)
 		return o;
 	out[7] = 1;
 	memcpy(out + o, "\xc0\x0c\0", 3);
@@ -275,8 +276,9 @@ ns_answer(const uint8_t *q, size_t n, uint8_t *out, bool tcp)
 	out[o + 11] = type == DNS_A ? 4 : 16;
 	memset(out + o + 12, 0, 16);
 	if (type == DNS_A)
-		memcpy(out + o + 12, strcmp(label, "rebind") == 0 ?
-		    "\x7f\0\0\1" : "\5\6\7\x08", 4);
+		memcpy(out + o + 12, strcmp(label, "rebind") == 0 ||
+		    strcmp(label, "mixed") == 0 ? "\x7f\0\0\1" :
+		    "\5\6\7\x08", 4);
 	else
 		out[o + 12] = 0x2a;
 	return o + 12 + out[o + 11];
@@ -622,6 +624,121 @@ test_T48_broker(void **state)
 	parcel_close(p);
 }
 
+static void
+ask_named(struct link *l, const char *host, uint16_t port)
+{
+	struct m_cn_open	m = { .port = port, .timeout_ms = 3000,
+	    .host = str_of(host) };
+
+	memset(&reply, 0, sizeof(reply));
+	assert_int_equal(send_cn_open(l, &m, 4712, 0), 0);
+	wait_for(&reply.done);
+	assert_int_equal(reply.corr, 4712);
+}
+
+static void
+refused(struct link *l, const char *host, uint16_t port, const char *why)
+{
+	ask_named(l, host, port);
+	if (reply.type != MSG_CN_ERR || reply.kind != CN_ERR_POLICY ||
+	    strstr(reply.text, why) == NULL)
+		fail_msg("%s:%u: %s", host, port, reply.text);
+}
+
+/* The fetcher names hosts, and what it may have is judged here alone. */
+static void
+test_T48_public_addresses_only(void **state)
+{
+	static const struct link_ops broker_ops = { broker_side, side_gone,
+	    NULL };
+	static const struct link_ops worker_ops = { worker_side, side_gone,
+	    NULL };
+	static const char *const local[] = { "localhost", "LocalHost.",
+	    "x.localhost", "printer.local", "vault.internal",
+	    "metadata.google.internal", "localhost.localdomain", "x.onion",
+	    "a.home.arpa" };
+	static const char *const literals[] = { "127.0.0.1", "10.0.0.1",
+	    "169.254.169.254", "100.64.0.1", "192.168.1.1", "224.0.0.1",
+	    "0.0.0.0", "::1", "::", "::ffff:127.0.0.1", "::ffff:8.8.8.8",
+	    "64:ff9b::7f00:1", "64:ff9b:1::1", "fe80::1", "fc00::1",
+	    "fec0::1", "ff02::1", "2002:7f00:1::1", "fd00:ec2::254" };
+	static const char *const odd[] = { "a b", "a/b", "h:80@i", "a\nb",
+	    "%31", "...", "\xc3\xa4.example" };
+	struct sockaddr_in	 in = { .sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t		 len = sizeof(in);
+	struct parcel_writer	*pw = parcel_writer_new();
+	struct parcel		*p;
+	struct resolver		*rs;
+	struct link		*a, *b;
+	char			 why[128];
+	uint16_t		 port;
+	int			 ls, sv[2];
+	size_t			 i;
+
+	(void)state;
+	ls = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(ls, (struct sockaddr *)&in, sizeof(in)), 0);
+	assert_int_equal(listen(ls, 16), 0);
+	getsockname(ls, (struct sockaddr *)&in, &len);
+	port = ntohs(in.sin_port);
+	parcel_puts(pw, "fetch/main", "worker.0.name");
+	parcel_put_bool(pw, true, "worker.0.public");
+	parcel_puts(pw, "127.0.0.1", "worker.0.dest.0.host");
+	parcel_put_num(pw, port, "worker.0.dest.0.port");
+	parcel_put_bool(pw, true, "worker.0.dest.0.private");
+	parcel_puts(pw, "rebind.example", "worker.0.dest.1.host");
+	parcel_put_num(pw, port, "worker.0.dest.1.port");
+	parcel_put_bool(pw, true, "worker.0.dest.1.private");
+	parcel_puts(pw, "169.254.169.254", "worker.0.dest.2.host");
+	parcel_put_num(pw, 80, "worker.0.dest.2.port");
+	parcel_put_bool(pw, true, "worker.0.dest.2.private");
+	p = parcel_open(parcel_writer_seal(pw));
+	assert_non_null(p);
+	write_file(conf_path, sizeof(conf_path), "nameserver 127.0.0.1\n"
+	    "options timeout:1 attempts:1\n");
+	rs = resolver_new(base, conf_path, "/nonexistent", ns.port);
+	broker = broker_new(base, rs);
+	assert_int_equal(broker_load(broker, p, why, sizeof(why)), 0);
+	broker_commit(broker);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
+	a = link_new(base, sv[0], ROLE_CONNECT, ROLE_FETCH, "main", 1,
+	    &broker_ops, NULL);
+	b = link_new(base, sv[1], ROLE_FETCH, ROLE_CONNECT, "", 1,
+	    &worker_ops, NULL);
+	link_setstate(a, LINK_RUN);
+	link_setstate(b, LINK_RUN);
+
+	ns.queries = 0;
+	for (i = 0; i < sizeof(local) / sizeof(local[0]); i++)
+		refused(b, local[i], 80, "name of this machine or network");
+	for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
+		refused(b, odd[i], 80, "not a host name");
+	for (i = 0; i < sizeof(literals) / sizeof(literals[0]); i++)
+		refused(b, literals[i], 443, "is not allowed");
+	refused(b, "8.8.8.8", 22, "port other than 80 and 443");
+	refused(b, "two.example", 8080, "port other than 80 and 443");
+	assert_int_equal(ns.queries, 0);	/* none was even asked for */
+	/* A name that leads home, and one with a leg in each place. */
+	refused(b, "rebind.example", 80, "loopback address is not allowed");
+	refused(b, "mixed.example", 80, "loopback address is not allowed");
+	/* What the configuration names, it names with its port ... */
+	ask_named(b, "127.0.0.1", port);
+	assert_int_equal(reply.type, MSG_CN_FD);
+	close(reply.fd);
+	ask_named(b, "REBIND.example", port);
+	assert_int_equal(reply.type, MSG_CN_FD);
+	close(reply.fd);
+	refused(b, "127.0.0.1", 80, "loopback address is not allowed");
+	/* ... and never the metadata of a cloud. */
+	refused(b, "169.254.169.254", 80, "is not allowed");
+	broker_forget(broker, a);
+	link_free(a);
+	link_free(b);
+	parcel_close(p);
+	close(ls);
+}
+
 static int
 group_setup(void **state)
 {
@@ -678,6 +795,7 @@ main(void)
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_resolver),
 		cmocka_unit_test(test_T48_broker),
+		cmocka_unit_test(test_T48_public_addresses_only),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
