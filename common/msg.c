@@ -52,7 +52,7 @@ static struct msg_desc msg_table[] = {
 #define MSG_COUNT	(sizeof(msg_table) / sizeof(msg_table[0]))
 
 /* Group and low byte index: every number is below 0x0b00. */
-static uint8_t msg_index[0x0b][0x60];	/* row + 1 */
+static uint8_t msg_index[0x0b][0x80];	/* row + 1 */
 static bool msg_ready;
 
 static void
@@ -83,7 +83,7 @@ msg_row(uint16_t type)
 {
 	if (!msg_ready)
 		msg_init();
-	if (type >> 8 >= 0x0b || (type & 0xff) >= 0x60)
+	if (type >> 8 >= 0x0b || (type & 0xff) >= 0x80)
 		return 0;
 	return msg_index[type >> 8][type & 0xff];
 }
@@ -98,10 +98,16 @@ msg_desc(uint16_t type)
 
 /* --- roles and permissions ---------------------------------------------- */
 
+#define ONE	false
+#define EACH	false
+#define ONCE	false
+#define WANT	true
 static const struct {
 	const char	*name, *program, *user;
+	bool		 wanted;
 } roles[ROLE_MAX] = {
-#define ROLE(n, NAME, name, prog, user, count) [n] = { name, prog, user },
+#define ROLE(n, NAME, name, prog, user, count) 	\
+	[n] = { name, prog, user, count },
 #include "proto/roles.def"
 #undef ROLE
 };
@@ -122,6 +128,12 @@ const char *
 role_user(unsigned int r)
 {
 	return r < ROLE_MAX ? roles[r].user : "?";
+}
+
+bool
+role_wanted(unsigned int r)
+{
+	return r < ROLE_MAX && roles[r].wanted;
 }
 
 enum role

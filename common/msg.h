@@ -39,6 +39,7 @@ const char *role_name(unsigned int);	/* "channeld"; "?" when unknown */
 enum role role_by_name(const char *);	/* ROLE_MAX when unknown */
 const char *role_program(unsigned int);	/* "gatewayd-front" */
 const char *role_user(unsigned int);	/* "_gwfront" */
+bool	 role_wanted(unsigned int);	/* runs only while PROC_WANT says so */
 /* Does the topology of links.def join these two (in either order)? */
 bool	 role_linked(unsigned int, unsigned int);
 

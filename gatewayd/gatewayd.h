@@ -62,6 +62,7 @@ struct proc {
 	bool			 violated;	/* killed for misbehaviour */
 	size_t			 index;		/* proc.N of the index */
 	bool			 wanted;	/* in the current generation */
+	bool			 fresh;		/* new in the one being read */
 	bool			 stopping;	/* its end is our wish */
 	bool			 restart_after;	/* start again once ended */
 	bool			 ack_awaited;	/* of a reload */

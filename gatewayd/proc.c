@@ -352,6 +352,31 @@ proc_on_badpeer(struct proc *p, struct msg *m)
 	return MSG_OK;
 }
 
+/* Its owner alone can ask, for the one of its own instance. */
+static enum msg_err
+proc_on_want(const struct proc *by, struct msg *m)
+{
+	struct m_proc_want	 v;
+	struct proc		*p;
+	enum msg_err		 err;
+
+	if ((err = get_proc_want(m, &v)) != MSG_OK)
+		return err;
+	if (!role_wanted(v.role))
+		return MSG_MEANING;
+	if ((p = proc_find(v.role, by->instance)) == NULL || !p->wanted ||
+	    sup.stopping)
+		return MSG_OK;	/* an older generation had it */
+	if (v.on == 0 && (p->state == PROC_ST_RUNNING ||
+	    p->state == PROC_ST_STARTING))
+		proc_stop(p, false);
+	else if (v.on != 0 && p->state == PROC_ST_DRAINING)
+		p->restart_after = true;
+	else if (v.on != 0 && p->state == PROC_ST_STOPPED)
+		proc_start(p);
+	return MSG_OK;
+}
+
 static enum msg_err
 proc_message(struct link *l, struct msg *m, void *arg)
 {
@@ -369,6 +394,8 @@ proc_message(struct link *l, struct msg *m, void *arg)
 		return proc_on_ready(p, m);
 	case MSG_PROC_BADPEER:
 		return proc_on_badpeer(p, m);
+	case MSG_PROC_WANT:
+		return proc_on_want(p, m);
 	case MSG_PROC_PONG:
 		if ((err = get_proc_pong(m, &pong)) != MSG_OK)
 			return err;

@@ -59,6 +59,7 @@ reload_compare(const struct parcel *ix, char *why, size_t size)
 				places_clear(&mounts);
 				return -1;
 			}
+			p->fresh = true;
 			p->parcel_fd = conf_take(role, inst);
 			strlcpy(p->hash, hash != NULL ? hash : "",
 			    sizeof(p->hash));
@@ -88,7 +89,7 @@ reload_first(char *why, size_t size)
 	/* The logger first, then who is needed to answer a client. */
 	static const enum role	 order[] = { ROLE_LOG, ROLE_STORE, ROLE_ROUTER,
 		ROLE_FRONT, ROLE_AGENT, ROLE_CONNECT, ROLE_TOOL, ROLE_JAILER,
-		ROLE_FILES, ROLE_MODEL, ROLE_CHAN, ROLE_FETCH };
+		ROLE_FILES, ROLE_MODEL, ROLE_CHAN };
 	struct proc		*p;
 	size_t			 i;
 
@@ -98,8 +99,10 @@ reload_first(char *why, size_t size)
 	sup.generation++;
 	for (i = 0; i < sizeof(order) / sizeof(order[0]); i++)
 		TAILQ_FOREACH(p, &sup.procs, entry)
-			if (p->role == order[i])
+			if (p->role == order[i] && !role_wanted(p->role))
 				proc_start(p);
+	TAILQ_FOREACH(p, &sup.procs, entry)
+		p->fresh = false;
 	return 0;
 }
 
@@ -131,8 +134,8 @@ reload_drop(const char *why)
 		if (p->next_parcel_fd != -1)
 			close(p->next_parcel_fd);
 		p->next_parcel_fd = -1;
-		if (p->pidfd == -1 && p->started_ms == 0)
-			proc_free(p);	/* made for this generation only */
+		if (p->fresh)
+			proc_free(p);
 		else
 			p->wanted = true;
 	}
@@ -240,7 +243,8 @@ reload_commit_one(struct proc *p)
 	}
 	if (restart) {
 		p->restart_after = false;
-		proc_stop(p, true);
+		if (p->state != PROC_ST_STOPPED)
+			proc_stop(p, true);
 	}
 }
 
@@ -261,8 +265,10 @@ reload_finish(void)
 	listen_allow();
 	for (p = TAILQ_FIRST(&sup.procs); p != NULL; p = nextp) {
 		nextp = TAILQ_NEXT(p, entry);
-		if (p->wanted && p->started_ms == 0) {
-			proc_start(p);
+		if (p->fresh) {
+			p->fresh = false;
+			if (!role_wanted(p->role))
+				proc_start(p);
 			started++;
 		} else if (p->wanted && p->role != ROLE_ROUTER &&
 		    (p->next_parcel_fd != -1 || p->restart_after)) {
