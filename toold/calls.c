@@ -23,6 +23,7 @@ static void (*const runs[TOOL_ID_MAX])(struct call *) = {
 	[TOOL_LS] = tool_ls,
 	[TOOL_EXEC] = tool_exec,
 	[TOOL_PROCESS] = tool_process,
+	[TOOL_WEB_FETCH] = tool_web_fetch,
 	[TOOL_DIAGNOSE] = tool_diagnose,
 };
 

@@ -5,13 +5,14 @@
 
 /*
  * toold: judges the tool calls of one agent.  It may ask the jailer for a
- * command and the file worker for a file, and write spill files to its own
+ * command, the file worker for a file and the fetcher for a page, and write spill files to its own
  * folder.  It never executes anything, has no network, and cannot see the
  * workspace.  agentd, which digests hostile text, talks to it; so every
  * argument is hostile.
  */
 #include "common/compat.h"
 
+#include "common/log.h"
 #include "common/sandbox.h"
 #include "common/worker.h"
 #include "toold/toold.h"
@@ -30,9 +31,19 @@ main_commit(void)
 	toold_commit(&toold);
 }
 
+static void
+main_want_fetcher(bool on)
+{
+	struct m_proc_want	 m = { ROLE_FETCH, on };
+
+	if (send_proc_want(worker_ctl(), &m, 0, 0) == -1)
+		log_warn("proc_want");
+}
+
 static int
 main_setup(void)
 {
+	toold.want_fetcher = main_want_fetcher;
 	toold.base = worker_base();
 	/* Nothing stands in for a jail: a command outside of one could do all
 	 * that this user can. */

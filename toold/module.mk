@@ -13,3 +13,8 @@ PROGS += toold-jailer
 toold-jailer_MAIN := toold/jailer_main.c
 toold-jailer_LIBS := toold common proto
 toold-jailer_PKGS := libevent_core
+
+PROGS += toold-fetch
+toold-fetch_MAIN := toold/fetch/main.c
+toold-fetch_LIBS := toold common proto
+toold-fetch_PKGS := libevent_core openssl

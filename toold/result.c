@@ -21,29 +21,37 @@ tresult_mask(bool on)
 	masking = on;
 }
 
+void
+tresult_clean(struct str s, struct dbuf *out)
+{
+	struct text_clean	 c;
+	struct dbuf		 masked;
+
+	text_clean_init(&c, false);
+	/* Each bad byte may become three. */
+	dbuf_init(out, 3 * s.n + 4);
+	text_clean_put(&c, s.p, s.n, out);
+	text_clean_end(&c, out);
+	if (!masking)
+		return;
+	/* A mask is at most three times what it stands for. */
+	dbuf_init(&masked, 3 * out->n + 64);
+	redact_text((struct str){dbuf_str(out), out->n}, REDACT_MODEL,
+	    &masked);
+	masked.err |= out->err;
+	dbuf_clear(out);
+	*out = masked;
+}
+
 json_t *
 tresult_string(struct str s)
 {
-	struct text_clean	 c;
-	struct dbuf		 out, masked;
-	json_t			*v;
+	struct dbuf	 out;
+	json_t		*v;
 
 	if (s.n == 0)
 		return json_string("");
-	text_clean_init(&c, false);
-	/* Each bad byte may become three. */
-	dbuf_init(&out, 3 * s.n + 4);
-	text_clean_put(&c, s.p, s.n, &out);
-	text_clean_end(&c, &out);
-	if (masking) {
-		/* A mask is at most three times what it stands for. */
-		dbuf_init(&masked, 3 * out.n + 64);
-		redact_text((struct str){dbuf_str(&out), out.n}, REDACT_MODEL,
-		    &masked);
-		masked.err |= out.err;
-		dbuf_clear(&out);
-		out = masked;
-	}
+	tresult_clean(s, &out);
 	v = dbuf_err(&out) ? NULL : json_stringn_nocheck(dbuf_str(&out),
 	    out.n);
 	dbuf_clear(&out);

@@ -110,6 +110,7 @@ toold_sweep(int dir_fd)
 int
 toold_open(struct toold *t)
 {
+	TAILQ_INIT(&t->fetchops);
 	t->spool_fd = -1;
 	if (t->spool[0] != '\0') {
 		t->spool_fd = open(t->spool, O_RDONLY | O_DIRECTORY |
@@ -132,6 +133,9 @@ toold_peer(struct toold *t, struct link *l)
 		break;
 	case ROLE_FILES:
 		t->files = l;
+		break;
+	case ROLE_FETCH:
+		fetchop_peer(t, l);
 		break;
 	case ROLE_ROUTER:
 		t->router = l;
@@ -160,6 +164,9 @@ toold_peer_gone(struct toold *t, struct link *l)
 			break;
 		t->files = NULL;
 		fileop_link_gone(t);
+		break;
+	case ROLE_FETCH:
+		fetchop_link_gone(t, l);
 		break;
 	case ROLE_ROUTER:
 		if (t->router == l)
@@ -193,6 +200,8 @@ toold_message(struct toold *t, struct link *l, struct msg *m)
 		return selftest_result(t, m);
 	case MSG_FW_RES:
 		return fileop_result(t, m);
+	case MSG_FT_RES:
+		return fetchop_result(t, m);
 	case MSG_RPC_REQ:
 		return selftest_rpc(t, l, m);
 	case MSG_AP_DECISION:
@@ -232,6 +241,7 @@ toold_close(struct toold *t)
 		tcall_fail(c, "The gateway is being stopped.");
 	}
 	fileop_link_gone(t);
+	fetchop_clear(t);
 	selftest_link_gone(t);
 	tjob_free_all(t);
 	toolpolicy_clear(&t->policy);

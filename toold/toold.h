@@ -38,6 +38,7 @@
 
 struct job;
 struct fileop;
+struct fetchop;
 struct selftest;
 
 /* One TL_CALL until its TL_DONE. */
@@ -75,6 +76,7 @@ struct toold {
 	const char		*no_jobs;	/* why none here; NULL: some */
 
 	struct link		*jailer, *files, *router, *agentd;
+	struct link		*fetcher;	/* NULL: not wanted, or not yet */
 	struct call_list	 calls;
 	size_t			 ncalls, args_bytes;
 	LIST_HEAD(, job)	 jobs;
@@ -83,6 +85,11 @@ struct toold {
 	LIST_HEAD(, fileop)	 fileops;
 	size_t			 nfileops;
 	uint32_t		 last_fileop;
+	TAILQ_HEAD(, fetchop)	 fetchops;
+	size_t			 nfetchops;
+	struct event		*fetcher_idle;
+	/* Asks the supervisor to start or end it; NULL: there is none. */
+	void			(*want_fetcher)(bool);
 	LIST_HEAD(, selftest)	 selftests;
 	bool			 draining;
 	void			(*drained)(void);	/* once, or NULL */
@@ -130,6 +137,8 @@ json_t	*tresult_image(const char *mime, struct str bytes, json_t *details);
 /* A string that json takes: bad UTF-8 and control bytes are mended, what
  * looks like a credential is masked. */
 json_t	*tresult_string(struct str);
+/* The same as text, in a buffer that this makes. */
+void	 tresult_clean(struct str, struct dbuf *);
 void	 tresult_mask(bool on);		/* on, unless configured otherwise */
 /* Puts a text in front of the first text block. */
 void	 tresult_prepend(json_t *result, struct str text);
@@ -143,6 +152,18 @@ struct fileop *fileop_start(struct toold *, const struct m_fw_op *, fileop_cb,
 void	 fileop_forget(struct fileop *);	/* cb will not be called */
 enum msg_err fileop_result(struct toold *, struct msg *);
 void	 fileop_link_gone(struct toold *);
+/* fetchop.c: pages of the fetcher.  res is NULL when there will be no answer;
+ * why then says so.  A forgotten one is given up. */
+typedef void (*fetchop_cb)(void *arg, const struct m_ft_res *res,
+	    const char *why);
+struct fetchop *fetchop_start(struct toold *, const char *url,
+	    enum fetch_form, uint32_t max_chars, fetchop_cb, void *arg,
+	    const char **why);
+void	 fetchop_forget(struct fetchop *);
+enum msg_err fetchop_result(struct toold *, struct msg *);
+void	 fetchop_peer(struct toold *, struct link *);
+void	 fetchop_link_gone(struct toold *, struct link *);
+void	 fetchop_clear(struct toold *);
 /* What an errno of a file operation means to a model. */
 const char *fileop_strerror(uint32_t err);
 
@@ -229,6 +250,7 @@ void	 tool_edit(struct call *);
 void	 tool_ls(struct call *);
 void	 tool_exec(struct call *);
 void	 tool_process(struct call *);
+void	 tool_web_fetch(struct call *);
 void	 tool_diagnose(struct call *);
 
 /* Where a path leads; false when the call has failed with a reason. */

@@ -13,6 +13,9 @@
 #define EXEC_TIMEOUT_S	1800
 #define EXEC_CLEANUP_MS	1800000
 #define EXEC_OUTPUT	200000
+#define FETCH_CHARS	50000
+#define FETCH_CHARS_MAX	1000000
+#define FETCH_CACHE_MIN	15
 
 /* What a profile offers of the tools here; a group is "group:<name>". */
 static const struct {
@@ -21,6 +24,7 @@ static const struct {
 	{ "minimal", "diagnose" },
 	{ "coding", "group:fs" },
 	{ "coding", "group:runtime" },
+	{ "coding", "group:web" },
 	{ "coding", "diagnose" },
 	{ "messaging", "diagnose" },
 	{ "full", "*" },
@@ -95,8 +99,8 @@ policy_list_counts(const json_t *list)
 		"browser", "canvas", "nodes", "cron", "message", "gateway",
 		"agents_list", "sessions_list", "sessions_history",
 		"sessions_send", "sessions_spawn", "memory_search",
-		"memory_get", "web_search", "web_fetch", "apply_patch", "tts",
-		"grep", "find" };
+		"memory_get", "web_search", "apply_patch", "tts", "grep",
+		"find" };
 	json_t		*v;
 	const char	*s;
 	size_t		 i, k;
@@ -174,6 +178,10 @@ toolpolicy_allows(const struct toolpolicy *p, const struct tool *t, char *why,
 
 	if (size > 0)
 		why[0] = '\0';
+	if (t->id == TOOL_WEB_FETCH && !p->fetch) {
+		snprintf(why, size, "tools.web.fetch.enabled is not true");
+		return false;
+	}
 	sandbox = json_object_get(json_object_get(p->config, "sandbox"),
 	    "tools");
 	return policy_profile(p->config, t, why, size) &&
@@ -272,7 +280,7 @@ int
 toolpolicy_init(struct toolpolicy *p, struct str json, char *why, size_t size)
 {
 	json_error_t	 je;
-	const json_t	*exec;
+	const json_t	*exec, *fetch, *minutes;
 	const char	*mode;
 
 	memset(p, 0, sizeof(*p));
@@ -285,6 +293,15 @@ toolpolicy_init(struct toolpolicy *p, struct str json, char *why, size_t size)
 		return -1;
 	}
 	exec = json_object_get(p->config, "exec");
+	fetch = json_object_get(json_object_get(p->config, "web"), "fetch");
+	p->fetch = json_is_true(json_object_get(fetch, "enabled"));
+	p->fetch_chars = policy_num(fetch, "maxChars", FETCH_CHARS, 100,
+	    FETCH_CHARS_MAX);
+	minutes = json_object_get(fetch, "cacheTtlMinutes");
+	p->fetch_cache_ms = (uint32_t)(60000 * (!json_is_number(minutes) ?
+	    FETCH_CACHE_MIN : json_number_value(minutes) < 0 ? 0 :
+	    json_number_value(minutes) > 1440 ? 1440 :
+	    json_number_value(minutes)));
 	/* Not configured: whatever runs, runs in the jail without network. */
 	p->security = EXEC_FULL;
 	p->ask = ASK_OFF;

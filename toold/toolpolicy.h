@@ -26,6 +26,9 @@ struct toolpolicy {
 	uint32_t		 timeout_s;
 	uint32_t		 cleanup_ms;	/* finished sessions are kept */
 	size_t			 output_chars;
+	bool			 fetch;		/* web.fetch.enabled */
+	uint32_t		 fetch_chars;
+	uint32_t		 fetch_cache_ms;	/* as the fetcher has it */
 	char			 path_prepend[1024];
 };
 

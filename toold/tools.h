@@ -22,7 +22,7 @@ enum tool_id {
 	TOOL_ID_MAX
 };
 
-enum tool_taint { TAINT_HOST, TAINT_FILE, TAINT_COMMAND };
+enum tool_taint { TAINT_HOST, TAINT_FILE, TAINT_COMMAND, TAINT_WEB };
 
 enum tool_param_type { PARAM_STR, PARAM_INT, PARAM_BOOL, PARAM_MAP,
 	PARAM_LIST, PARAM_EDITS };

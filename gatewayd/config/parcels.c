@@ -22,9 +22,11 @@
  * agentd	agent.id state.dir workspace json.config model.primary
  *		model.fallback.N provider.N.{name,instance}
  * modeld	see providers.c		channeld	see accounts.c
- * connect	worker.N.name worker.N.dest.M.{host,port,private}
+ * connect	worker.N.name worker.N.public worker.N.dest.M.{host,port,private}
  * toold	agent.id workspace spool.dir json.tools tz
  * jailer	workspace tmp_bytes	files	workspace
+ * fetch	maxRedirects timeout_ms cache_ms maxBytes userAgent readability
+ *		ca.file
  * parent	listen.N.{kind,host,port,path,optional,tls}
  *		proc.N.{role,instance,hash} proc.N.mount.M.{path,mode}
  *		proc.N.model.M state.dir run.dir log.level auth.mode
@@ -298,6 +300,113 @@ build_front(struct build *b)
 		add_mount(b, ui, "ro,opt");
 }
 
+/* --- the fetcher --------------------------------------------------------------------- */
+
+/* Off unless somebody wants it: with it, what an agent knows can leave in an
+ * address, and tools have no network by default (product.md 8). */
+static bool
+fetch_on(const struct cf *cf)
+{
+	return json5_bool(cf->root, "tools.web.fetch.enabled", false);
+}
+
+static int64_t
+fetch_num(const struct cf *cf, const char *key, int64_t dflt, int64_t min,
+    int64_t max)
+{
+	const struct json5	*v = json5_get(json5_path(cf->root,
+				    "tools.web.fetch"), key);
+
+	if (v == NULL || !v->isint)
+		return dflt;
+	return v->i < min ? min : v->i > max ? max : v->i;
+}
+
+static bool
+fetch_origin(const struct json5 *m, struct cf_url *u, const char **why)
+{
+	if (cf_url_parse(m->s.p, u, why) == -1)
+		return false;
+	*why = "has a path";
+	return u->prefix[0] == '\0';
+}
+
+static void
+check_fetch(struct build *b)
+{
+	const struct json5	*f = json5_path(b->cf->root,
+				    "tools.web.fetch"), *v;
+	struct cf_url		 u;
+	const char		*why;
+
+	v = json5_get(f, "allowOrigins");
+	for (v = v != NULL ? v->child : NULL; v != NULL; v = v->next)
+		if (!fetch_origin(v, &u, &why))
+			cf_error(b->cf, v, "tools.web.fetch.allowOrigins",
+			    "this %s; an origin is http or https, a host and "
+			    "maybe a port", why);
+	if (f != NULL && json5_get(f, "enabled") == NULL)
+		cf_warn(b->cf, f, "tools.web.fetch", "web_fetch is off unless "
+		    "tools.web.fetch.enabled is true");
+	if ((v = json5_path(b->cf->root,
+	    "tools.web.fetch.firecrawl.enabled")) != NULL &&
+	    json5_bool(f, "firecrawl.enabled", false))
+		cf_warn(b->cf, v, "tools.web.fetch.firecrawl.enabled",
+		    "pages are read here and by no service of others");
+}
+
+/* Where it may go besides public addresses. */
+static void
+fetch_dests(struct build *b, struct parcel_writer *pw, size_t worker)
+{
+	const struct json5	*m = json5_path(b->cf->root,
+				    "tools.web.fetch.allowOrigins");
+	struct cf_url		 u;
+	const char		*why;
+	size_t			 n = 0;
+
+	for (m = m != NULL ? m->child : NULL; m != NULL; m = m->next) {
+		if (!fetch_origin(m, &u, &why))
+			continue;	/* said before */
+		parcel_puts(pw, u.host, "worker.%zu.dest.%zu.host", worker, n);
+		parcel_put_num(pw, u.port, "worker.%zu.dest.%zu.port", worker,
+		    n);
+		parcel_put_bool(pw, true, "worker.%zu.dest.%zu.private",
+		    worker, n++);
+	}
+}
+
+static void
+build_fetch(struct build *b, const struct cf_agent *a)
+{
+	const struct json5	*v;
+	struct parcel_writer	*pw;
+	struct cf		*cf = b->cf;
+	const char		*ca;
+	double			 minutes;
+
+	if ((pw = parcel_new(b)) == NULL)
+		return;
+	parcel_put_num(pw, fetch_num(cf, "maxRedirects", 3, 0, 20),
+	    "maxRedirects");
+	parcel_put_num(pw, 1000 * fetch_num(cf, "timeoutSeconds", 30, 1, 600),
+	    "timeout_ms");
+	v = json5_path(cf->root, "tools.web.fetch.cacheTtlMinutes");
+	minutes = v == NULL ? 15 : v->isint ? (double)v->i : v->num;
+	minutes = minutes < 0 ? 0 : minutes > 1440 ? 1440 : minutes;
+	parcel_put_num(pw, (int64_t)(minutes * 60000), "cache_ms");
+	parcel_put_num(pw, fetch_num(cf, "maxResponseBytes", 2000000, 1024,
+	    10000000), "maxBytes");
+	parcel_puts(pw, json5_text(cf->root, "tools.web.fetch.userAgent", ""),
+	    "userAgent");
+	parcel_put_bool(pw, json5_bool(cf->root,
+	    "tools.web.fetch.readability", true), "readability");
+	if ((ca = cf_env(cf, "SSL_CERT_FILE")) != NULL && ca[0] == '/')
+		parcel_puts(pw, ca, "ca.file");
+	add_proc(b, ROLE_FETCH, a->id, pw);
+	add_ca(b);
+}
+
 /* One line of connect's list: what worker `name` may ask for as 0. */
 static void
 put_dest(struct parcel_writer *pw, size_t i, enum role role,
@@ -317,6 +426,7 @@ build_connect(struct build *b)
 {
 	struct parcel_writer	*pw;
 	const char		*host;
+	char			 name[160];
 	uint16_t		 port;
 	size_t			 i, n = 0;
 	bool			 private;
@@ -335,6 +445,13 @@ build_connect(struct build *b)
 		put_dest(pw, n++, ROLE_CHAN, b->accounts[i].instance,
 		    b->accounts[i].api.host, b->accounts[i].api.port,
 		    b->accounts[i].api.private);
+	for (i = 0; fetch_on(b->cf) && i < b->nagents; i++) {
+		snprintf(name, sizeof(name), "%s/%s", role_name(ROLE_FETCH),
+		    b->agents[i].id);
+		parcel_puts(pw, name, "worker.%zu.name", n);
+		parcel_put_bool(pw, true, "worker.%zu.public", n);
+		fetch_dests(b, pw, n++);
+	}
 	add_proc(b, ROLE_CONNECT, "", pw);
 }
 
@@ -477,6 +594,9 @@ build_tools(struct build *b, const struct cf_agent *a)
 	parcel_puts(pw, a->workspace, "workspace");
 	add_proc(b, ROLE_FILES, a->id, pw);
 	add_mount(b, a->workspace, "rw,idmap,make");
+
+	if (fetch_on(b->cf))
+		build_fetch(b, a);
 }
 
 /* --- the router -------------------------------------------------------------------------- */
@@ -676,6 +796,7 @@ cf_parcels(struct cf *cf)
 	b.nproviders = cf_providers(cf, b.providers);
 	b.naccounts = cf_accounts(cf, b.accounts);
 	check_includes(&b);
+	check_fetch(&b);
 	cf_collect_secrets(cf);
 	for (i = 0; i < b.nproviders; i++)
 		if (b.providers[i].secret != NULL &&

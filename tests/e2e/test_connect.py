@@ -98,6 +98,47 @@ def test_host_in_request_is_a_violation(make):
         gwproto.BY_NAME["CN_OPEN"].num
 
 
+def test_T48_the_fetcher_names_public_hosts(server):
+    """And a host of ours only where the configuration has it, with its port;
+    a number, or nothing, is no request of a fetcher."""
+    port = server.getsockname()[1]
+    w = Worker("CONNECT", "", mounts=FILES, parcel={
+        "worker.0.name": "fetch/main", "worker.0.public": "true",
+        "worker.0.dest.0.host": "127.0.0.1",
+        "worker.0.dest.0.port": str(port),
+        "worker.0.dest.0.private": "true", "worker.1.name": "fetch/other"})
+    try:
+        w.start()
+        fetch = w.add_peer("FETCH", "main")
+
+        def ask(host, p, link=fetch):
+            link.send("CN_OPEN", corr=3, host=host, port=p, timeout_ms=5000)
+            return link.expect("CN_FD", "CN_ERR", timeout=30)
+
+        m = ask("127.0.0.1", port)
+        assert m.name == "CN_FD"
+        m.close()
+        for host, p in (("127.0.0.1", 80), ("localhost", port),
+                        ("localhost", 80), ("169.254.169.254", 80),
+                        ("::1", 443), ("192.0.2.1", 8080)):
+            m = ask(host, p)
+            assert m.name == "CN_ERR" and m.kind == ERR["CN_ERR_POLICY"], host
+            assert "not allowed" in m.reason
+        # Another fetcher has no such right.
+        other = w.add_peer("FETCH", "other")
+        assert ask("127.0.0.1", port, other).kind == ERR["CN_ERR_POLICY"]
+        for bad in ({"dest": 0}, {"dest": 1, "host": "a.example", "port": 80},
+                    {"host": "a.example"}, {"port": 80, "host": "x" * 254}):
+            link = w.add_peer("FETCH", "main2")
+            link.send("CN_OPEN", corr=1, timeout_ms=1000, **bad)
+            assert w.ctl.expect("PROC_BADPEER").type == \
+                gwproto.BY_NAME["CN_OPEN"].num
+            link.close()
+        assert w.alive()
+    finally:
+        w.kill()
+
+
 def test_another_worker_has_no_list(make):
     w = make(("127.0.0.1", True))
     other = w.add_peer("CHAN", "telegram:main")

@@ -18,7 +18,7 @@ ROLES = ["log", "config", "store", "connect", "router", "front", "channeld",
 PROGRAMS = ["gatewayd-log", "gatewayd-config", "gatewayd-store",
             "gatewayd-connect", "gatewayd-router", "gatewayd-front",
             "channeld", "agentd", "modeld", "toold", "toold-jailer",
-            "toold-files"]
+            "toold-files", "toold-fetch"]
 
 
 def run(tmp_path, program, args, mode):

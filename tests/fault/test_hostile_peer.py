@@ -22,11 +22,12 @@ from faultrig import SCRIPT
 
 INSTANCE = {"CHAN": "telegram:default", "MODEL": "anthropic:default",
             "AGENT": "main", "TOOL": "main", "JAILER": "main",
-            "FILES": "main"}
+            "FILES": "main", "FETCH": "main"}
 CONFIG = {
     "gateway": {"mode": "local", "auth": {"token": "t" * 32}},
     "agents": {"defaults": {"model": {"primary": "builtin/script"},
                             "workspace": "@/workspace"}},
+    "tools": {"web": {"fetch": {"enabled": True}}},
     "models": {"builtin": {"script": SCRIPT}, "providers": {"anthropic": {
         "baseUrl": "http://127.0.0.1:9", "apiKey": "k",
         "api": "anthropic-messages", "models": [{"id": "m", "name": "M"}]}}},
@@ -115,7 +116,7 @@ class Victim:
 
 
 ROLES = ["LOG", "STORE", "CONNECT", "ROUTER", "FRONT", "CHAN", "AGENT",
-         "MODEL", "TOOL", "JAILER", "FILES"]
+         "MODEL", "TOOL", "JAILER", "FILES", "FETCH"]
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -204,7 +204,7 @@ test_broken_markup(void **state)
 
 /* As deep and as wide as a limit lets through, and no deeper. */
 static void
-test_T47_depth_and_size(void **state)
+test_depth_and_size(void **state)
 {
 	static const char *const	tags[] = { "<div>", "<b>", "<ul><li>",
 	    "<blockquote>", "<a href=/x>", "<svg>", "<p hidden>", "<table><td>",
@@ -371,7 +371,7 @@ main(void)
 		cmocka_unit_test(test_main_part),
 		cmocka_unit_test(test_titles),
 		cmocka_unit_test(test_broken_markup),
-		cmocka_unit_test(test_T47_depth_and_size),
+		cmocka_unit_test(test_depth_and_size),
 		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_encodings),
 		cmocka_unit_test(test_cut_body),
