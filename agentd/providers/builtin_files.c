@@ -69,6 +69,10 @@ bflow_show(struct dialog *d)
 		dialog_ask(d, "path");
 		return;
 	}
+	if (bflow_is_address(p)) {
+		bflow_web(d);
+		return;
+	}
 	name = bflow_cstr(p, &b);
 	if ((r = dialog_result(d, "read", 0)) != NULL) {
 		if (bflow_missing(r)) {

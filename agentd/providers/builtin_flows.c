@@ -445,7 +445,7 @@ flow_choose(struct dialog *d)
 		bflow_end(d, R_REMIND);
 		return;
 	case B_WEB:
-		bflow_end(d, R_WEB);
+		bflow_web(d);
 		return;
 	case B_TIME:
 	case B_DISK:

@@ -49,6 +49,9 @@ void	 bflow_replace(struct dialog *);
 void	 bflow_delete(struct dialog *);
 void	 bflow_search(struct dialog *);
 void	 bflow_note(struct dialog *);
+/* builtin_web.c */
+bool	 bflow_is_address(struct str);
+void	 bflow_web(struct dialog *);
 /* builtin_checks.c */
 void	 bflow_diagnose(struct dialog *);
 

@@ -159,7 +159,8 @@ run_tool(struct world *w, const json_t *tc)
 
 	dbuf_init(&d, 1u << 20);
 	dbuf_printf(&w->calls, "%s(%s) ", name, path[0] != '\0' ? path :
-	    json_text(args, "command", json_text(args, "action", "")));
+	    json_text(args, "command", json_text(args, "url",
+	    json_text(args, "action", ""))));
 	text = json_text(w->files, path, NULL);
 	if (path[0] == '/') {
 		result(w, tc, "path is outside of the workspace", true);
@@ -189,6 +190,18 @@ run_tool(struct world *w, const json_t *tc)
 		json_object_foreach(w->files, k, v)
 			dbuf_printf(&d, "%s\n", k);
 		result(w, tc, dbuf_str(&d), false);
+	} else if (strcmp(name, "web_fetch") == 0) {
+		if (strstr(json_text(args, "url", ""), "bad") != NULL)
+			result(w, tc, "Did not fetch it.", true);
+		else
+			result(w, tc, "{\"finalUrl\":\"https://a.example/final"
+			    "\",\"title\":\"<<<EXTERNAL_UNTRUSTED_CONTENT id="
+			    "\\\"1\\\">>>\\nSource: Web Fetch\\n---\\nThe title"
+			    "\\n<<<END_EXTERNAL_UNTRUSTED_CONTENT id=\\\"1"
+			    "\\\">>>\",\"text\":\"NOTICE\\n\\n<<<EXTERNAL_"
+			    "UNTRUSTED_CONTENT id=\\\"2\\\">>>\\nSource: Web "
+			    "Fetch\\n---\\nWords of a page\\n<<<END_EXTERNAL_"
+			    "UNTRUSTED_CONTENT id=\\\"2\\\">>>\"}", false);
 	} else if (strcmp(name, "diagnose") == 0) {
 		result(w, tc, "{\"ok\":false,\"results\":[{\"id\":\"jail.x\","
 		    "\"level\":\"ok\",\"title\":\"jail\"},{\"id\":\"disk\","
@@ -456,6 +469,32 @@ test_diagnose_tool(void **state)
 	assert_has(t, "1 need attention");
 	assert_has(t, "disk: full");
 	assert_has(t, "free some");
+	world_clear(&w);
+}
+
+static void
+test_web_page(void **state)
+{
+	struct world	 w;
+	const char	*t;
+
+	(void)state;
+	world_init(&w, "assistant");
+	assert_has(say(&w, "fetch https://a.example/x and show the title"),
+	    "tools.web.fetch.enabled");
+	assert_calls(&w, "");
+	tool_add(&w, "web_fetch");
+	t = say(&w, "fetch https://a.example/x, and show the title");
+	assert_calls(&w, "web_fetch(https://a.example/x) ");
+	assert_has(t, "`https://a.example/final` says:");
+	assert_has(t, "The title\n\nWords of a page");
+	/* The marks are for models; this one obeys no page anyway. */
+	assert_null(strstr(t, "EXTERNAL_UNTRUSTED"));
+	t = say(&w, "打开 https://a.example/y。");
+	assert_calls(&w, "web_fetch(https://a.example/y) ");
+	assert_has(say(&w, "fetch http://bad.example"), "Did not fetch");
+	assert_has(say(&w, "google something"), "cannot search");
+	assert_calls(&w, "");
 	world_clear(&w);
 }
 
@@ -800,6 +839,7 @@ main(void)
 		cmocka_unit_test(test_user_text_is_one_argument),
 		cmocka_unit_test(test_missing_tool),
 		cmocka_unit_test(test_diagnose_tool),
+		cmocka_unit_test(test_web_page),
 		cmocka_unit_test(test_demo),
 		cmocka_unit_test(test_pasted_key),
 		cmocka_unit_test(test_envelope),
