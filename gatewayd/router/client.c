@@ -356,7 +356,7 @@ rt_client_end(struct client *c)
 {
 	uint8_t	 head[WS_HEADER_MAX];
 	size_t	 n;
-	char	*start = obuf.p;
+	char	*start;
 
 	if (c->closing)
 		return;
@@ -369,10 +369,12 @@ rt_client_end(struct client *c)
 	if (c->door == DOOR_WS) {
 		n = ws_header_encode(head, WS_OP_TEXT, true,
 		    obuf.n - WS_ROOM, NULL);
-		start += WS_ROOM - n;
+		start = obuf.p + WS_ROOM - n;
 		memcpy(start, head, n);
-	} else
+	} else {
 		dbuf_putc(&obuf, '\n');
+		start = obuf.p;		/* it may have moved just now */
+	}
 	n = (size_t)(obuf.p + obuf.n - start);
 	if (client_too_far_behind(c, n))
 		return;

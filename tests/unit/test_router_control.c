@@ -72,6 +72,32 @@ listen_at(char *dir)
 	rt_worker.listener(LISTENER_CONTROL, fd, "control");
 }
 
+/* The buffer of answers grows at the last byte of one: nothing of it is read
+ * from where it was before. */
+static void
+answers_of_every_length(void)
+{
+	static char	 id[RT_ID_MAX - 1], line[4096];
+	struct peer	 p;
+	const char	*got;
+	size_t		 n;
+
+	control(&p);
+	for (n = 1; n < sizeof(id); n++) {
+		id[n - 1] = 'i';
+		snprintf(line, sizeof(line), "{\"type\":\"req\",\"id\":\"%s\","
+		    "\"method\":\"no.such\"}", id);
+		say(&p, line);
+		snprintf(line, sizeof(line), "{\"type\":\"res\",\"id\":\"%s\","
+		    "\"ok\":false,", id);
+		got = frame(&p);
+		assert_non_null(got);
+		assert_int_equal(strncmp(got, line, strlen(line)), 0);
+		assert_int_equal(got[strlen(got) - 1], '}');
+	}
+	leave(&p);
+}
+
 static void
 test_control(void **state)
 {
@@ -88,6 +114,7 @@ test_control(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(dir));
 	listen_at(dir);
+	answers_of_every_length();	/* first: nothing has grown it yet */
 	control(&p);
 	say(&p, "{\"type\":\"req\",\"id\":\"1\",\"method\":\"config.get\"}");
 	expect(&p, "{\"type\":\"res\",\"id\":\"1\",\"ok\":true,\"payload\":{"
