@@ -116,12 +116,15 @@ def test_security_has_the_size_of_every_filter():
     if platform.machine() != "x86_64" or "release" not in str(gen) or \
             not gen.exists():
         pytest.skip("the page has the numbers of x86-64, without sanitizers")
-    told = dict(re.findall(r"^\.It (\w+) Ta (\d+) Ta", section(
-        page("openclaw-security.7"), "Filters"), re.M))
-    made = dict(re.findall(r"^/\* (\w+): (\d+) calls can succeed \*/$",
-                           gen.read_text(), re.M))
-    # Deny-lists have no number.
-    assert told == {k: v for k, v in made.items() if v != "0"}
+    rows = re.findall(r"^\.It (\w+) Ta (\d+) Ta (\d+|\\-) Ta", section(
+        page("openclaw-security.7"), "Filters"), re.M)
+    made = re.findall(r"^/\* (\w+), (\w+): (\d+) calls can succeed \*/$",
+                      gen.read_text(), re.M)
+    assert made
+    for which, told in ("filter", {r[0]: r[1] for r in rows}), \
+            ("start", {r[0]: r[2] for r in rows if r[2] != "\\-"}):
+        # Deny-lists have no number.
+        assert told == {k: n for k, w, n in made if w == which and n != "0"}
 
 
 def test_programs_have_pages():
