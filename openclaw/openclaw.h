@@ -27,6 +27,8 @@ struct args {
 	const char	*opt[OPT_MAX];	/* value, "" for a switch, NULL: none */
 	const char	*operand[8];
 	size_t		 noperands;
+	const char	*scopes[16];	/* every --scope */
+	size_t		 nscopes;
 	char		**argv;
 };
 
@@ -94,6 +96,11 @@ int	 cmd_logs(struct args *);
 int	 cmd_channels_status(struct args *);
 int	 cmd_pairing_list(struct args *);
 int	 cmd_pairing_approve(struct args *);
+int	 cmd_devices_list(struct args *);
+int	 cmd_devices_approve(struct args *);
+int	 cmd_devices_reject(struct args *);
+int	 cmd_devices_rotate(struct args *);
+int	 cmd_devices_revoke(struct args *);
 int	 cmd_config_get(struct args *);
 int	 cmd_sandbox_profiles(struct args *);
 int	 cmd_sandbox_selftest(struct args *);

@@ -93,6 +93,13 @@ options_parse(struct args *a, const struct command *c, int argc, char *argv[],
 			return -1;
 		}
 		a->opt[o] = value;
+		if (o != OPT_SCOPE)
+			continue;
+		if (a->nscopes == sizeof(a->scopes) / sizeof(a->scopes[0])) {
+			fprintf(stderr, "error: too many --scope\n");
+			return -1;
+		}
+		a->scopes[a->nscopes++] = value;
 	}
 	if (a->opt[OPT_HELP] == NULL && c->operands[0] == '\0' &&
 	    a->noperands > 0) {

@@ -442,9 +442,12 @@ rt_chan_up(struct link *l)
 void
 rt_store_up(struct link *l)
 {
-	size_t	 i;
+	struct m_st_sync	 m = { .channel = { "", 0 },
+				    .account = { "", 0 } };
+	size_t			 i;
 
-	(void)l;
+	/* Whose credentials ended while nobody could tell us? */
+	send_st_sync(l, &m, 0, 0);
 	for (i = 0; i < rt.cf->naccounts; i++)
 		sync_allow(&rt.cf->accounts[i]);
 }

@@ -211,12 +211,14 @@ rt_clients_sweep(uint64_t now)
 }
 
 void
-rt_clients_revoked(struct str device_id, enum client_role role)
+rt_clients_revoked(struct str device_id, enum client_role role,
+    uint64_t before)
 {
 	struct client	*c;
 
 	TAILQ_FOREACH(c, &rt_clients, entry)
 		if (c->device_id != NULL && c->role == role &&
+		    c->issued_at <= before &&
 		    str_eqs(device_id, c->device_id))
 			rt_client_close(c, WS_CLOSE_POLICY, "revoked");
 }

@@ -45,6 +45,7 @@ audit(const struct client *c, const struct method *m)
 
 	if (m->id == METHOD_GATEWAY_PROCESSES ||
 	    m->id == METHOD_SANDBOX_PROFILES || m->id == METHOD_PAIRING_LIST ||
+	    m->id == METHOD_DEVICE_PAIR_LIST ||
 	    m->id == METHOD_AGENT_WAIT ||
 	    (!host && (c->door == DOOR_WS || m->scope != SCOPE_WRITE)))
 		return;

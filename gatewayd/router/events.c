@@ -200,3 +200,24 @@ rt_on_ag_event(struct link *l, struct msg *m)
 	rt_broadcast((enum gw_event)v.event, json.p, json.n, v.droppable, 0);
 	return MSG_OK;
 }
+
+/* Devices that ask to be paired, and what became of them: store says what, who
+ * is told is decided here. */
+enum msg_err
+rt_on_st_event(struct msg *m)
+{
+	struct m_st_event	 v;
+	struct skim_val		 json;
+	enum msg_err		 err;
+
+	if ((err = get_st_event(m, &v)) != MSG_OK)
+		return err;
+	if ((v.event != EVENT_DEVICE_PAIR_REQUESTED &&
+	    v.event != EVENT_DEVICE_PAIR_RESOLVED) ||
+	    skim_text(v.payload.p, v.payload.n, &json) != SKIM_OK ||
+	    json.kind != SKIM_OBJECT)
+		return MSG_MEANING;
+	rt_broadcast((enum gw_event)v.event, json.p, json.n, true,
+	    SCOPE_PAIRING);
+	return MSG_OK;
+}

@@ -182,6 +182,21 @@ rt_tickets_sweep(uint64_t now)
 	}
 }
 
+/* The two meet: what was let in and has not come through yet. */
+void
+rt_tickets_revoked(struct str device_id, enum client_role role,
+    uint64_t before)
+{
+	struct ticket	*t, *next;
+
+	for (t = TAILQ_FIRST(&tickets); t != NULL; t = next) {
+		next = TAILQ_NEXT(t, entry);
+		if (str_eq(t->t.device_id, device_id) && t->t.role == role &&
+		    t->t.issued_at <= before)
+			ticket_free(t);
+	}
+}
+
 /* A copy that ends in NUL, cut to what a log line or an audit may show. */
 static char *
 dup_cut(struct str s, size_t max)
@@ -212,6 +227,7 @@ admit(struct ticket *t, int fd, const struct m_client_handoff *h)
 	c->role = (enum client_role)t->t.role;
 	c->scopes = c->role == CLIENT_OPERATOR ? scopes_parse(t->t.scopes) : 0;
 	c->protocol = t->t.protocol;
+	c->issued_at = t->t.issued_at;
 	c->principal = dup_cut(name, 200);
 	if (t->t.device_id.n > 0)
 		c->device_id = str_dup(t->t.device_id);

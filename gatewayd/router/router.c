@@ -158,7 +158,8 @@ on_revoked(struct msg *m)
 
 	if ((err = get_st_revoked(m, &v)) != MSG_OK)
 		return err;
-	rt_clients_revoked(v.device_id, (enum client_role)v.role);
+	rt_tickets_revoked(v.device_id, (enum client_role)v.role, v.before);
+	rt_clients_revoked(v.device_id, (enum client_role)v.role, v.before);
 	return MSG_OK;
 }
 
@@ -190,6 +191,8 @@ router_message(struct link *l, struct msg *m)
 		return rt_on_st_allow(l, m);
 	case MSG_ST_REVOKED:
 		return on_revoked(m);
+	case MSG_ST_EVENT:
+		return rt_on_st_event(m);
 	case MSG_RPC_RES:
 		return rt_on_rpc_res(l, m);
 	case MSG_AP_REQ:

@@ -143,6 +143,7 @@ struct client {
 	char			 conn_id[37];
 	char			*principal;	/* display name or client id */
 	char			*device_id;
+	uint64_t		 issued_at;	/* of its credential, wall */
 	struct presence		*presence;
 	bool			 hello;		/* receives broadcasts */
 	bool			 dirty, writing, blocked, busy, dead;
@@ -165,7 +166,9 @@ void	 rt_clients_close_all(unsigned int code, const char *reason);
 /* Every second: ends those whose close was not answered. */
 void	 rt_clients_sweep(uint64_t now);
 void	 rt_clients_flush(void);		/* all that are dirty, once */
-void	 rt_clients_revoked(struct str device_id, enum client_role);
+/* Ends those of a device and role that were let in up to then. */
+void	 rt_clients_revoked(struct str device_id, enum client_role,
+	    uint64_t before);
 size_t	 rt_clients_count(void);
 extern TAILQ_HEAD(client_list, client) rt_clients;
 
@@ -194,6 +197,8 @@ void	 rt_control_connect(struct client *, const struct skim_frame *);
 enum msg_err rt_on_auth_ticket(struct link *, struct msg *);
 enum msg_err rt_on_client_handoff(struct link *, struct msg *);
 void	 rt_tickets_sweep(uint64_t now);
+void	 rt_tickets_revoked(struct str device_id, enum client_role,
+	    uint64_t before);
 /* t may be NULL (control). */
 void	 rt_hello_write(struct client *, struct str id,
 	    const struct m_auth_ticket *);
@@ -340,6 +345,7 @@ void	 rt_broadcast_health(void);
 void	 rt_event_one(struct client *, const char *name, const char *payload,
 	    size_t n);
 enum msg_err rt_on_ag_event(struct link *, struct msg *);
+enum msg_err rt_on_st_event(struct msg *);
 extern uint64_t rt_version_presence, rt_version_health;
 
 /* --- channels.c ------------------------------------------------------------ */

@@ -3,7 +3,7 @@
  * Copyright (c) 2026 The gatewayd developers
  */
 
-/* Answers to the methods of clients that store serves. */
+/* Parameters of, and answers to, the methods of clients that store serves. */
 #include "common/compat.h"
 
 #include "gatewayd/store/store.h"
@@ -29,4 +29,31 @@ store_refuse(struct link *l, uint64_t corr, const char *code,
 	m.code = str_of(code);
 	m.message = str_of(message);
 	send_rpc_res(l, &m, corr, MSG_F_REPLY);
+}
+
+void
+store_broken(struct link *l, uint64_t corr)
+{
+	store_refuse(l, corr, "UNAVAILABLE", "the gateway's store cannot be "
+	    "used; see the log");
+}
+
+bool
+store_param(struct str params, const char *name, struct skim_val *v)
+{
+	struct skim_val	 root;
+
+	return skim_text(params.p, params.n, &root) == SKIM_OK &&
+	    root.kind == SKIM_OBJECT && skim_get(&root, name, v);
+}
+
+void
+store_param_text(struct str params, const char *name, char *buf, size_t size)
+{
+	struct skim_val	 v;
+
+	buf[0] = '\0';
+	if (store_param(params, name, &v) && v.kind == SKIM_STRING &&
+	    skim_unescape(&v, buf, size) == -1)
+		buf[0] = '\0';
 }

@@ -112,6 +112,7 @@ auth_device(const struct m_auth_req *q, const char *scopes, bool by_token,
 rollback:
 	db_run("ROLLBACK", "");
 broken:
+	v->pair = PAIR_QUIET;
 	v->verdict = VERDICT_UNAVAILABLE;
 	v->code = "UNAVAILABLE";
 	v->details[0] = '\0';
@@ -125,14 +126,17 @@ auth_check(const struct m_auth_req *q, uint64_t now, struct auth_verdict *v)
 {
 	const char	*error, *class;
 	struct str	 shown;
-	char		 scopes[4097], text[256];
+	char		 scopes[SCOPES_MAX], text[256];
 	bool		 device = q->have_device, bypass, shared, by_token;
 	uint32_t	 wait;
 
 	memset(v, 0, sizeof(*v));
 	v->verdict = VERDICT_REFUSED;
 	v->code = "INVALID_REQUEST";
-	str_copy(q->scopes, scopes, sizeof(scopes));
+	/* A node has none, whatever it asks for: they would else stand in the
+	 * device's record when it asks to be an operator too (T06). */
+	str_copy(q->role == CLIENT_NODE ? (struct str){ "", 0 } : q->scopes,
+	    scopes, sizeof(scopes));
 	if (scopes[0] == '\0' && q->role == CLIENT_OPERATOR)
 		strlcpy(scopes, "operator.admin", sizeof(scopes));
 

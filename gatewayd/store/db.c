@@ -12,8 +12,8 @@
 #include "common/log.h"
 #include "gatewayd/store/store.h"
 
-#define STATEMENTS_MAX	48
-#define SCHEMA_VERSION	1
+#define STATEMENTS_MAX	80
+#define SCHEMA_VERSION	2
 
 static sqlite3	*db;
 static bool	 failed;
@@ -30,7 +30,8 @@ static const char schema[] =
     " WITHOUT ROWID;"
     "CREATE TABLE device_token (hash BLOB PRIMARY KEY, device TEXT NOT NULL,"
     " role TEXT NOT NULL, scopes TEXT NOT NULL, created_ms INTEGER NOT NULL,"
-    " used_ms INTEGER, revoked_ms INTEGER) WITHOUT ROWID;"
+    " used_ms INTEGER, revoked_ms INTEGER, rotated_ms INTEGER)"
+    " WITHOUT ROWID;"
     "CREATE INDEX device_token_by ON device_token (device, role);"
     "CREATE TABLE device_pending (request TEXT PRIMARY KEY,"
     " device TEXT NOT NULL UNIQUE, key TEXT NOT NULL, display_name TEXT,"
@@ -105,7 +106,13 @@ db_open_file(const char *dir)
 	switch (db_user_version()) {
 	case 0:
 		if (db_exec("BEGIN EXCLUSIVE") == 0 && db_exec(schema) == 0 &&
-		    db_exec("PRAGMA user_version=1; COMMIT") == 0)
+		    db_exec("PRAGMA user_version=2; COMMIT") == 0)
+			return 0;
+		break;
+	case 1:
+		if (db_exec("BEGIN EXCLUSIVE; ALTER TABLE device_token ADD "
+		    "COLUMN rotated_ms INTEGER; PRAGMA user_version=2; "
+		    "COMMIT") == 0)
 			return 0;
 		break;
 	case SCHEMA_VERSION:

@@ -178,9 +178,8 @@ device_token_ok(const struct m_auth_req *q, const char *scopes, uint64_t now)
 	return ok;
 }
 
-/* Appends what of `more` is not yet in list. */
-static void
-list_merge(char *list, size_t size, const char *more)
+void
+scopes_merge(char *list, size_t size, const char *more)
 {
 	char	 one[256];
 	size_t	 n;
@@ -191,12 +190,23 @@ list_merge(char *list, size_t size, const char *more)
 			continue;
 		memcpy(one, more, n);
 		one[n] = '\0';
-		if (scopes_within(one, list))
+		/* A name cut short would be another one. */
+		if (scopes_within(one, list) || strlen(list) + n + 2 > size)
 			continue;
 		if (list[0] != '\0')
 			strlcat(list, ",", size);
 		strlcat(list, one, size);
 	}
+}
+
+void
+device_make_room(struct str device)
+{
+	db_run("DELETE FROM device WHERE id IN (SELECT id FROM device WHERE "
+	    "id <> ? ORDER BY approved_ms DESC LIMIT -1 OFFSET ?)", "si",
+	    &device, (int64_t)DEVICES_MAX - 1);
+	db_run("DELETE FROM device_token WHERE device NOT IN (SELECT id FROM "
+	    "device) AND device <> ?", "s", &device);
 }
 
 static int
@@ -205,11 +215,7 @@ device_approve(const struct m_auth_req *q, const char *roles,
 {
 	struct str	 remote = q->local ? (struct str){ "", 0 } : q->remote;
 
-	db_run("DELETE FROM device WHERE id IN (SELECT id FROM device ORDER BY "
-	    "approved_ms DESC LIMIT -1 OFFSET ?)", "i",
-	    (int64_t)DEVICES_MAX - 1);
-	db_run("DELETE FROM device_token WHERE device NOT IN (SELECT id FROM "
-	    "device) AND device <> ?", "s", &q->device_id);
+	device_make_room(q->device_id);
 	return db_run("INSERT INTO device VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, "
 	    "?, ?) ON CONFLICT (id) DO UPDATE SET key = excluded.key, "
 	    "display_name = excluded.display_name, platform = "
@@ -222,13 +228,52 @@ device_approve(const struct m_auth_req *q, const char *roles,
 	    (int64_t)now);
 }
 
+/* It may have another name or address than last time. */
+static void
+device_refresh(const struct m_auth_req *q)
+{
+	struct str	 remote = q->local ? (struct str){ "", 0 } : q->remote;
+
+	db_run("UPDATE device SET display_name = ?1, platform = ?2, client_id "
+	    "= ?3, client_mode = ?4, remote = ?5 WHERE id = ?6 AND "
+	    "(display_name, platform, client_id, client_mode, remote) IS NOT "
+	    "(?1, ?2, ?3, ?4, ?5)", "ssssss", &q->display_name, &q->platform,
+	    &q->client_id, &q->client_mode, &remote, &q->device_id);
+}
+
+static bool
+device_ask_refused(struct auth_verdict *v)
+{
+	v->verdict = VERDICT_REFUSED;
+	v->code = "NOT_PAIRED";
+	return false;
+}
+
+/* On the machine itself a device is let in, also when it knocked from afar
+ * before: that request is answered with it. */
+static int
+device_let_in(const struct m_auth_req *q, const char *roles,
+    const char *scopes, uint64_t now, struct auth_verdict *v)
+{
+	if (device_approve(q, roles, scopes, now) == -1 ||
+	    db_run("DELETE FROM device_pending WHERE device = ?", "s",
+	    &q->device_id) == -1)
+		return -1;
+	if (v->request[0] == '\0')
+		uuid_v4(v->request);
+	v->pair = PAIR_LET_IN;
+	log_info("device %.16s paired, %s", q->device_id.p, roles);
+	return 0;
+}
+
 bool
 device_pairing(const struct m_auth_req *q, const char *scopes, uint64_t now,
     struct auth_verdict *v)
 {
 	sqlite3_stmt	*st;
-	char		 roles[64] = "", have[4097] = "", request[37] = "";
+	char		 roles[64] = "", have[SCOPES_MAX] = "";
 	bool		 known = false;
+	int64_t		 pending = 0;
 
 	/* The id is the key's hash, so a record of that id has that key, in
 	 * whichever of its two forms it was sent. */
@@ -245,46 +290,49 @@ device_pairing(const struct m_auth_req *q, const char *scopes, uint64_t now,
 	if (db_failed())
 		goto broken;
 	if (known && scopes_within(role_text(q), roles) &&
-	    scopes_within(scopes, have))
-		return true;
-	db_run("DELETE FROM device_pending WHERE ts < ?", "i",
-	    (int64_t)now - DEVICE_PENDING_TTL_MS);
-	/* On the machine itself a device is let in, also when it knocked from
-	 * afar before: that request is answered with it. */
-	if (q->local) {
-		list_merge(roles, sizeof(roles), role_text(q));
-		list_merge(have, sizeof(have), scopes);
-		if (device_approve(q, roles, have, now) == -1 ||
-		    db_run("DELETE FROM device_pending WHERE device = ?", "s",
-		    &q->device_id) == -1)
-			goto broken;
-		log_info("device %.16s paired, %s", q->device_id.p, roles);
+	    scopes_within(scopes, have)) {
+		device_refresh(q);
 		return true;
 	}
-	st = db_query("SELECT request FROM device_pending WHERE device = ?",
-	    "s", &q->device_id);
+	db_run("DELETE FROM device_pending WHERE ts < ?", "i",
+	    (int64_t)now - DEVICE_PENDING_TTL_MS);
+	st = db_query("SELECT request, (SELECT count(*) FROM device_pending) "
+	    "FROM (SELECT 1) LEFT JOIN device_pending ON device = ?", "s",
+	    &q->device_id);
 	if (db_step(st)) {
-		str_copy(db_text(st, 0), request, sizeof(request));
+		str_copy(db_text(st, 0), v->request, sizeof(v->request));
+		pending = sqlite3_column_int64(st, 1);
 		while (db_step(st))
 			;
 	}
-	if (request[0] == '\0') {
-		uuid_v4(request);
+	if (q->local) {
+		scopes_merge(roles, sizeof(roles), role_text(q));
+		scopes_merge(have, sizeof(have), scopes);
+		if (device_let_in(q, roles, have, now, v) == -1)
+			goto broken;
+		return true;
+	}
+	if (v->request[0] == '\0' && pending >= DEVICE_PENDING_MAX) {
+		strlcpy(v->message, "pairing required; too many devices wait "
+		    "to be paired, try again later", sizeof(v->message));
+		return device_ask_refused(v);
+	}
+	if (v->request[0] == '\0') {
+		uuid_v4(v->request);
 		if (db_run("INSERT INTO device_pending VALUES (?, ?, ?, ?, ?, ?, "
-		    "?, ?, ?, ?, 0, ?, ?)", "tssssssttsii", request,
+		    "?, ?, ?, ?, 0, ?, ?)", "tssssssttsii", v->request,
 		    &q->device_id, &q->device_key, &q->display_name,
 		    &q->platform, &q->client_id, &q->client_mode,
 		    role_text(q), scopes, &q->remote, (int64_t)known,
 		    (int64_t)now) == -1)
 			goto broken;
+		v->pair = PAIR_ASKED;
 		log_info("device %.16s asks to be paired", q->device_id.p);
 	}
-	v->verdict = VERDICT_REFUSED;
-	v->code = "NOT_PAIRED";
 	strlcpy(v->message, "pairing required", sizeof(v->message));
 	snprintf(v->details, sizeof(v->details), "{\"requestId\":\"%s\"}",
-	    request);
-	return false;
+	    v->request);
+	return device_ask_refused(v);
 broken:
 	v->verdict = VERDICT_UNAVAILABLE;
 	return false;
@@ -319,32 +367,40 @@ scopes_sort(const char *in, char *out, size_t size)
 }
 
 int
-device_token_issue(const struct m_auth_req *q, const char *scopes,
-    const char *keep, uint64_t now, struct auth_verdict *v)
+device_token_make(struct str device, const char *role, const char *scopes,
+    bool rotated, uint64_t now, char token[TOKEN_HEX + 1])
 {
 	unsigned char	 raw[TOKEN_HEX / 2], hash[SHA256_DIGEST_LENGTH];
-	char		 sorted[4097];
+	char		 sorted[SCOPES_MAX];
 	int		 r;
 
-	v->issued_at = now;
-	if (keep != NULL) {
-		strlcpy(v->token, keep, sizeof(v->token));
-		return 0;
-	}
 	arc4random_buf(raw, sizeof(raw));
-	hex_encode(raw, sizeof(raw), v->token);
+	hex_encode(raw, sizeof(raw), token);
 	explicit_bzero(raw, sizeof(raw));
-	SHA256((const unsigned char *)v->token, TOKEN_HEX, hash);
+	SHA256((const unsigned char *)token, TOKEN_HEX, hash);
 	scopes_sort(scopes, sorted, sizeof(sorted));
 	r = db_run("INSERT INTO device_token (hash, device, role, scopes, "
-	    "created_ms) VALUES (?, ?, ?, ?, ?)", "hstti", hash,
-	    &q->device_id, role_text(q), sorted, (int64_t)now);
+	    "created_ms, rotated_ms) VALUES (?1, ?2, ?3, ?4, ?5, CASE ?6 WHEN "
+	    "1 THEN ?5 END)", "hsttii", hash, &device, role, sorted,
+	    (int64_t)now, (int64_t)rotated);
 	/* Only hashes are kept, so a token that was given cannot be given
 	 * again: each login with the shared secret makes one, and the last
 	 * few stay good, because one device may run several programs. */
 	db_run("DELETE FROM device_token WHERE device = ?1 AND role = ?2 AND "
 	    "hash NOT IN (SELECT hash FROM device_token WHERE device = ?1 AND "
-	    "role = ?2 ORDER BY created_ms DESC LIMIT 4)", "st",
-	    &q->device_id, role_text(q));
+	    "role = ?2 ORDER BY revoked_ms IS NOT NULL, created_ms DESC "
+	    "LIMIT 4)", "st", &device, role);
 	return r;
+}
+
+int
+device_token_issue(const struct m_auth_req *q, const char *scopes,
+    const char *keep, uint64_t now, struct auth_verdict *v)
+{
+	v->issued_at = now;
+	if (keep == NULL)
+		return device_token_make(q->device_id, role_text(q), scopes,
+		    false, now, v->token);
+	strlcpy(v->token, keep, sizeof(v->token));
+	return 0;
 }

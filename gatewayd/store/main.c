@@ -67,6 +67,8 @@ store_reopen_cb(evutil_socket_t fd, short what, void *arg)
 		return;
 	log_info("store: the database is open now");
 	event_del(reopen_ev);
+	if (router != NULL)
+		device_sync(router, wall_ms());
 }
 
 static int
@@ -142,12 +144,14 @@ store_on_auth(struct link *from, struct msg *m)
 	static struct auth_verdict	 v;	/* 5 KiB, off the stack */
 	struct m_auth_req		 q;
 	struct m_auth_res		 res;
-	uint64_t			 ticket = 0;
+	uint64_t			 ticket = 0, now = wall_ms();
 	enum msg_err			 err;
 
 	if ((err = get_auth_req(m, &q)) != MSG_OK)
 		return err;
-	auth_check(&q, wall_ms(), &v);
+	auth_check(&q, now, &v);
+	if (router != NULL)
+		device_tell(router, &q, &v, now);
 	if (v.verdict == VERDICT_OK) {
 		do
 			arc4random_buf(&ticket, sizeof(ticket));
@@ -196,7 +200,10 @@ store_message(struct link *l, struct msg *m)
 	case MSG_ST_SYNC:
 		if ((err = get_st_sync(m, &sync)) != MSG_OK)
 			return err;
-		pairing_sync(l, sync.channel, sync.account);
+		if (sync.channel.n == 0)
+			device_sync(l, wall_ms());
+		else
+			pairing_sync(l, sync.channel, sync.account);
 		return MSG_OK;
 	case MSG_RPC_REQ:
 		if ((err = get_rpc_req(m, &rpc)) != MSG_OK)
@@ -205,7 +212,7 @@ store_message(struct link *l, struct msg *m)
 			pairing_list(l, rpc.params, m->h.corr, wall_ms());
 		else if (str_eqs(rpc.method, "pairing.approve"))
 			pairing_approve(l, rpc.params, m->h.corr, wall_ms());
-		else
+		else if (!device_rpc(l, &rpc, m->h.corr, wall_ms()))
 			store_refuse(l, m->h.corr, "INVALID_REQUEST",
 			    "unknown method");
 		return MSG_OK;

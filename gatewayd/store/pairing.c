@@ -113,27 +113,6 @@ pairing_sync(struct link *router, struct str channel, struct str account)
 		    (struct str){ "", 0 });
 }
 
-static bool
-param_get(struct str params, const char *name, struct skim_val *v)
-{
-	struct skim_val	 root;
-
-	return skim_text(params.p, params.n, &root) == SKIM_OK &&
-	    root.kind == SKIM_OBJECT && skim_get(&root, name, v);
-}
-
-/* Reads a string parameter; "" when absent. */
-static void
-param(struct str params, const char *name, char *buf, size_t size)
-{
-	struct skim_val	 v;
-
-	buf[0] = '\0';
-	if (param_get(params, name, &v) && v.kind == SKIM_STRING &&
-	    skim_unescape(&v, buf, size) == -1)
-		buf[0] = '\0';
-}
-
 void
 pairing_list(struct link *router, struct str params, uint64_t corr,
     uint64_t now)
@@ -143,8 +122,8 @@ pairing_list(struct link *router, struct str params, uint64_t corr,
 	sqlite3_stmt	*st;
 	char		 channel[65], account[65], iso[25];
 
-	param(params, "channel", channel, sizeof(channel));
-	param(params, "accountId", account, sizeof(account));
+	store_param_text(params, "channel", channel, sizeof(channel));
+	store_param_text(params, "accountId", account, sizeof(account));
 	dbuf_init(&b, 1 << 20);
 	jw_init(&w, &b);
 	jw_obj(&w);
@@ -214,9 +193,9 @@ pairing_approve(struct link *router, struct str params, uint64_t corr,
 	char		 ch[65] = "", acc[65] = "", sender[129] = "";
 	size_t		 i;
 
-	param(params, "channel", channel, sizeof(channel));
-	param(params, "accountId", account, sizeof(account));
-	param(params, "code", code, sizeof(code));
+	store_param_text(params, "channel", channel, sizeof(channel));
+	store_param_text(params, "accountId", account, sizeof(account));
+	store_param_text(params, "code", code, sizeof(code));
 	for (i = 0; code[i] != '\0'; i++)
 		code[i] = (char)ascii_toupper((unsigned char)code[i]);
 	if (pairing_guessing(now, false)) {
@@ -255,7 +234,7 @@ pairing_approve(struct link *router, struct str params, uint64_t corr,
 	db_run("DELETE FROM pairing WHERE channel = ? AND account = ? AND "
 	    "sender = ?", "ttt", ch, acc, sender);
 	log_info("%s/%s: sender %s approved", ch, acc, sender);
-	pairing_tell(router, param_get(params, "notify", &notify) &&
+	pairing_tell(router, store_param(params, "notify", &notify) &&
 	    notify.kind == SKIM_BOOL && notify.p[0] == 't' ? ALLOW_WELCOME :
 	    ALLOW_ADD, str_of(ch), str_of(acc), str_of(sender));
 	dbuf_init(&b, 4096);

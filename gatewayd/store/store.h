@@ -14,6 +14,7 @@
 
 #include <sqlite3.h>
 
+#include "common/json_skim.h"
 #include "common/link.h"
 #include "common/parcel.h"
 
@@ -23,6 +24,8 @@
 #define PAIR_PENDING_MAX	3	/* per channel account */
 #define PAIR_WRONG_MAX		5	/* codes per hour and channel */
 #define DEVICE_PENDING_TTL_MS	300000
+#define DEVICE_PENDING_MAX	64
+#define SCOPES_MAX		4097	/* a list of them, joined by commas */
 #define DEVICE_TOKENS_MAX	4	/* live ones of a device and role */
 #define DEVICES_MAX		2000	/* the oldest approval gives way */
 #define LOCK_FAILURES		10	/* in LOCK_WINDOW_MS ... */
@@ -46,10 +49,13 @@ struct auth_verdict {
 	char		 message[512];
 	char		 details[256];	/* JSON, "" for none */
 	uint32_t	 penalty_s;
-	char		 scopes[4097];	/* granted, joined by commas */
+	char		 scopes[SCOPES_MAX];	/* granted, joined by commas */
 	bool		 device;	/* proved, and not to be ignored */
 	char		 token[TOKEN_HEX + 1];	/* device token to hand out */
 	uint64_t	 issued_at;
+	/* What clients who may pair are told of: request is its id. */
+	enum { PAIR_QUIET, PAIR_ASKED, PAIR_LET_IN } pair;
+	char		 request[37];
 };
 
 /* db.c: one SQLite file, WAL, synchronous FULL.  0, or -1 with errno. */
@@ -83,8 +89,26 @@ bool	 device_pairing(const struct m_auth_req *, const char *scopes,
 /* A token for a paired device; keep: the one it came with. */
 int	 device_token_issue(const struct m_auth_req *, const char *scopes,
 	    const char *keep, uint64_t now_ms, struct auth_verdict *v);
+/* A fresh token of that device and role into token: 0, or -1. */
+int	 device_token_make(struct str device, const char *role,
+	    const char *scopes, bool rotated, uint64_t now_ms,
+	    char token[TOKEN_HEX + 1]);
+/* Room for one more device: those approved longest ago give way. */
+void	 device_make_room(struct str device);
 /* Is every name of `want` among `have`?  Lists joined by commas. */
 bool	 scopes_within(const char *want, const char *have);
+/* Appends what of `more` is not yet in list; what has no room is left out. */
+void	 scopes_merge(char *list, size_t size, const char *more);
+
+/* device_admin.c: what operators do with devices. */
+/* Answers device.*; false when the method is none of these. */
+bool	 device_rpc(struct link *router, const struct m_rpc_req *,
+	    uint64_t corr, uint64_t now_ms);
+/* Tells clients of what a login came to (v->pair). */
+void	 device_tell(struct link *router, const struct m_auth_req *,
+	    const struct auth_verdict *v, uint64_t now_ms);
+/* Names every credential that ended lately: the router may have missed it. */
+void	 device_sync(struct link *router, uint64_t now_ms);
 
 /* lockout.c: failures per address and credential class; survives restarts. */
 /* Seconds that this client's address is still shut out, 0 when it is not. */
@@ -106,8 +130,13 @@ void	 pairing_approve(struct link *router, struct str params, uint64_t corr,
 	    uint64_t now_ms);
 
 /* answer.c: of an RPC. */
+bool	 store_param(struct str params, const char *name, struct skim_val *);
+/* A string parameter; "" when it is absent or does not fit. */
+void	 store_param_text(struct str params, const char *name, char *buf,
+	    size_t size);
 void	 store_answer(struct link *, uint64_t corr, struct str json);
 void	 store_refuse(struct link *, uint64_t corr, const char *code,
 	    const char *message);
+void	 store_broken(struct link *, uint64_t corr);	/* the database */
 
 #endif

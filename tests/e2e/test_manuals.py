@@ -62,7 +62,8 @@ def test_protocol_tells_events_and_client_ids():
     text = page("openclaw-protocol.7")
     names = re.findall(r"^\.It Ic (\S+)$", section(text, "EVENTS"), re.M)
     sent = {"connect.challenge", "agent", "chat", "presence", "tick",
-            "health", "shutdown"}
+            "health", "shutdown", "device.pair.requested",
+            "device.pair.resolved"}
     known = re.findall(r'"([a-z.]+)"', table("proto/names.c"))
     assert sent <= set(known)
     assert set(names) == sent | {"process"}

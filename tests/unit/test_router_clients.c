@@ -494,11 +494,45 @@ test_T07_revoked(void **state)
 	join(&q, ADMIN);
 	memset(&r, 0, sizeof(r));
 	r.device_id = STR_LIT("dev1");
+	r.before = t.issued_at;
 	send_st_revoked(store.far, &r, 0, 0);
 	expect(&p, "close 1008 revoked");
 	leave(&p);
 	say(&q, "{\"type\":\"req\",\"id\":\"1\",\"method\":\"last-heartbeat\"}");
 	expect(&q, "null");
+	leave(&q);
+}
+
+/* What ended between the login and the hand-over lets nobody in; a login
+ * after the end is not meant. */
+static void
+test_T07_ticket_revoked(void **state)
+{
+	struct m_auth_ticket	 t = ticket(ADMIN), later;
+	struct m_st_revoked	 r;
+	struct peer		 p, q;
+	uint64_t		 old = t.ticket;
+
+	(void)state;
+	t.device_id = STR_LIT("dev1");
+	t.issued_at = 1000;
+	later = ticket(ADMIN);
+	later.device_id = t.device_id;
+	later.issued_at = 1001;
+	send_auth_ticket(store.far, &t, 0, 0);
+	send_auth_ticket(store.far, &later, 0, 0);
+	memset(&r, 0, sizeof(r));
+	r.device_id = STR_LIT("dev1");
+	r.before = 1000;
+	send_st_revoked(store.far, &r, 0, 0);
+	pump();
+	hand_over(&p, old, NULL, 0);
+	hand_over(&q, later.ticket, NULL, 0);
+	expect(&q, "hello-ok");
+	say(&q, "{\"type\":\"req\",\"id\":\"1\",\"method\":\"last-heartbeat\"}");
+	expect(&q, "null");
+	assert_null(frame(&p));
+	leave(&p);
 	leave(&q);
 }
 
@@ -572,6 +606,7 @@ main(void)
 		cmocka_unit_test(test_R02_asks_but_does_not_read),
 		cmocka_unit_test(test_T05_scopes),
 		cmocka_unit_test(test_T07_revoked),
+		cmocka_unit_test(test_T07_ticket_revoked),
 		cmocka_unit_test(test_presence),
 		cmocka_unit_test(test_stop),
 	};

@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The gatewayd developers
+"""Devices through the whole gateway: pairing from afar, who may let them in,
+tokens that are rotated and revoked while somebody uses them.
+
+A device is "afar" here when its connection names a proxy nobody configured.
+"""
+import asyncio
+import json
+import time
+
+import pytest
+import websockets
+
+from gateway import Client, RpcError
+from test_openclaw import as_json, bad, good
+from test_protocol import CLIENT, Device, ask, req
+
+AFAR = {"X-Forwarded-For": "203.0.113.9"}
+PAIRING = ["operator.read", "operator.pairing"]
+
+
+async def connect(gw, token, device, scopes=(), role="operator", afar=False, client=CLIENT):
+    """(socket, response) of a connect with a device."""
+    ws = await websockets.connect(gw.url, max_size=None, ping_interval=None,
+                                  extra_headers=AFAR if afar else None)
+    nonce = json.loads(await ws.recv())["payload"]["nonce"]
+    params = {"minProtocol": 3, "maxProtocol": 3, "client": client, "role": role,
+              "auth": {"token": token}, "scopes": list(scopes),
+              "device": device.block(nonce, list(scopes), token, client, role)}
+    await ws.send(json.dumps({"type": "req", "id": "c", "method": "connect", "params": params}))
+    return ws, json.loads(await ws.recv())
+
+
+async def login(gw, token, device, afar=False):
+    """The answer to a connect for reading; the socket ends."""
+    ws, m = await connect(gw, token, device, ["operator.read"], afar=afar)
+    await ws.close()
+    return m
+
+
+async def knock(gw, device, scopes=(), role="operator", client=CLIENT):
+    """The id of the request that a device from afar leaves."""
+    ws, m = await connect(gw, gw.token, device, scopes, role, True, client)
+    assert m["error"]["code"] == "NOT_PAIRED" and m["error"]["message"] == "pairing required", m
+    with pytest.raises(websockets.ConnectionClosed) as e:
+        await ws.recv()
+    assert e.value.code == 1008 and e.value.reason == "pairing required"
+    return m["error"]["details"]["requestId"]
+
+
+async def ended(ws):
+    """The close of a socket that the gateway ends."""
+    with pytest.raises(websockets.ConnectionClosed) as e:
+        while True:
+            await asyncio.wait_for(ws.recv(), 60)
+    return e.value.code, e.value.reason
+
+
+async def served(call):
+    """What call() comes to once the killed process is there again."""
+    end = time.monotonic() + 60
+    while True:
+        m = await call()
+        if m["ok"] or m["error"]["code"] != "UNAVAILABLE" or time.monotonic() > end:
+            return m
+        await asyncio.sleep(0.05)
+
+
+def error(call):
+    return (call["error"]["code"], call["error"]["message"])
+
+
+def test_pairing_from_afar(gateway):
+    async def go():
+        d = Device()
+        boss, _ = await connect(gateway, gateway.token, Device(), PAIRING)
+        async with Client(gateway.url, gateway.token) as admin, \
+                Client(gateway.url, gateway.token, scopes=["operator.read"]) as reader:
+            client = dict(CLIENT, displayName="Phone")
+            rid = await knock(gateway, d, ["operator.read"], client=client)
+            ev = await admin.event(lambda m: m["event"] == "device.pair.requested")
+            r = ev["payload"]
+            assert r.pop("ts") > 0
+            assert r == {"requestId": rid, "deviceId": d.id, "publicKey": d.public,
+                         "displayName": "Phone", "platform": "linux", "clientId": "test",
+                         "clientMode": "test", "role": "operator", "roles": ["operator"],
+                         "scopes": ["operator.read"], "silent": False, "isRepair": False}, r
+            # the request stays the same, and is listed
+            assert await knock(gateway, d, ["operator.read"]) == rid
+            listed = await admin.call("device.pair.list")
+            assert [dict(p, ts=0) for p in listed["pending"]] == [dict(r, ts=0)]
+            assert d.id not in [p["deviceId"] for p in listed["paired"]]
+            # a store that dies forgets nothing of it
+            gateway.kill("store")
+            m = await served(lambda: ask(boss, req("device.pair.approve", {"requestId": rid})))
+            m = m["payload"]
+            assert m["requestId"] == rid and m["device"]["deviceId"] == d.id
+            assert m["device"]["scopes"] == ["operator.read"] and m["device"]["tokens"] == []
+            assert m["device"]["roles"] == ["operator"] and m["device"]["role"] == "operator"
+            ev = await admin.event(lambda m: m["event"] == "device.pair.resolved" and
+                                   m["payload"]["requestId"] == rid)
+            assert ev["payload"]["decision"] == "approved"
+            assert ev["payload"]["deviceId"] == d.id
+            m = await ask(boss, req("device.pair.approve", {"requestId": rid}))
+            assert error(m) == ("INVALID_REQUEST", "unknown requestId")
+            ws, m = await connect(gateway, gateway.token, d, ["operator.read"], afar=True)
+            assert m["ok"] and len(m["payload"]["auth"]["deviceToken"]) == 32
+            await ws.close()
+            row = [p for p in (await admin.call("device.pair.list"))["paired"]
+                   if p["deviceId"] == d.id][0]
+            # its name was not said again
+            assert "displayName" not in row and row["tokens"][0]["scopes"] == ["operator.read"]
+            # more scopes, another role: asked again
+            again = await knock(gateway, d, ["operator.read", "operator.write"])
+            assert (await admin.call("device.pair.list"))["pending"][0]["isRepair"]
+            m = await admin.call("device.pair.reject", {"requestId": again})
+            assert m == {"requestId": again, "deviceId": d.id}
+            ev = await admin.event(lambda m: m["event"] == "device.pair.resolved" and
+                                   m["payload"]["requestId"] == again)
+            assert ev["payload"]["decision"] == "rejected"
+            node = await knock(gateway, d, [], "node")
+            m = await admin.call("device.pair.approve", {"requestId": node})
+            assert sorted(m["device"]["roles"]) == ["node", "operator"]
+            ws, m = await connect(gateway, gateway.token, d, [], "node", True)
+            assert m["ok"] and m["payload"]["auth"]["role"] == "node"
+            r = await ask(ws, req("device.pair.list"))
+            assert error(r) == ("INVALID_REQUEST", "unauthorized role: node")
+            await ws.close()
+            # who may not pair was told nothing of all this: this comes after
+            with pytest.raises(RpcError) as e:
+                await reader.call("device.pair.list")
+            assert e.value.message == "missing scope: operator.pairing"
+            assert not [m for m in reader.events if m["event"].startswith("device.")]
+        await boss.close()
+    asyncio.run(go())
+
+
+def test_silent_at_the_machine(gateway):
+    """Who connects on the machine itself is let in, and that is told; also
+    when it knocked from afar before."""
+    async def go():
+        d = Device()
+        async with Client(gateway.url, gateway.token) as admin:
+            rid = await knock(gateway, d, ["operator.read"])
+            ws, m = await connect(gateway, gateway.token, d, ["operator.read"])
+            assert m["ok"], m
+            await ws.close()
+            ev = await admin.event(lambda m: m["event"] == "device.pair.resolved")
+            assert ev["payload"]["requestId"] == rid
+            assert ev["payload"]["decision"] == "approved"
+            assert (await admin.call("device.pair.list"))["pending"] == []
+    asyncio.run(go())
+
+
+def test_T06_nobody_gives_more_than_it_has(gateway):
+    async def go():
+        d = Device()
+        me, m = await connect(gateway, gateway.token, Device(), PAIRING)
+        missing = ("INVALID_REQUEST", "missing scope: operator.admin")
+        async with Client(gateway.url, gateway.token) as admin:
+            for scopes in ([], ["operator.admin"], ["operator.write"], ["operator.new"],
+                           ["operator.approvals", "operator.read"]):
+                rid = await knock(gateway, d, scopes)
+                r = await ask(me, req("device.pair.approve", {"requestId": rid}))
+                assert error(r) == missing, scopes
+                await admin.call("device.pair.reject", {"requestId": rid})
+            rid = await knock(gateway, d, ["operator.read", "operator.pairing"])
+            assert (await ask(me, req("device.pair.approve", {"requestId": rid})))["ok"]
+            # a node's record gets no scopes, whatever it asked for
+            n = Device()
+            rid = await knock(gateway, n, ["operator.admin"], "node")
+            r = await ask(me, req("device.pair.approve", {"requestId": rid}))
+            assert r["payload"]["device"]["scopes"] == []
+            # rotation: within the device's and the caller's
+            wide = Device()
+            ws, _ = await connect(gateway, gateway.token, wide, ["operator.admin"])
+            await ws.close()
+            for params, want in (
+                    ({"deviceId": wide.id, "role": "operator"}, missing),
+                    ({"deviceId": wide.id, "role": "node"}, None),
+                    ({"deviceId": "0" * 64, "role": "operator"}, None),
+                    ({"deviceId": d.id, "role": "admin"}, None)):
+                r = await ask(me, req("device.token.rotate", params))
+                assert error(r) == (want or ("INVALID_REQUEST", "unknown deviceId/role"))
+            with pytest.raises(RpcError) as e:
+                await admin.call("device.token.rotate", {
+                    "deviceId": d.id, "role": "operator", "scopes": ["operator.admin"]})
+            assert "approved for" in e.value.message
+            with pytest.raises(RpcError) as e:
+                await admin.call("device.token.rotate", {
+                    "deviceId": n.id, "role": "node", "scopes": ["operator.read"]})
+            assert "approved for" in e.value.message
+            m = await admin.call("device.token.rotate", {
+                "deviceId": d.id, "role": "operator", "scopes": ["operator.read"]})
+            assert m["scopes"] == ["operator.read"] and m["rotatedAtMs"] > 0
+            # fewer now: what was taken away is asked for again
+            ws, r = await connect(gateway, m["token"], d, ["operator.read"], afar=True)
+            assert r["ok"]
+            await ws.close()
+            await knock(gateway, d, ["operator.read", "operator.pairing"])
+        await me.close()
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("how", ["rotate", "revoke"])
+def test_T07_ended_credential_ends_its_sockets(gateway, how):
+    async def go():
+        d, other = Device(), Device()
+        ws, m = await connect(gateway, gateway.token, d, ["operator.read"])
+        old = m["payload"]["auth"]["deviceToken"]
+        by_token, m = await connect(gateway, old, d, ["operator.read"])
+        assert m["ok"]
+        node, m = await connect(gateway, gateway.token, d, [], "node")
+        bystander, _ = await connect(gateway, gateway.token, other, ["operator.read"])
+        async with Client(gateway.url, gateway.token) as admin:
+            r = await admin.call("device.token." + how, {"deviceId": d.id, "role": "operator"})
+            for s in (ws, by_token):
+                assert await ended(s) == (1008, "revoked")
+            _, m = await connect(gateway, old, d, ["operator.read"])
+            assert m["error"]["message"].startswith("unauthorized: gateway token mismatch")
+            tokens = {t["role"]: t for p in (await admin.call("device.pair.list"))["paired"]
+                      if p["deviceId"] == d.id for t in p["tokens"]}
+            assert not {"token", "hash"} & set(tokens["operator"])
+            if how == "rotate":
+                assert set(r) == {"deviceId", "role", "token", "scopes", "rotatedAtMs"}
+                assert tokens["operator"]["rotatedAtMs"] == r["rotatedAtMs"]
+                s, m = await connect(gateway, r["token"], d, ["operator.read"])
+                assert m["ok"]
+                await s.close()
+            else:
+                assert set(r) == {"deviceId", "role", "revokedAtMs"}
+                assert tokens["operator"]["revokedAtMs"] == r["revokedAtMs"]
+        # the same device in another role, and another device: untouched
+        assert error(await ask(node, req("health"))) == (
+            "INVALID_REQUEST", "unauthorized role: node")
+        assert (await ask(bystander, req("health")))["ok"]
+        await node.close()
+        await bystander.close()
+    asyncio.run(go())
+
+
+def test_T07_own_token(gateway):
+    """Who rotates its own gets the answer, then the end."""
+    async def go():
+        d = Device()
+        ws, _ = await connect(gateway, gateway.token, d, ["operator.admin"])
+        r = await ask(ws, req("device.token.rotate", {"deviceId": d.id, "role": "operator"}))
+        assert r["ok"] and await ended(ws) == (1008, "revoked")
+        ws, m = await connect(gateway, r["payload"]["token"], d, ["operator.admin"])
+        assert m["ok"]
+        await ws.close()
+    asyncio.run(go())
+
+
+def test_T07_R14_store_dies_while_it_revokes(gateway):
+    """Whatever the caller was told: a revocation that is on disk ends the
+    socket, at the latest when a new store is there."""
+    async def go():
+        for _ in range(4):
+            d = Device()
+            ws, m = await connect(gateway, gateway.token, d, ["operator.read"])
+            old = m["payload"]["auth"]["deviceToken"]
+            async with Client(gateway.url, gateway.token) as admin:
+                rid = await admin.send("device.token.revoke",
+                                       {"deviceId": d.id, "role": "operator"})
+                gateway.kill("store")
+                try:
+                    await admin.result(rid)
+                    done = True
+                except RpcError as e:
+                    assert e.code == "UNAVAILABLE", e
+                    done = False
+                rows = (await served(lambda: ask(admin.ws, req("device.pair.list"))))["payload"]
+                row = [p for p in rows["paired"] if p["deviceId"] == d.id][0]
+                if "revokedAtMs" in row["tokens"][0]:
+                    assert await ended(ws) == (1008, "revoked")
+                else:
+                    assert not done
+                    assert (await ask(ws, req("health")))["ok"]
+                    await ws.close()
+                    assert (await served(lambda: login(gateway, old, d)))["ok"]
+    asyncio.run(go())
+
+
+def test_T17_lockout_survives_the_store(gateway):
+    async def go():
+        d = Device()
+        for _ in range(10):
+            ws, m = await connect(gateway, "wrong", d, ["operator.read"], afar=True)
+            assert m["error"]["message"].startswith("unauthorized: gateway token mismatch")
+            await ws.close()
+        for again in range(2):
+            m = await served(lambda: login(gateway, gateway.token, d, afar=True))
+            assert "too many failed authentication attempts" in m["error"]["message"], m
+            if again == 0:
+                gateway.kill("store")
+        # the machine's own are not held to it
+        ws, m = await connect(gateway, gateway.token, d, ["operator.read"])
+        assert m["ok"], m
+        await ws.close()
+    asyncio.run(go())
+
+
+def test_command_line(gateway):
+    """openclaw devices, over the control socket."""
+    def run(*args):
+        return good(gateway, "devices", *args)
+
+    def fails(*args):
+        return bad(gateway, "devices", *args)
+
+    def js(*args):
+        return as_json(gateway, "devices", *args)
+
+    d = Device()
+    assert "none waits" in run("list")
+    assert "no device waits" in fails("approve")
+    assert "requestId" in fails("reject")
+    assert "unknown requestId" in fails("approve", "nonsense")
+    assert "--device" in fails("revoke", "--role", "operator")
+    rid = asyncio.run(knock(gateway, d, ["operator.read", "operator.write"]))
+    assert rid in run("list")
+    assert js("list")["pending"][0]["requestId"] == rid
+    assert js("reject", rid) == {"requestId": rid, "deviceId": d.id}
+    rid = asyncio.run(knock(gateway, d, ["operator.read", "operator.write"]))
+    assert js("approve")["requestId"] == rid
+    assert d.id in run("list")
+    token = js("rotate", "--device", d.id, "--role", "operator",
+               "--scope", "operator.read", "--scope", "operator.write")
+    assert token["scopes"] == ["operator.read", "operator.write"]
+    assert asyncio.run(login(gateway, token["token"], d, afar=True))["ok"]
+    assert js("revoke", "--device", d.id, "--role", "operator")["revokedAtMs"] > 0
+    assert not asyncio.run(login(gateway, token["token"], d, afar=True))["ok"]
+    assert "revoked" in run("list")
+    assert "unknown deviceId/role" in fails("rotate", "--device", d.id, "--role", "node")
