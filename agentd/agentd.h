@@ -104,7 +104,10 @@ struct session {
 	bool			 dirty;		/* row must be written */
 	struct transcript	*transcript;
 	json_t			*history;	/* for models; NULL: not read */
-	size_t			 history_bytes;
+	size_t			 history_bytes;	/* images as IMAGE_WEIGHT */
+	size_t			 media_bytes;	/* images in it, as they are */
+	bool			 reload;	/* history lacks what was put in
+						 * while a run used it */
 	json_t			*unsaved;	/* messages the disk refused */
 	struct turn_list	 turns;		/* waiting */
 	size_t			 nturns;
@@ -125,6 +128,8 @@ bool	 session_wish(struct session *, char *ref, size_t size);
 void	 session_file(struct session *, char *name, size_t size);
 /* Its transcript, to be read by itself; NULL with errno. */
 struct transcript *session_read(struct session *);
+/* The next session_load() reads it again. */
+void	 session_forget_history(struct session *);
 /* Opens transcript and history when they are not in memory: 0 or -1. */
 int	 session_load(struct session *, size_t max_bytes);
 /* Its row is to be written with the next commit; activity sets updatedAt. */
@@ -174,6 +179,9 @@ struct turn {
 	bool			 ack_due;
 	bool			 queued;
 	bool			 in_starts;
+	char			*media;		/* its images, until it runs */
+	size_t			 media_n;
+	bool			 has_media;	/* the journal has some of it */
 	size_t			 held;		/* bytes of its texts */
 };
 enum msg_err turn_message(struct link *, struct msg *);
@@ -420,6 +428,8 @@ json_t	*prompt_user(struct turn *);
 
 /* A stored message as the model may see it: NULL when not at all. */
 json_t	*history_convert(json_t *message);
+/* The images of the newest messages stay, about max_bytes of them. */
+void	 history_limit_images(json_t *messages, size_t max_bytes);
 /* Every call has one result behind it, nothing is orphaned; in place. */
 void	 history_repair(json_t *messages);
 
@@ -435,6 +445,9 @@ void	 event_tool_result(struct run *, struct toolcall *);
 /* chat final, error or aborted. */
 void	 event_chat_end(struct run *);
 bool	 event_tools_visible(struct run *);
+/* A copy of a result or message without what is too much for an event: the
+ * data of images, and of long texts the rest. */
+json_t	*event_copy(json_t *);
 
 /* --- outbox.c ------------------------------------------------------------ */
 

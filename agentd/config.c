@@ -197,6 +197,10 @@ config_model(struct config *c, const char *ref, struct provider_model *m,
 	m->max_tokens = json_is_integer(v) && json_integer_value(v) > 0 ?
 	    (uint64_t)json_integer_value(v) : known[i].max;
 	m->reasoning = json_is_true(json_object_get(entry, "reasoning"));
+	/* The two whose models all see; others say so themselves. */
+	m->images = entry == NULL && m->provider != NULL &&
+	    (strcmp(m->provider, "anthropic") == 0 ||
+	    strcmp(m->provider, "openai") == 0);
 	inputs = json_object_get(entry, "input");
 	json_array_foreach(inputs, k, v)
 		if (json_is_string(v) &&

@@ -207,8 +207,7 @@ kjson(struct jw *w, const char *key, const json_t *j)
 	free(text);
 }
 
-/* A copy of a result that is small enough for an event. */
-static json_t *
+json_t *
 event_copy(json_t *result)
 {
 	json_t		*copy = json_deep_copy(result), *content, *block;

@@ -88,6 +88,45 @@ history_convert(json_t *m)
 	return NULL;
 }
 
+/* A copy of m with words in the place of its images. */
+static json_t *
+without_images(json_t *m)
+{
+	json_t	*copy = json_copy(m), *list = json_array(), *content, *block;
+	size_t	 i;
+
+	content = json_object_get(m, "content");
+	json_array_foreach(content, i, block) {
+		if (strcmp(json_text(block, "type", ""), "image") == 0)
+			json_array_append_new(list, json_pack("{s:s,s:s}",
+			    "type", "text", "text",
+			    "(an earlier image, no longer shown)"));
+		else
+			json_array_append(list, block);
+	}
+	json_object_set_new(copy, "content", list);
+	return copy;
+}
+
+void
+history_limit_images(json_t *messages, size_t max_bytes)
+{
+	json_t	*m;
+	size_t	 i, n, sum = 0;
+
+	for (i = json_array_size(messages); i-- > 0; ) {
+		m = json_array_get(messages, i);
+		if ((n = transcript_images(m)) == 0)
+			continue;
+		if (n <= max_bytes - sum)
+			sum += n;
+		else {
+			sum = max_bytes;	/* nor any older one */
+			json_array_set_new(messages, i, without_images(m));
+		}
+	}
+}
+
 static json_t *
 missing_result(json_t *call)
 {

@@ -433,7 +433,9 @@ write_all(bool *began)
 		return -1;
 	*began = true;
 	TAILQ_FOREACH(t, &accepts, journal)
-		if (sessdb_put_turn(db, &t->row) == -1)
+		if (sessdb_put_turn(db, &t->row) == -1 || (t->media != NULL &&
+		    sessdb_put_media(db, t->row.id, t->media, t->media_n) ==
+		    -1))
 			return -1;
 	TAILQ_FOREACH(t, &starts, journal)
 		if (sessdb_start_turn(db, &t->row) == -1)
@@ -451,7 +453,8 @@ write_all(bool *began)
 			if (sessdb_put_delivery(db, &del) == -1)
 				return -1;
 		}
-		if (sessdb_end_turn(db, &t->row) == -1 ||
+		if (sessdb_end_turn(db, &t->row) == -1 || (t->has_media &&
+		    sessdb_drop_media(db, t->row.id) == -1) ||
 		    tails_put(run->session) == -1)
 			return -1;
 	}

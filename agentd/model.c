@@ -26,6 +26,7 @@
 #define GUARD_MS	15000	/* modeld has its own, shorter limits */
 #define STEPS_AT_ONCE	64
 #define MODELS_MAX	64
+#define IMAGES_MAX	(20u << 20)	/* with the text less than MD_REQ takes */
 
 static struct link	*models[MODELS_MAX];
 
@@ -114,6 +115,7 @@ model_call(struct run *run)
 	used = run->system != NULL ? strlen(run->system) : 0;
 	session_trim(run->session, used < budget / 2 ? budget - used :
 	    budget / 2);
+	history_limit_images(run->session->history, IMAGES_MAX);
 	run->context.system = run->system != NULL ? run->system : "";
 	run->context.messages = run->session->history;
 	run->context.tools = toolcall_list();

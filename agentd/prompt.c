@@ -268,7 +268,7 @@ prompt_user(struct turn *t)
 	const struct sessdb_turn *r = &t->row;
 	struct dbuf	 b;
 	char		 stamp[25];
-	json_t		*text, *m;
+	json_t		*text, *m, *images = NULL;
 
 	dbuf_init(&b, 2u << 20);
 	if (r->source == TURN_CHANNEL) {
@@ -307,5 +307,16 @@ prompt_user(struct turn *t)
 	m = text == NULL ? NULL : json_pack("{s:s,s:[{s:s,s:o}],s:I}", "role",
 	    "user", "content", "type", "text", "text", text, "timestamp",
 	    (json_int_t)wall_ms());
+	if (m == NULL || t->media == NULL)
+		return m;
+	if ((images = json_load_bounded(t->media, t->media_n, 8)) == NULL) {
+		json_decref(m);
+		return NULL;
+	}
+	/* Providers refuse an empty text. */
+	if (t->row.text[0] == '\0')
+		json_array_clear(json_object_get(m, "content"));
+	json_array_extend(json_object_get(m, "content"), images);
+	json_decref(images);
 	return m;
 }

@@ -41,6 +41,7 @@ void	 rpc_agent_wait(struct rpc *);
 /* rpc_chat.c */
 void	 rpc_chat_history(struct rpc *);
 void	 rpc_chat_abort(struct rpc *);
+void	 rpc_chat_inject(struct rpc *);
 /* A stored message as clients see it (new reference). */
 json_t	*rpc_chat_view(json_t *message);
 

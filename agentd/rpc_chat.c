@@ -4,14 +4,18 @@
  */
 
 /*
- * chat.history and chat.abort (spec gateway-protocol 4.5): what was said, as
- * clients see it, and stopping what is being said.
+ * chat.history, chat.abort and chat.inject (spec gateway-protocol 4.5): what
+ * was said, as clients see it, stopping what is being said, and saying
+ * something in the assistant's place.
  */
 #include "common/compat.h"
+
+#include <errno.h>
 
 #include "agentd/agentd.h"
 #include "agentd/json_load.h"
 #include "agentd/rpc.h"
+#include "common/log.h"
 
 #define HISTORY_BYTES	(6u << 20)
 
@@ -115,6 +119,24 @@ rpc_chat_view(json_t *m)
 	return out;
 }
 
+/* One message of a history as JSON (free it).  Images that alone are more than
+ * a history may be go without their data. */
+static char *
+view_text(json_t *m)
+{
+	json_t	*view = rpc_chat_view(m), *small;
+	char	*text;
+
+	if (transcript_images(view) > HISTORY_BYTES &&
+	    (small = event_copy(view)) != NULL) {
+		json_decref(view);
+		view = small;
+	}
+	text = json_dumps(view, JSON_COMPACT);
+	json_decref(view);
+	return text;
+}
+
 static bool
 canon_param(struct rpc *r, const char *raw, char *key)
 {
@@ -148,7 +170,7 @@ rpc_chat_history(struct rpc *r)
 	struct session	*s;
 	struct dbuf	 b;
 	struct jw	 w;
-	json_t		*list = NULL, *m, *view;
+	json_t		*list = NULL, *m;
 	const char	*raw;
 	char		 key[SESSION_KEY_MAX + 1], *text;
 	int64_t		 limit;
@@ -170,12 +192,10 @@ rpc_chat_history(struct rpc *r)
 		jw_ks(&w, "sessionId", session_id(s));
 	jw_karr(&w, "messages");
 	json_array_foreach(list, i, m) {
-		view = rpc_chat_view(m);
-		text = json_dumps(view, JSON_COMPACT);
+		text = view_text(m);
 		if (text != NULL)
 			jw_raw(&w, text, strlen(text));
 		free(text);
-		json_decref(view);
 	}
 	jw_arr_end(&w);
 	jw_ks(&w, "thinkingLevel", thinking_of(s));
@@ -267,5 +287,120 @@ rpc_chat_abort(struct rpc *r)
 	dbuf_init(&b, RPC_RESULT_MAX);
 	dbuf_puts(&b, text);
 	free(text);
+	rpc_answer(r, &b);
+}
+
+/* --- chat.inject --------------------------------------------------------- */
+
+static void
+tell_injected(const char *raw, const char *id, const char *message)
+{
+	struct m_ag_event	 ev;
+	struct dbuf		 b;
+	struct jw		 w;
+	char			 run_id[32];
+
+	snprintf(run_id, sizeof(run_id), "inject-%s", id);
+	dbuf_init(&b, RPC_RESULT_MAX);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	jw_ks(&w, "runId", run_id);
+	jw_ks(&w, "sessionKey", raw);
+	jw_kuint(&w, "seq", 0);
+	jw_ks(&w, "state", "final");
+	jw_kraw(&w, "message", message, strlen(message));
+	jw_obj_end(&w);
+	memset(&ev, 0, sizeof(ev));
+	ev.event = EVENT_CHAT;
+	ev.run_id = str_of(run_id);
+	ev.session_key = str_of(raw);
+	ev.payload = (struct str){ dbuf_str(&b), b.n };
+	if (router != NULL && !dbuf_err(&b) &&
+	    send_ag_event(router, &ev, 0, 0) == -1)
+		log_warn("run %s: event", run_id);
+	dbuf_clear(&b);
+}
+
+static json_t *
+injected_message(const char *text, const char *label)
+{
+	struct dbuf	 b;
+	json_t		*m;
+
+	dbuf_init(&b, RPC_RESULT_MAX);
+	if (label != NULL && label[0] != '\0')
+		dbuf_printf(&b, "[%s]\n\n", label);
+	dbuf_puts(&b, text);
+	m = dbuf_err(&b) ? NULL : json_pack("{s:s,s:[{s:s,s:s}],s:I,s:s,"
+	    "s:{s:i,s:i,s:i}}", "role", "assistant", "content", "type", "text",
+	    "text", dbuf_str(&b), "timestamp", (json_int_t)wall_ms(),
+	    "stopReason", "injected", "usage", "input", 0, "output", 0,
+	    "totalTokens", 0);
+	dbuf_clear(&b);
+	return m;
+}
+
+static bool
+transcript_exists(struct session *s)
+{
+	struct transcript	*t = session_read(s);
+
+	transcript_close(t);
+	return t != NULL;
+}
+
+void
+rpc_chat_inject(struct rpc *r)
+{
+	struct session	*s;
+	struct dbuf	 b;
+	struct jw	 w;
+	json_t		*m;
+	const char	*raw, *text;
+	char		 key[SESSION_KEY_MAX + 1], id[9], *json;
+
+	if ((raw = rpc_text(r, "sessionKey")) == NULL ||
+	    (text = rpc_text(r, "message")) == NULL ||
+	    !canon_param(r, raw, key))
+		return;
+	if ((s = session_existing(key)) == NULL) {
+		rpc_refuse(r, "INVALID_REQUEST", "session not found");
+		return;
+	}
+	if (!transcript_exists(s)) {
+		rpc_refuse(r, "INVALID_REQUEST", "transcript file not found");
+		return;
+	}
+	if ((m = injected_message(text, json_text(r->params, "label",
+	    NULL))) == NULL) {
+		rpc_refuse(r, "UNAVAILABLE", "failed to write transcript: out "
+		    "of memory");
+		return;
+	}
+	errno = EBUSY;		/* lines before it wait for the disk */
+	if (json_array_size(s->unsaved) > 0 ||
+	    session_load(s, 1u << 20) == -1 || transcript_append_message(
+	    s->transcript, m, wall_ms(), id) == -1) {
+		rpc_refuse(r, "UNAVAILABLE", "failed to write transcript: %s",
+		    strerror(errno));
+		json_decref(m);
+		return;
+	}
+	/* What a model reads at this moment must not change under it. */
+	if (s->run != NULL)
+		s->reload = true;
+	else
+		session_forget_history(s);
+	json = json_dumps(m, JSON_COMPACT);
+	json_decref(m);
+	if (json != NULL)
+		tell_injected(raw, id, json);
+	free(json);
+	dbuf_init(&b, 4096);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	jw_kbool(&w, "ok", true);
+	jw_ks(&w, "messageId", id);
+	jw_obj_end(&w);
 	rpc_answer(r, &b);
 }

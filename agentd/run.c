@@ -80,6 +80,8 @@ run_start(struct turn *t)
 		return;
 	}
 	json_decref(msg);
+	free(t->media);		/* the transcript has it */
+	t->media = NULL;
 	free((char *)t->row.user_entry);
 	t->row.user_entry = xstrdup(id);
 	free((char *)t->row.session_id);
@@ -363,6 +365,8 @@ run_committed(struct run *run)
 		s->run = NULL;
 	run_free(run);
 	turn_free(t);
+	if (s->reload)
+		session_forget_history(s);
 	turn_session_idle(s);
 	rpc_session_idle(s);
 }
@@ -636,8 +640,8 @@ drop_unanswered(struct session *s)
 	    "role", ""), "user") != 0)
 		return;
 	if (transcript_drop_user_leaf(s->transcript)) {
-		s->history_bytes -= json_dumpb(json_array_get(s->history,
-		    n - 1), NULL, 0, JSON_COMPACT);
+		s->history_bytes -= transcript_weight(json_array_get(
+		    s->history, n - 1));
 		json_array_remove(s->history, n - 1);
 	}
 }

@@ -195,7 +195,19 @@ session_load(struct session *s, size_t max_bytes)
 			json_array_append_new(s->history, c);
 	json_decref(raw);
 	history_repair(s->history);
+	s->media_bytes = 0;
+	json_array_foreach(s->history, i, m)
+		s->media_bytes += transcript_images(m);
 	return 0;
+}
+
+void
+session_forget_history(struct session *s)
+{
+	json_decref(s->history);
+	s->history = NULL;
+	s->history_bytes = s->media_bytes = 0;
+	s->reload = false;
 }
 
 void
@@ -216,7 +228,8 @@ session_append(struct session *s, json_t *message, bool in_context,
 
 	if (in_context && s->history != NULL &&
 	    (c = history_convert(message)) != NULL) {
-		s->history_bytes += json_dumpb(c, NULL, 0, JSON_COMPACT);
+		s->history_bytes += transcript_weight(c);
+		s->media_bytes += transcript_images(c);
 		json_array_append_new(s->history, c);
 	}
 	if (id != NULL)
@@ -269,7 +282,7 @@ session_trim(struct session *s, size_t max_bytes)
 		if (bytes <= max_bytes / 4 * 3 &&
 		    strcmp(json_text(m, "role", ""), "user") == 0)
 			break;
-		bytes -= json_dumpb(m, NULL, 0, JSON_COMPACT);
+		bytes -= transcript_weight(m);
 	}
 	/* The last question always stays. */
 	while (drop > 0 && drop + 1 >= n && strcmp(json_text(
@@ -486,14 +499,14 @@ session_shrink(void)
 	/* Newest first: those within the limits stay. */
 	for (s = TAILQ_LAST(&lru, session_list); s != NULL; s = next) {
 		next = TAILQ_PREV(s, session_list, lru);
-		bytes += s->history_bytes;
+		bytes += s->history_bytes + s->media_bytes;
 		if (s->run != NULL || s->dirty || s->pins > 0 || s->in_ready ||
 		    !TAILQ_EMPTY(&s->turns) ||
 		    json_array_size(s->unsaved) > 0)
 			continue;
 		if (++idle > SESSION_CACHE || bytes > SESSION_CACHE_BYTES ||
 		    now - s->used_ms > SESSION_CACHE_MS) {
-			bytes -= s->history_bytes;
+			bytes -= s->history_bytes + s->media_bytes;
 			session_free(s);
 		}
 	}
@@ -517,9 +530,7 @@ session_unload(struct session *s)
 		log_warn("session %s: transcript", s->key);
 	transcript_close(s->transcript);
 	s->transcript = NULL;
-	json_decref(s->history);
-	s->history = NULL;
-	s->history_bytes = 0;
+	session_forget_history(s);
 }
 
 static void

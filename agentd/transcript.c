@@ -483,6 +483,42 @@ json_size(const json_t *j)
 	return json_dumpb(j, NULL, 0, JSON_COMPACT);
 }
 
+static size_t
+images(const json_t *m, size_t *count)
+{
+	json_t		*content = json_object_get(m, "content"), *block, *data;
+	const char	*type;
+	size_t		 i, n = 0;
+
+	*count = 0;
+	json_array_foreach(content, i, block) {
+		type = json_string_value(json_object_get(block, "type"));
+		data = json_object_get(block, "data");
+		if (type == NULL || strcmp(type, "image") != 0 ||
+		    !json_is_string(data))
+			continue;
+		n += json_string_length(data);
+		(*count)++;
+	}
+	return n;
+}
+
+size_t
+transcript_images(const json_t *m)
+{
+	size_t	 count;
+
+	return images(m, &count);
+}
+
+size_t
+transcript_weight(const json_t *m)
+{
+	size_t	 count, n = images(m, &count);
+
+	return json_size(m) - n + count * IMAGE_WEIGHT;
+}
+
 static bool
 is_user(const json_t *m)
 {
@@ -543,7 +579,7 @@ context_entry(json_t *e, void *arg)
 		return true;
 	}
 	if ((m = entry_message(e)) != NULL) {
-		n = json_size(m);
+		n = w->history ? json_size(m) : transcript_weight(m);
 		if (w->count > 0 && (n > w->max || w->bytes > w->max - n)) {
 			w->full = true;
 			json_decref(m);
@@ -579,8 +615,8 @@ collect(const struct transcript *t, struct context_walk *w)
 	/* What was cut must begin with a question, not in mid-turn. */
 	if (w->full && !w->history)
 		while (i > 0 && !is_user(json_array_get(w->reversed, i - 1))) {
-			w->bytes -= json_size(json_array_get(w->reversed,
-			    i - 1));
+			w->bytes -= transcript_weight(json_array_get(
+			    w->reversed, i - 1));
 			i--;
 		}
 	if (w->summary != NULL && !w->full)

@@ -99,6 +99,12 @@ json_t	*transcript_history(const struct transcript *, size_t limit,
 int	 transcript_cut(int dirfd, const char *name, const char *away,
 	    int64_t lines, int64_t *kept);
 
+/* Bytes of image data in a message, and its size for a model's window: JSON,
+ * but an image counts as IMAGE_WEIGHT whatever its data. */
+#define IMAGE_WEIGHT	4800
+size_t	 transcript_images(const json_t *message);
+size_t	 transcript_weight(const json_t *message);
+
 /* One line as entry (a new reference), NULL when it is not an object with a
  * type within the limits. */
 json_t	*transcript_parse_line(const char *, size_t);

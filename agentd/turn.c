@@ -13,6 +13,7 @@
 #include <errno.h>
 
 #include "agentd/agentd.h"
+#include "agentd/attach.h"
 #include "agentd/json_load.h"
 #include "common/log.h"
 
@@ -98,6 +99,33 @@ duplicate(struct link *l, uint64_t corr, const struct m_ag_turn *in)
 	return 1;
 }
 
+/* Its attachments as blocks of a message; -1: it was refused. */
+static int
+read_media(struct link *l, uint64_t corr, const struct m_ag_turn *in,
+    struct dbuf *media)
+{
+	struct dbuf	 dropped;
+	char		 why[512] = "";
+	const char	*p, *nl;
+
+	dbuf_init(media, in->media.n + 8192);
+	if (in->media.n == 0)
+		return 0;
+	dbuf_init(&dropped, 65536);
+	if (attach_read(in->media, media, &dropped, why, sizeof(why)) == 0 &&
+	    media->n == 0 && str_trim(in->text).n == 0)
+		strlcpy(why, "message or attachment required", sizeof(why));
+	for (p = dbuf_str(&dropped); (nl = strchr(p, '\n')) != NULL;
+	    p = nl + 1)
+		log_warnx("run %s: %.*s", in->run_id.p, (int)(nl - p), p);
+	dbuf_clear(&dropped);
+	if (why[0] == '\0')
+		return 0;
+	dbuf_clear(media);
+	ack(l, corr, in->run_id.p, TURN_REFUSED, 0, "INVALID_REQUEST", why);
+	return -1;
+}
+
 enum msg_err
 turn_message(struct link *l, struct msg *m)
 {
@@ -106,6 +134,7 @@ turn_message(struct link *l, struct msg *m)
 	struct session		*s;
 	struct turn		*t;
 	struct str		 agent, rest;
+	struct dbuf		 media;
 	json_t			*options = NULL;
 	enum msg_err		 err;
 	char			 key[SESSION_KEY_MAX + 1], *answer;
@@ -154,6 +183,10 @@ turn_message(struct link *l, struct msg *m)
 		json_decref(options);
 		return MSG_OK;
 	}
+	if (read_media(l, corr, &in, &media) == -1) {
+		json_decref(options);
+		return MSG_OK;
+	}
 	/* A stop word of the web chat makes no turn. */
 	if (in.source == TURN_CHAT && turn_is_stop_word(in.text)) {
 		answer = rpc_abort_session(s, "stop", TURN_SOURCE_MAX,
@@ -161,6 +194,7 @@ turn_message(struct link *l, struct msg *m)
 		ack(l, corr, in.run_id.p, TURN_ACCEPTED, wall_ms(), "RESULT",
 		    answer);
 		free(answer);
+		dbuf_clear(&media);
 		json_decref(options);
 		return MSG_OK;
 	}
@@ -168,6 +202,7 @@ turn_message(struct link *l, struct msg *m)
 	if (s->nturns + s->pins >= QUEUE_MAX || held_bytes > QUEUE_BYTES) {
 		ack(l, corr, in.run_id.p, TURN_REFUSED, 0, "UNAVAILABLE",
 		    "too many messages are waiting");
+		dbuf_clear(&media);
 		json_decref(options);
 		return MSG_OK;
 	}
@@ -192,6 +227,7 @@ turn_message(struct link *l, struct msg *m)
 	row.ts_ms = in.ts_ms;
 	row.accepted_at = wall_ms();
 	if ((answer = str_dup(in.text)) == NULL) {
+		dbuf_clear(&media);
 		json_decref(options);
 		return MSG_NOMEM;
 	}
@@ -200,6 +236,7 @@ turn_message(struct link *l, struct msg *m)
 	t = turn_new(&row);
 	free(answer);
 	if (t == NULL) {
+		dbuf_clear(&media);
 		json_decref(options);
 		return MSG_NOMEM;
 	}
@@ -208,6 +245,12 @@ turn_message(struct link *l, struct msg *m)
 	t->asker = link_endpoint(l);
 	t->ack_due = true;
 	t->session = s;
+	if (media.n > 0) {
+		t->media = dbuf_take(&media, &t->media_n);
+		t->has_media = true;
+		t->held += t->media_n;
+		held_bytes += t->media_n;
+	}
 	/* In this order: a stop ends what came before it, not itself. */
 	handle_command(t);
 	journal_accept(t);
@@ -271,6 +314,7 @@ turn_free(struct turn *t)
 	for (i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
 		free((char *)owned[i]);
 	json_decref(t->options);
+	free(t->media);
 	free(t);
 }
 
@@ -478,9 +522,14 @@ turn_recover(void)
 		if (t->row.options[0] != '\0')
 			t->options = json_load_bounded(t->row.options,
 			    strlen(t->row.options), JSON_LOAD_DEPTH);
-		if (t->row.state == TURN_ST_QUEUED)
+		t->has_media = true;	/* or not: it is dropped in any case */
+		if (t->row.state == TURN_ST_QUEUED) {
+			if (sessdb_get_media(db, t->row.id, &t->media,
+			    &t->media_n) == -1)
+				log_warnx("run %s: its attachments: %s",
+				    t->row.run_id, sessdb_error(db));
 			turn_enqueue(t);
-		else
+		} else
 			recover_one(t);
 	}
 	turn_schedule();

@@ -371,23 +371,26 @@ options_begin(void)
 	return &w;
 }
 
-static bool
-has_attachments(const struct skim_val *v)
+/* The attachments as they came, empty when none of them has any content. */
+static struct str
+media_of(const struct skim_val *v)
 {
 	struct skim_iter	 it;
 	struct skim_val		 one, content;
 
 	skim_iter_init(&it, v);
 	while (v->kind == SKIM_ARRAY && skim_next(&it, NULL, &one))
-		if (skim_get(&one, "content", &content))
-			return true;
-	return false;
+		if (one.kind == SKIM_OBJECT &&
+		    skim_get(&one, "content", &content) &&
+		    content.kind == SKIM_STRING && content.n > 2)
+			return (struct str){ v->p, v->n };
+	return (struct str){ "", 0 };
 }
 
 /* Sends the turn; the answer comes with AG_TURN_ACK. */
 static void
 turn_send(struct request *q, struct rt_agent *a, enum turn_source source,
-    const char *key, const char *session, struct str text)
+    const char *key, const char *session, struct str text, struct str media)
 {
 	struct m_ag_turn	 t;
 	struct pending		*p;
@@ -438,6 +441,7 @@ turn_send(struct request *q, struct rt_agent *a, enum turn_source source,
 	t.dedupe_key = str_of(dedupe);
 	t.options = (struct str){ options_buf.p, options_buf.n };
 	t.text = text;
+	t.media = media;
 	if (send_ag_turn(a->link, &t, p->corr, 0) == -1) {
 		rt_pending_free(p);
 		run_free(r);
@@ -482,10 +486,6 @@ rt_do_agent(struct request *q)
 	}
 	if ((r = run_find(TURN_AGENT, str_of(key))) != NULL) {
 		answer_repeat(q, r);
-		return;
-	}
-	if (has_attachments(&v->attachments)) {
-		refuse(q, "attachments are not supported by this gateway");
 		return;
 	}
 	for (i = 0; i < 2; i++)
@@ -551,7 +551,8 @@ rt_do_agent(struct request *q)
 		    "longer than %d bytes", OPTIONS_MAX);
 		return;
 	}
-	turn_send(q, a, TURN_AGENT, key, session, text);
+	turn_send(q, a, TURN_AGENT, key, session, text,
+	    media_of(&v->attachments));
 }
 
 void
@@ -560,7 +561,7 @@ rt_do_chat_send(struct request *q)
 	struct p_CHAT_SEND	*v = &q->p.CHAT_SEND;
 	struct rt_agent		*a;
 	struct run		*r;
-	struct str		 text;
+	struct str		 text, media;
 	struct jw		*w;
 	char			 key[RUN_ID_MAX + 1];
 	char			 session[ROUTE_KEY_MAX + 1];
@@ -575,13 +576,10 @@ rt_do_chat_send(struct request *q)
 		    "have more than %d characters", ROUTE_KEY_MAX);
 		return;
 	}
-	if (has_attachments(&v->attachments)) {
-		refuse(q, "attachments are not supported by this gateway");
-		return;
-	}
 	if (!message_of(q, &v->message, &text))
 		return;
-	if (str_trim(text).n == 0) {
+	media = media_of(&v->attachments);
+	if (str_trim(text).n == 0 && media.n == 0) {
 		refuse(q, "message or attachment required");
 		return;
 	}
@@ -604,7 +602,7 @@ rt_do_chat_send(struct request *q)
 		    "are longer than %d bytes", OPTIONS_MAX);
 		return;
 	}
-	turn_send(q, a, TURN_CHAT, key, session, text);
+	turn_send(q, a, TURN_CHAT, key, session, text, media);
 }
 
 /* --- what the agent says ------------------------------------------------------- */

@@ -381,11 +381,12 @@ def test_T31_an_agent_and_what_is_another_s(make_gateway):
     for extra in ({"workspace": "/tmp"}, {"cwd": "/tmp"}, {"agentDir": "/tmp"},
                   {"path": "/tmp"}, {"config": {"agents": {}}}, {"sandbox": {"mode": "off"}}):
         for method, p in (("agent", base), ("chat.send", {**base, "sessionKey": "main"}),
-                          ("sessions.list", {}), ("agents.list", {}), ("sandbox.selftest", {})):
+                          ("sessions.list", {}), ("agents.list", {}),
+                          ("sessions.patch", {"key": "main"}), ("sandbox.selftest", {})):
             with pytest.raises(RpcError) as e:
                 c.call(method, {**p, **extra})
             assert "unexpected property" in e.value.message, (method, extra)
-    for method in ("sessions.patch", "agents.create", "agents.update", "config.patch",
+    for method in ("agents.create", "agents.update", "config.patch",
                    "config.set", "agents.files.set"):
         with pytest.raises(RpcError) as e:
             c.call(method, {"agentId": "main", "workspace": "/tmp", "key": "main"})

@@ -88,10 +88,10 @@ test_agent_refusals(void **state)
 		    "\\\"main\\\"" },
 		{ "\"sessionKey\":\"agent:zzz:x\"", "unknown agent id" },
 		{ "\"channel\":\"pigeon\"", "unknown channel: pigeon" },
-		{ "\"attachments\":[{\"content\":\"AA==\"}]",
-		    "attachments are not supported" },
 	};
+	struct m_ag_turn turn;
 	struct peer	 p;
+	struct msg	*m;
 	char		 buf[512];
 	size_t		 i;
 
@@ -108,8 +108,16 @@ test_agent_refusals(void **state)
 	/* the named agent gets it under its own main session */
 	say(&p, "{\"type\":\"req\",\"id\":\"1\",\"method\":\"agent\",\"params\":"
 	    "{\"message\":\"m\",\"idempotencyKey\":\"w\",\"agentId\":"
-	    "\"work\"}}");
-	assert_non_null(take(&work, MSG_AG_TURN));
+	    "\"work\",\"attachments\":[{\"content\":\"AA==\"}]}}");
+	m = take(&work, MSG_AG_TURN);
+	assert_non_null(m);
+	assert_int_equal(get_ag_turn(m, &turn), MSG_OK);
+	assert_true(str_eqs(turn.media, "[{\"content\":\"AA==\"}]"));
+	/* what has no content is none */
+	say(&p, "{\"type\":\"req\",\"id\":\"1\",\"method\":\"chat.send\","
+	    "\"params\":{\"message\":\"\",\"idempotencyKey\":\"n\","
+	    "\"sessionKey\":\"main\",\"attachments\":[{\"content\":\"\"},7]}}");
+	expect(&p, "message or attachment required");
 	leave(&p);
 }
 
