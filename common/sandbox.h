@@ -123,13 +123,15 @@ struct sandbox_spec {
 };
 
 /* uid and gid of every role.  base > 0: role r is base + r.  Otherwise the
- * service users of /etc/passwd when all of them exist, or else 65534 for all.
+ * service users of /etc/passwd when all of them exist, or else 65534 for all,
+ * as always with SANDBOX_IDS_SHARED.
  * Reads only the local files.  0, or -1 with errno. */
 struct sandbox_ids {
 	uid_t	 uid[ROLE_MAX];
 	gid_t	 gid[ROLE_MAX];
 	bool	 separate;	/* one uid per role */
 };
+#define SANDBOX_IDS_SHARED	(-1)
 int	 sandbox_ids_load(struct sandbox_ids *, int64_t base);
 
 /* Fills a spec; ids is NULL but in root mode.  Adds SANDBOX_USERNS when the

@@ -73,7 +73,7 @@ sandbox_ids_load(struct sandbox_ids *ids, int64_t base)
 	unsigned int r;
 	bool all;
 
-	if (base < 0 || base > 0x7fffffff - ROLE_MAX) {
+	if (base < SANDBOX_IDS_SHARED || base > 0x7fffffff - ROLE_MAX) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -88,6 +88,8 @@ sandbox_ids_load(struct sandbox_ids *ids, int64_t base)
 		ids->separate = true;
 		return 0;
 	}
+	if (base == SANDBOX_IDS_SHARED)
+		return 0;
 	/* fgetpwent and not getpwnam: no name service, no plug-in. */
 	if ((f = fopen("/etc/passwd", "re")) == NULL)
 		return errno == ENOENT ? 0 : -1;

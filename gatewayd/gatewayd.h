@@ -97,10 +97,6 @@ int	 places_make(char *why, size_t);
  * why naming the process that holds it. */
 int	 places_lock(char *why, size_t);
 
-/* token.c: the token made for a gateway that has none. */
-const char *token_get(void);	/* "" when the user set one */
-int	 token_load(char *why, size_t);
-
 /* listen.c */
 int	 listen_open(const struct parcel *index, char *why, size_t);
 void	 listen_give(struct proc *);	/* to front and router, at spawn */

@@ -16,6 +16,7 @@
 
 #include "gatewayd/gatewayd.h"
 #include "gatewayd/host/log_early.h"
+#include "gatewayd/host/token_file.h"
 
 #define EXIT_CONFIG	78	/* EX_CONFIG of sysexits.h */
 
@@ -82,10 +83,10 @@ announce_cb(evutil_socket_t fd, short what, void *arg)
 	    sandbox_mode_name(sup.mode), sup.cgroup.text);
 	/* The token goes to a person's terminal, never into a log; and only
 	 * when the configuration does not name another. */
-	ours = token_get()[0] != '\0' && parcel_get_bool(conf_index(),
+	ours = gateway_token()[0] != '\0' && parcel_get_bool(conf_index(),
 	    true, "auth.env_token");
 	if (ours && isatty(STDOUT_FILENO))
-		printf("open %s#token=%s\n", listen_url(), token_get());
+		printf("open %s#token=%s\n", listen_url(), gateway_token());
 	else if (ours)
 		printf("open %s with the token in %s/gateway-token\n",
 		    listen_url(), sup.paths.state);
@@ -145,13 +146,13 @@ sandbox_init(bool user, bool weak, int64_t uid_base)
 	sup.netns_fd = -1;
 	sup.sandbox_flags |= weak ? 0 : SANDBOX_STRICT;
 	sup.mode = sandbox_mode_probe(why, sizeof(why));
-	if (user && sup.mode == SANDBOX_ROOT)
-		sup.mode = SANDBOX_USER;
 	if (sup.mode == SANDBOX_NONE && !weak)
 		fatalx("no namespaces for workers: %s; allow them, or start "
 		    "with -t to run weaker, see openclaw-security(7)", why);
 	if (sup.mode == SANDBOX_ROOT) {
-		if (sandbox_ids_load(&sup.ids, uid_base) == -1)
+		/* -U by root: never root itself, not even in a namespace. */
+		if (sandbox_ids_load(&sup.ids, user ? SANDBOX_IDS_SHARED :
+		    uid_base) == -1)
 			fatal("service users");
 		if ((sup.netns_fd = sandbox_netns_new()) == -1)
 			fatal("empty network namespace");
@@ -258,7 +259,8 @@ main(int argc, char *argv[])
 		setenv("OPENCLAW_GATEWAY_TOKEN", "made at the start", 0);
 	else if (places_make(why, sizeof(why)) == -1 ||
 	    places_lock(why, sizeof(why)) == -1 ||
-	    token_load(why, sizeof(why)) == -1)
+	    gateway_token_load(sup.paths.state, why,
+	    sizeof(why)) == -1)
 		fatalx("%s", why);
 	if (paths_libexec(libexec, sup.libexec, sizeof(sup.libexec)) == -1)
 		fatal("folder of the workers");
@@ -288,6 +290,7 @@ main(int argc, char *argv[])
 		execv("/proc/self/exe", argv);
 		fatal("start anew");
 	}
-	log_info("ended");
+	if ((sup.conf_flags & CF_CHECK_ONLY) == 0)
+		log_info("ended");
 	return sup.status;
 }

@@ -19,4 +19,9 @@
 int	 token_file_load(const char *path, bool make,
 	    char token[TOKEN_FILE_LEN + 1], char *why, size_t);
 
+/* gateway_token.c: puts that token into the environment, for the reader of the
+ * configuration, unless a token or password is there.  0, or -1 with why. */
+int	 gateway_token_load(const char *state, char *why, size_t);
+const char *gateway_token(void);	/* "" when the user set one */
+
 #endif

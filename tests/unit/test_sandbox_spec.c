@@ -122,7 +122,11 @@ test_ids(void **state)
 	unsigned int r;
 
 	(void)state;
-	assert_int_equal(sandbox_ids_load(&ids, -1), -1);
+	assert_int_equal(sandbox_ids_load(&ids, -2), -1);
+	assert_int_equal(sandbox_ids_load(&ids, SANDBOX_IDS_SHARED), 0);
+	assert_false(ids.separate);
+	for (r = 1; r < ROLE_MAX; r++)
+		assert_int_equal(ids.uid[r], 65534);
 	assert_int_equal(sandbox_ids_load(&ids, 5000), 0);
 	for (r = 1; r < ROLE_MAX; r++)
 		assert_true(ids.uid[r] > 5000 && ids.gid[r] > 5000);

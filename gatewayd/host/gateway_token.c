@@ -9,19 +9,21 @@
  */
 #include "common/compat.h"
 
-#include "gatewayd/gatewayd.h"
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "gatewayd/host/token_file.h"
 
 static char	 token[TOKEN_FILE_LEN + 1];
 
 const char *
-token_get(void)
+gateway_token(void)
 {
 	return token;
 }
 
 int
-token_load(char *why, size_t size)
+gateway_token_load(const char *state, char *why, size_t size)
 {
 	static const char *const names[] = {
 		"OPENCLAW_GATEWAY_TOKEN", "CLAWDBOT_GATEWAY_TOKEN",
@@ -33,7 +35,7 @@ token_load(char *why, size_t size)
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (getenv(names[i]) != NULL)
 			return 0;
-	snprintf(path, sizeof(path), "%s/" TOKEN_FILE_NAME, sup.paths.state);
+	snprintf(path, sizeof(path), "%s/" TOKEN_FILE_NAME, state);
 	if (token_file_load(path, true, token, why, size) == -1)
 		return -1;
 	return setenv("OPENCLAW_GATEWAY_TOKEN", token, 1);
