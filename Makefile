@@ -166,9 +166,28 @@ install: programs
 		install -d $$d && install -m 644 $$m $$d/ || exit 1; done
 	install -d $(DESTDIR)$(PREFIX)/share/gatewayd/webchat
 	install -m 644 gatewayd/webchat/* $(DESTDIR)$(PREFIX)/share/gatewayd/webchat/
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system \
+	    $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	sed 's|@SBINDIR@|$(PREFIX)/sbin|' etc/systemd/gatewayd.service \
+	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/gatewayd.service
+	install -m 644 etc/systemd/sysusers.conf \
+	    $(DESTDIR)$(PREFIX)/lib/sysusers.d/gatewayd.conf
+	install -m 644 etc/systemd/tmpfiles.conf \
+	    $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/gatewayd.conf
+	sed 's|@SBINDIR@|$(PREFIX)/sbin|' etc/rc/gatewayd \
+	    > $(DESTDIR)$(PREFIX)/share/gatewayd/gatewayd.rc
+	chmod 755 $(DESTDIR)$(PREFIX)/share/gatewayd/gatewayd.rc
+	install -m 644 etc/openclaw.json $(DESTDIR)$(PREFIX)/share/gatewayd/
+	$(B)/bin/openclaw completion \
+	    > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/openclaw
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/openclaw $(DESTDIR)$(PREFIX)/sbin/gatewayd
 	rm -rf $(LIBEXEC) $(DESTDIR)$(PREFIX)/share/gatewayd
+	rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/gatewayd.service \
+	    $(DESTDIR)$(PREFIX)/lib/sysusers.d/gatewayd.conf \
+	    $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/gatewayd.conf \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/openclaw
 	for m in man/*.[1-8]; do \
 		rm -f $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 

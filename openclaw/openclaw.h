@@ -43,6 +43,8 @@ extern const struct command commands[];
 int	 options_parse(struct args *, const struct command *, int argc,
 	    char *argv[], int first);
 void	 options_help(const struct command *);
+/* Every option of it, "--json --url ", on standard output. */
+void	 options_words(const struct command *);
 /* The number of an option, def when it is not given; exits 1 on nonsense. */
 int64_t	 options_num(const struct args *, enum option, int64_t def,
 	    int64_t min, int64_t max);
@@ -81,6 +83,7 @@ const char *age_text(int64_t ms, char buf[32]);	/* "5m ago" */
 const char *jtext(json_t *, const char *key, const char *def);
 int64_t	 jnum(json_t *, const char *key, int64_t def);
 
+int	 cmd_completion(struct args *);
 int	 cmd_gateway_run(struct args *);
 int	 cmd_gateway_status(struct args *);
 int	 cmd_gateway_stop(struct args *);

@@ -139,6 +139,16 @@ options_help(const struct command *c)
 	}
 }
 
+void
+options_words(const struct command *c)
+{
+	size_t	 o;
+
+	for (o = 0; o < OPT_MAX; o++)
+		if (option_allowed(c, o))
+			printf("--%s ", options[o].name);
+}
+
 int64_t
 options_num(const struct args *a, enum option o, int64_t def, int64_t min,
     int64_t max)

@@ -13,6 +13,7 @@ depend on the machine.  --hard runs only what `make check` enforces.
 import argparse
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -57,6 +58,18 @@ def size():
     report("installed size, stripped, bytes", total, 6000000, total <= 6000000)
 
 
+def unit():
+    """systemd's own judgement of the unit, ten times its points."""
+    text = (ROOT / "etc/systemd/gatewayd.service").read_text()
+    with tempfile.TemporaryDirectory() as tmp:
+        p = pathlib.Path(tmp) / "gatewayd.service"
+        p.write_text(text.replace("@SBINDIR@", "/usr/sbin"))
+        out = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager",
+                              str(p)], capture_output=True, text=True).stdout
+    points = float(re.search(r"exposure level for \S+: ([\d.]+)", out).group(1))
+    report("exposure of the systemd unit", points, 5.0, points <= 5.0)
+
+
 def libs():
     for p in programs():
         out = subprocess.run(["ldd", p], capture_output=True, text=True).stdout
@@ -71,7 +84,7 @@ def libs():
             report("router links no TLS, JSON, SQL", len(bad), 0, not bad)
 
 
-HARD = [source, size, libs]
+HARD = [source, size, unit, libs]
 SOFT = []
 
 try:

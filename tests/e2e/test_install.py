@@ -51,11 +51,17 @@ def test_everything_is_there(dest):
              for p in (ROOT / "man").iterdir()}
     want |= {at + "share/gatewayd/webchat/" + p.name
              for p in (ROOT / "gatewayd/webchat").iterdir()}
+    want |= {at + "lib/systemd/system/gatewayd.service",
+             at + "lib/sysusers.d/gatewayd.conf", at + "lib/tmpfiles.d/gatewayd.conf",
+             at + "share/gatewayd/gatewayd.rc", at + "share/gatewayd/openclaw.json",
+             at + "share/bash-completion/completions/openclaw"}
     assert files(dest) == want
     for name in want:
         st = (dest / name).stat()
-        program = "/man/" not in name and "/webchat/" not in name
+        program = "bin/" in name or "/libexec/" in name or name.endswith(".rc")
         assert st.st_mode & 0o7777 == (0o755 if program else 0o644), name
+        if "/lib/" in name or "/share/gatewayd" in name:
+            assert b"@SBINDIR@" not in (dest / name).read_bytes(), name
     for d in dest.rglob("*"):
         assert not d.is_dir() or d.stat().st_mode & 0o7777 == 0o755, d
 

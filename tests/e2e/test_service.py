@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The gatewayd developers
+"""What the host gets: unit, users, rc script, sample configuration, completion."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+import gateway as gw
+
+ROOT = gw.ROOT
+UNIT = ROOT / "etc/systemd/gatewayd.service"
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a service of the host")
+
+
+def settings(key):
+    return re.findall(rf"^{key}=(.*)$", UNIT.read_text(), re.M)
+
+
+class Unit(gw.Gateway):
+    """Started with what the unit leaves: capabilities, a read-only host."""
+
+    def __init__(self):
+        super().__init__(mode="root")
+        self.state.chmod(0o711)
+
+    def command(self):
+        caps = [c.lower().removeprefix("cap_") for v in
+                settings("CapabilityBoundingSet") for c in v.split()]
+        assert settings("NoNewPrivileges") == ["yes"] and settings("ProtectSystem") == ["strict"]
+        # Only what is mounted above the read-only root can be written to.
+        script = ('mount --make-rprivate / && mount --bind "$0" "$0" && '
+                  'mount -o remount,bind,ro / && ! touch /etc/gwt-written 2>/dev/null && '
+                  'exec "$@"')
+        return ["unshare", "-m", "sh", "-c", script, str(self.dir), "setpriv", "--no-new-privs",
+                "--bounding-set", "-all," + ",".join("+" + c for c in caps),
+                *super().command()]
+
+
+@as_root
+def test_the_rights_of_the_unit_are_enough():
+    g = Unit()
+    try:
+        g.start()
+        out = subprocess.run([gw.BIN / "openclaw", "agent", "-m", "run: echo $((6*7))"],
+                             env=g.environ() | {"OPENCLAW_STATE_DIR": str(g.state),
+                                                "OPENCLAW_CONFIG_PATH": str(g.config_path)},
+                             capture_output=True, text=True, timeout=120)
+        assert out.returncode == 0 and "42" in out.stdout, out.stdout + out.stderr
+        rows = [p for p in g.call("gateway.processes")["processes"] if p["pid"]]
+        assert len(rows) >= 9
+        status = pathlib.Path(f"/proc/{g.proc.pid}/status").read_text()
+        assert re.search(r"^NoNewPrivs:\s+1$", status, re.M)
+    finally:
+        g.close()
+
+
+def test_users_are_those_of_the_table():
+    roles = (ROOT / "proto/roles.def").read_text()
+    want = set(re.findall(r'^ROLE\(.*"(_gw\w+)"', roles, re.M))
+    text = (ROOT / "etc/systemd/sysusers.conf").read_text()
+    assert set(re.findall(r"^u (\S+)", text, re.M)) == want
+    assert re.findall(r"^g (\S+)", text, re.M) == ["openclaw", "openclaw-read"]
+
+
+def test_sysusers_and_tmpfiles_are_accepted():
+    with tempfile.TemporaryDirectory() as root:
+        for d in ("etc", "run", "var/lib", "var/log"):
+            (pathlib.Path(root) / d).mkdir(parents=True)
+        for tool, file in (("systemd-sysusers", "sysusers.conf"),
+                           ("systemd-tmpfiles", "tmpfiles.conf")):
+            # Without root tmpfiles cannot give folders to root.
+            if shutil.which(tool) is None or os.geteuid() != 0:
+                continue
+            out = subprocess.run([tool, f"--root={root}"] + (["--create"] if "tmp" in tool else [])
+                                 + [str(ROOT / "etc/systemd" / file)],
+                                 capture_output=True, text=True)
+            assert out.returncode == 0, out.stderr
+        if os.geteuid() == 0:
+            assert "_gwrouter:" in (pathlib.Path(root) / "etc/passwd").read_text()
+            assert (pathlib.Path(root) / "run/openclaw").stat().st_mode & 0o777 == 0o755
+
+
+def rc(defaults, script, verb):
+    return subprocess.run(["sh", script, verb], env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+                                                     "GATEWAYD_DEFAULTS": str(defaults)},
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+
+
+@as_root
+def test_rc_script(tmp_path):
+    port, state = gw.free_port(), tmp_path / "s"
+    state.mkdir(mode=0o700)
+    (state / "openclaw.json").write_text('{gateway: {mode: "local", port: %d}}' % port)
+    (state / "openclaw.json").chmod(0o600)
+    os.chmod(tmp_path, 0o755)
+    pid = tmp_path / "gatewayd.pid"
+    conf = tmp_path / "defaults"
+    conf.write_text(f"GATEWAYD={gw.BIN}/gatewayd\nGATEWAYD_PID={pid}\n"
+                    f"GATEWAYD_ARGS='-U -s {state} -c {state}/openclaw.json'\n")
+    script = ROOT / "etc/rc/gatewayd"
+    assert rc(conf, script, "status").returncode == 3
+    assert rc(conf, script, "stop").returncode == 0
+    assert "usage:" in rc(conf, script, "fly").stderr
+    # The number of another program is not taken for ours.
+    pid.write_text(f"{os.getpid()}\n")
+    assert rc(conf, script, "status").returncode == 3
+    try:
+        out = rc(conf, script, "start")
+        assert (out.returncode, out.stderr) == (0, ""), out.stdout + out.stderr
+        first = int(pid.read_text())
+        assert f"process {first}" in rc(conf, script, "status").stdout
+        assert "already running" in rc(conf, script, "start").stdout
+        gw.wait_for(lambda: control(state), timeout=60, what="control socket")
+        assert rc(conf, script, "reload").returncode == 0
+        assert rc(conf, script, "restart").returncode == 0
+        second = int(pid.read_text())
+        assert second != first and ended(first)
+        gw.wait_for(lambda: control(state), timeout=60, what="control socket again")
+    finally:
+        out = rc(conf, script, "stop")
+    assert out.returncode == 0 and not pid.exists(), out.stderr
+    assert ended(second)
+    # What cannot be used is said on the terminal.
+    (state / "openclaw.json").write_text("{gateway: {mode: 7}}")
+    out = rc(conf, script, "start")
+    assert out.returncode == 1 and "gateway.mode" in out.stderr
+
+
+def ended(pid):
+    """Gone, or a zombie that whoever is process 1 here has not collected yet."""
+    try:
+        return re.search(r"^State:\s+Z", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def control(state):
+    try:
+        c = gw.Control(state / "run/control.sock", 60)
+    except OSError:
+        return False
+    try:
+        return c.call("health")["ok"]
+    except (OSError, gw.RpcError):
+        return False
+    finally:
+        c.close()
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_sample_configuration(tmp_path, everything):
+    """As it is, and with the parts that are only shown switched on."""
+    text = (ROOT / "etc/openclaw.json").read_text()
+    if everything:
+        text = re.sub(r"(?m)^(\s*)// (agents|models|auth|channels|  |\})", r"\1\2", text)
+        assert text.count("// ") == 4
+    p = tmp_path / "openclaw.json"
+    p.write_text(text)
+    p.chmod(0o600)
+    out = subprocess.run([gw.BIN / "gatewayd", "-S", "-c", p, "-s", tmp_path],
+                         env={"PATH": "/usr/bin:/bin", "ANTHROPIC_API_KEY": "k" * 20,
+                              "TELEGRAM_BOT_TOKEN": "123456:" + "a" * 35,
+                              "OPENCLAW_GATEWAY_TOKEN": "t" * 20},
+                         capture_output=True, text=True, timeout=60)
+    assert out.returncode == 0, out.stdout + out.stderr
+    assert "warning" not in (out.stdout + out.stderr).lower(), out.stdout + out.stderr
+
+
+def test_completion(tmp_path):
+    script = subprocess.run([gw.BIN / "openclaw", "completion"], check=True,
+                            capture_output=True, text=True, timeout=60).stdout
+    (tmp_path / "c").write_text(script)
+
+    def ask(*words):
+        return subprocess.run(
+            ["bash", "-c", 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($#-1)); _openclaw; '
+             'printf "%s\\n" "${COMPREPLY[@]}"', str(tmp_path / "c"), "openclaw", *words],
+            check=True, capture_output=True, text=True, timeout=60).stdout.split()
+    table = (ROOT / "openclaw/commands.def").read_text()
+    names = re.findall(r'^COMMAND\("([^"]+)"', table, re.M)
+    assert len(names) > 20
+    for name in names:
+        *before, last = name.split()
+        assert last in ask(*before, last[:2]), name
+    assert ask("gateway", "st") == ["status", "stop"]
+    assert "--follow" in ask("logs", "--json", "--f") and ask("logs", "--nothing") == []
+
