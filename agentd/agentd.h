@@ -479,8 +479,13 @@ void	 rpc_session_idle(struct session *);
 void	 state_changed(void);		/* AG_STATE is due */
 void	 state_now(void);	/* before a turn is told as ended */
 void	 view_changed(void);		/* sessions.json is due */
-void	 view_import(void);		/* once, from an older installation */
 void	 view_flush(void);
+
+/* --- import.c ------------------------------------------------------------- */
+
+/* Takes sessions.json over into an index that never had anything: all of it,
+ * or -1 with errno and nothing has changed. */
+int	 import_sessions(void);
 
 /* --- agent.c -------------------------------------------------------------- */
 

@@ -392,8 +392,9 @@ flush(void)
 	} else {
 		if (db != NULL && began)
 			sessdb_rollback(db);
-		snprintf(trouble, sizeof(trouble), "the state folder cannot "
-		    "be written: %s", strerror(err));
+		if (db != NULL)
+			snprintf(trouble, sizeof(trouble), "the state folder "
+			    "cannot be written: %s", strerror(err));
 		now = mono_ms();
 		if (warned_ms == 0 || now - warned_ms > WARN_MS) {
 			warned_ms = now;
@@ -474,25 +475,38 @@ db_open(void)
 {
 	char		 path[4200], why[512] = "";
 	uint64_t	 now = mono_ms();
+	int		 saved = 0;
 
 	snprintf(path, sizeof(path), "%s/agent.sqlite", cfg->state_dir);
 	snprintf(why, sizeof(why), "%s", cfg->state_dir);
 	if (agent_open_folders() == -1 ||
 	    (db = sessdb_open(path, why, sizeof(why))) == NULL) {
+		saved = errno;
 		snprintf(trouble, sizeof(trouble), "the state folder cannot "
-		    "be written: %s", strerror(errno));
+		    "be written: %s", strerror(saved));
+	} else if (import_sessions() == -1) {
+		/* No index without what it begins with. */
+		saved = errno;
+		sessdb_close(db);
+		db = NULL;
+		snprintf(why, sizeof(why), "%s/sessions/sessions.json cannot "
+		    "be taken over", cfg->state_dir);
+		snprintf(trouble, sizeof(trouble), "sessions.json cannot be "
+		    "taken over: %s", strerror(saved));
+	}
+	if (db == NULL) {
 		if (warned_ms == 0 || now - warned_ms > WARN_MS) {
-			int saved = errno;
-
 			warned_ms = now;
-			log_errorx("%s: %s", why, strerror(saved));
-			errno = saved;
+			log_errorx("%s: %s; trying again every second", why,
+			    strerror(saved));
 		}
+		errno = saved;
 		return -1;
 	}
 	trouble[0] = '\0';
 	tails_recover();
-	view_import();
+	/* The file may be older than the last thing that was promised. */
+	view_changed();
 	outbox_load();
 	turn_recover();
 	return 0;

@@ -12,21 +12,17 @@
  */
 #include "common/compat.h"
 
-#include <sys/stat.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "agentd/agentd.h"
-#include "agentd/json_load.h"
 #include "common/log.h"
 
 #define VIEW_MS		1000
 #define STATE_BURST	8	/* ends of turns that are told at once */
 #define VIEW_SHARE	50	/* of the time it takes to write */
 #define STEP_ROWS	256
-#define IMPORT_MAX	(256u << 20)
 #define TMP_NAME	"sessions.json.agentd.tmp"
 
 static struct event	*view_ev, *state_ev;
@@ -190,86 +186,6 @@ write_out(void)
 	}
 	dbuf_reset(&buf);
 	return 0;
-}
-
-/* What stands in the file; NULL when there is nothing to be had of it. */
-static json_t *
-import_read(void)
-{
-	struct stat	 st;
-	json_t		*all;
-	char		*p;
-	ssize_t		 n;
-	int		 fd;
-
-	fd = openat(sessions_fd, "sessions.json", O_RDONLY | O_CLOEXEC |
-	    O_NOFOLLOW | O_NONBLOCK);
-	if (fd == -1)
-		return NULL;
-	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
-	    st.st_size > (off_t)IMPORT_MAX ||
-	    (p = malloc((size_t)st.st_size + 1)) == NULL) {
-		close(fd);
-		return NULL;
-	}
-	n = read(fd, p, (size_t)st.st_size);
-	close(fd);
-	all = n > 0 ? json_load_bounded(p, (size_t)n, 64) : NULL;
-	free(p);
-	if (json_is_object(all))
-		return all;
-	if (n > 0) {
-		log_warnx("sessions.json is no JSON object; kept as "
-		    "sessions.json.bak");
-		renameat(sessions_fd, "sessions.json", sessions_fd,
-		    "sessions.json.bak");
-	}
-	json_decref(all);
-	return NULL;
-}
-
-/* The store of an older installation becomes our index, once: afterwards the
- * file is ours and never newer than the index. */
-void
-view_import(void)
-{
-	struct session	*s;
-	const char	*key;
-	json_t		*all = NULL, *entry;
-	char		 canon[SESSION_KEY_MAX + 1];
-	size_t		 count = 0;
-	int		 first;
-
-	if (sessions_fd == -1 || sessdb_begin(db) == -1)
-		return;
-	if ((first = sessdb_once(db, "import")) == -1)
-		goto fail;
-	if (first == 1 && sessdb_count_sessions(db) == 0)
-		all = import_read();
-	json_object_foreach(all, key, entry) {
-		if (!json_is_object(entry) || session_key_canon(str_of(key),
-		    cfg->agent_id, cfg->scope_global, canon,
-		    sizeof(canon)) == -1 || (s = session_get(canon)) == NULL)
-			continue;
-		json_object_update(s->entry, entry);
-		if (session_put(s) == -1)
-			goto fail;
-		s->stored = true;
-		if (++count % 64 == 0)
-			session_shrink();
-	}
-	if (sessdb_commit(db) == -1)
-		goto fail;
-	if (count > 0)
-		log_info("sessions.json: %zu sessions imported", count);
-	json_decref(all);
-	/* It may be older than the last thing that was promised. */
-	view_changed();
-	return;
-fail:
-	log_warn("sessions.json: import");
-	sessdb_rollback(db);
-	json_decref(all);
 }
 
 /* --- the summary for health ---------------------------------------------- */

@@ -65,6 +65,93 @@ def test_an_older_store_is_taken_over():
         a.close()
 
 
+def importing(*names, **entries):
+    """An agent with a sessions.json of these entries, and its text."""
+    a = Agent(script=SCRIPT)
+    text = json.dumps(entries)
+    give(a.state / "sessions" / "sessions.json", text)
+    return a, text, a.state / "sessions"
+
+
+def test_R12_unusable_entries_are_kept_and_said():
+    a, text, d = importing(bad=7, good={
+        "sessionId": SID, "updatedAt": 5, "new": {"field": [None, 1.5]}})
+    try:
+        a.start()
+        row, = a.ask("sessions.list")["sessions"]
+        assert row["sessionId"] == SID
+        assert (d / "sessions.json.imported").read_text() == text
+        view = wait_for(lambda: (v := json.loads(
+            (d / "sessions.json").read_text())) != json.loads(text) and v,
+            what="view")
+        assert view == {"agent:main:good": {
+            "sessionId": SID, "updatedAt": 5, "new": {"field": [None, 1.5]}}}
+        assert 'entry "bad": it is no object; see sessions.json.imported' in \
+            a.worker.output()
+    finally:
+        a.close()
+
+
+def test_R12_ten_thousand_entries_and_a_kill():
+    """Killed when it has begun, whatever it does then, and started again."""
+    entries = {f"agent:main:s{i}": {"sessionId": f"id-{i}", "updatedAt": i,
+                                    "own": [i]} for i in range(1, 10001)}
+    a, text, d = importing(**entries)
+    try:
+        a.start()
+        a.kill()
+        a.start()
+        f = a.ask("sessions.list", limit=1)
+        assert f["sessions"][0]["key"] == "agent:main:s10000"
+        assert (d / "sessions.json.imported").read_text() == text
+        a.kill()
+        db = sqlite3.connect(a.state / "agent.sqlite")
+        got = {k: json.loads(e) for k, e in
+               db.execute("select key, entry from session")}
+        db.close()
+        assert got == entries
+        assert len(list(d.glob("sessions.json.imported*"))) == 1
+    finally:
+        a.close()
+
+
+def test_R12_a_damaged_store_is_kept_and_said():
+    a = Agent(script=SCRIPT)
+    d = a.state / "sessions"
+    give(d / "sessions.json", '{"agent:main:main": {"sessionId": "')
+    try:
+        a.start()
+        a.turn("hello")
+        assert a.until("AG_RUN_END")[-1].fields["status"] == RUN["RUN_OK"]
+        assert (d / "sessions.json.imported").read_text() == \
+            '{"agent:main:main": {"sessionId": "'
+        assert "nothing is taken from it, it is kept as " \
+            "sessions.json.imported" in a.worker.output()
+    finally:
+        a.close()
+
+
+def test_R12_a_store_that_cannot_be_read_is_waited_for():
+    """Nothing is begun over it; it goes on by itself once it can be read."""
+    a, text, d = importing(main={"sessionId": SID, "updatedAt": 5})
+    store = d / "sessions.json"
+    store.chmod(0)
+    try:
+        a.start()
+        a.channel_turn("hello")
+        ack = a.expect("AG_TURN_ACK")
+        assert ack.fields["status"] == TURN["TURN_REFUSED"]
+        assert ack.fields["reason"] == \
+            "sessions.json cannot be taken over: Permission denied"
+        assert store.stat().st_size == len(text)
+        store.chmod(0o600)
+        rows = wait_for(lambda: isinstance(r := a.ask("sessions.list"),
+                                           dict) and r, what="index")
+        assert rows["sessions"][0]["sessionId"] == SID
+    finally:
+        a.close()
+
+
 def test_a_damaged_transcript_is_kept_aside():
     a = Agent(script=SCRIPT)
     d = a.state / "sessions"
