@@ -14,7 +14,6 @@
 
 #include "common/log.h"
 #include "gatewayd/front/front.h"
-#include "gatewayd/front/penalty.h"
 
 struct link	*front_router, *front_store;
 
@@ -49,17 +48,8 @@ front_peer_gone(struct link *l)
 static enum msg_err
 front_message(struct link *l, struct msg *m)
 {
-	struct m_front_penalty	v;
-	enum msg_err		err;
-
 	if (m->h.type == MSG_AUTH_RES && l == front_store)
 		return upgrade_auth_res(m);
-	if (m->h.type == MSG_FRONT_PENALTY && l == front_router) {
-		if ((err = get_front_penalty(m, &v)) != MSG_OK)
-			return err;
-		return penalty_add(v.prefix.p, v.seconds) == -1 ?
-		    MSG_MEANING : MSG_OK;
-	}
 	/* An answer to what was never asked. */
 	return MSG_MEANING;
 }

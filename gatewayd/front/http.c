@@ -212,6 +212,11 @@ route(struct conn *c, const struct http_head *h, const char *path,
 	}
 	if (get && serve_probe(c, path, head_only, close))
 		return;
+	if (!host_allowed(h, c->from.peer, &front_conf.origin)) {
+		respond_text(c, 403, "host not allowed", NULL, head_only,
+		    close);
+		return;
+	}
 	if (a != NULL) {
 		serve_asset(c, h, a, head_only, close);
 		return;

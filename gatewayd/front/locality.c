@@ -267,3 +267,30 @@ origin_allowed(const struct http_head *h, const struct origin_policy *op)
 	return ohost.n > 0 && str_ieq(ohost, hhost) &&
 	    port_same(oport, hport, fallback);
 }
+
+bool
+host_allowed(const struct http_head *h, const char *peer,
+    const struct origin_policy *op)
+{
+	struct str	o, name, port, host;
+	const char	*p;
+	size_t		i;
+
+	/* A proxy that we trust sends what it was made for. */
+	if (h->host.p == NULL || host_is_fixed(h->host) ||
+	    in_list(op->proxies, op->nproxies, peer))
+		return true;
+	host = host_part(h->host, &port);
+	for (i = 0; i < op->norigins; i++) {
+		o = str_of(op->origins[i]);
+		if (str_eqs(o, "*"))
+			return true;
+		if ((p = memmem(o.p, o.n, "://", 3)) == NULL)
+			continue;
+		o = str_of(p + 3);
+		name = host_part(o, &port);
+		if (host.n > 0 && str_ieq(name, host))
+			return true;
+	}
+	return false;
+}

@@ -39,5 +39,9 @@ void	 locality_judge(struct locality *, const struct http_head *,
 /* May this upgrade be made?  Only browsers send Origin, and they do not let a
  * page choose it. */
 bool	 origin_allowed(const struct http_head *, const struct origin_policy *);
+/* The same for what a page asks of its own origin, which has no Origin: false
+ * for a name that anybody could have bound to our address. */
+bool	 host_allowed(const struct http_head *, const char *peer,
+	    const struct origin_policy *);
 
 #endif

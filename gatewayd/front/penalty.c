@@ -36,10 +36,7 @@ addr_get(const char *s, uint8_t out[16])
 static bool
 same_bits(const uint8_t *a, const uint8_t *b, unsigned int bits)
 {
-	unsigned int	bytes = bits / 8, rest = bits % 8;
-
-	return memcmp(a, b, bytes) == 0 && (rest == 0 ||
-	    ((a[bytes] ^ b[bytes]) & (0xff << (8 - rest)) & 0xff) == 0);
+	return memcmp(a, b, bits / 8) == 0;
 }
 
 static void
@@ -55,25 +52,16 @@ table_expire(uint64_t now)
 }
 
 int
-penalty_add(const char *prefix, uint32_t seconds)
+penalty_add(const char *addr, uint32_t seconds)
 {
 	struct penalty	 p, *slot = NULL;
 	unsigned int	 width;
-	uint64_t	 now = mono_ms(), bits;
-	const char	*slash;
-	char		 addr[64];
+	uint64_t	 now = mono_ms();
 	size_t		 i;
 
-	slash = strchr(prefix, '/');
-	if (str_copy(slash == NULL ? str_of(prefix) : (struct str){ prefix,
-	    (size_t)(slash - prefix) }, addr, sizeof(addr)) == -1 ||
-	    (width = addr_get(addr, p.addr)) == 0)
+	if ((width = addr_get(addr, p.addr)) == 0)
 		return -1;
-	bits = width == 128 ? 64 : 32;
-	if (slash != NULL && num_parse_u64(str_of(slash + 1), width,
-	    &bits) == -1)
-		return -1;
-	p.bits = (unsigned int)bits + (width == 32 ? 96 : 0);
+	p.bits = width == 128 ? 64 : 128;
 	p.until_ms = now + (uint64_t)seconds * 1000;
 	if (table == NULL &&
 	    (table = calloc(PENALTIES_MAX, sizeof(*table))) == NULL)

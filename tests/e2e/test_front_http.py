@@ -137,7 +137,7 @@ def test_T47_head_size(rig):
 def test_bodies_end_the_connection(rig):
     """What a body holds is never taken for a request."""
     with Http(rig) as h:
-        h.send(b"POST /nope HTTP/1.1\r\nHost: x\r\nContent-Length: 37\r\n"
+        h.send(b"POST /nope HTTP/1.1\r\nHost: localhost\r\nContent-Length: 37\r\n"
                b"\r\nGET /health HTTP/1.1\r\nHost: evil\r\n\r\n")
         assert h.response()[0] == 404
         assert h.at_end()
@@ -183,21 +183,27 @@ def test_slow_head(make_rig):
         assert silent.at_end()
 
 
-def test_T17_penalty_of_router(rig):
+@pytest.mark.parametrize("host,ok", [
+    (None, True), ("localhost", True), ("LOCALHOST:18789", True), ("[::1]:1", True),
+    ("192.0.2.7", True), ("[2001:db8::1]", True), ("gw.tail1234.ts.net", True),
+    ("gw.example", True), ("gw.example:8443", True), ("GW.Example", True),
+    ("rebound.example", False), ("localhost.example", False), ("127.0.0.1.example", False),
+    ("gw.example.evil", False), ("ts.net", False)])
+def test_T11_rebound_host(make_rig, host, ok):
+    """A page whose name was bound to our address reads nothing here; those who
+    only ask whether we live may use any name."""
+    rig = make_rig({"allowedOrigin.0": "https://gw.example", "ui.basePath": "/"})
     with Http(rig) as h:
-        assert h.request("/health")[0] == 200
-    rig.router.send("FRONT_PENALTY", prefix="127.0.0.2", seconds=60)
-    rig.router.send("FRONT_PENALTY", prefix="10.0.0.0/8", seconds=60)
+        status, _, body = h.request("/nothing", host=host)
+        assert (status, body) == ((404, b"Not Found") if ok else (403, b"host not allowed"))
+    with Http(rig) as h:
+        assert h.request("/health", host=host)[0] == 200
 
-    def refused(source):
-        with Http(rig, source=source) as h:
-            try:
-                status, headers, _ = h.request("/health")
-            except (Closed, ConnectionError):
-                return True
-            return status == 429 and int(headers["retry-after"]) <= 60
-    rig.wait(lambda: refused("127.0.0.2"), "penalty")
-    assert not refused("127.0.0.1")
+
+def test_T11_host_behind_a_proxy(make_rig):
+    rig = make_rig({"trustedProxy.0": "127.0.0.1"})
+    with Http(rig) as h:
+        assert h.request("/nothing", host="any.example")[0] == 404
 
 
 def test_T47_share_of_one_address(rig):

@@ -184,17 +184,14 @@ test_T17_penalties(void **state)
 	(void)state;
 	assert_int_equal(penalty_left("1.2.3.4"), 0);
 	assert_int_equal(penalty_add("1.2.3.4", 10), 0);
-	assert_int_equal(penalty_add("10.0.0.0/8", 20), 0);
 	assert_int_equal(penalty_add("2001:db8::1", 30), 0);
 	assert_in_range(penalty_left("1.2.3.4"), 9, 10);
 	assert_int_equal(penalty_left("1.2.3.5"), 0);
-	assert_in_range(penalty_left("10.9.8.7"), 19, 20);
 	/* A host has its whole /64. */
 	assert_in_range(penalty_left("2001:db8::ffff:1"), 29, 30);
 	assert_int_equal(penalty_left("2001:db8:0:1::1"), 0);
 	assert_int_equal(penalty_add("nonsense", 1), -1);
-	assert_int_equal(penalty_add("1.2.3.4/33", 1), -1);
-	assert_int_equal(penalty_add("1.2.3.4/x", 1), -1);
+	assert_int_equal(penalty_add("1.2.3.4/24", 1), -1);
 	/* A longer one replaces a shorter, not the other way round. */
 	assert_int_equal(penalty_add("1.2.3.4", 5), 0);
 	assert_in_range(penalty_left("1.2.3.4"), 9, 10);
