@@ -8,7 +8,7 @@
 #include "common/compat.h"
 
 #include "gatewayd/config/config.h"
-#include "gatewayd/config/sha256.h"
+#include "common/sha256.h"
 
 int
 cf_run(struct cf *cf, const char *text, size_t n)

@@ -43,7 +43,7 @@
 
 #include "gatewayd/config/accounts.h"
 #include "gatewayd/config/documents.h"
-#include "gatewayd/config/sha256.h"
+#include "common/sha256.h"
 
 #define JSON_MAX	(16u << 20)
 #define TMP_BYTES	(256u << 20)	/* private /tmp of a job */

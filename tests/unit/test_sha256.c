@@ -12,7 +12,7 @@
 #include <openssl/evp.h>
 
 #include "common/text.h"
-#include "gatewayd/config/sha256.h"
+#include "common/sha256.h"
 
 static void
 test_known(void **state)

@@ -6,7 +6,7 @@
 #include "common/compat.h"
 
 #include "common/text.h"
-#include "gatewayd/config/sha256.h"
+#include "common/sha256.h"
 
 /* First 32 bits of the fractional parts of cube roots of the first primes. */
 static const uint32_t sha256_k[64] = {

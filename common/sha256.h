@@ -4,8 +4,8 @@
  */
 
 /* SHA-256 (FIPS 180-4) for processes that do not link OpenSSL. */
-#ifndef GATEWAYD_CONFIG_SHA256_H
-#define GATEWAYD_CONFIG_SHA256_H
+#ifndef COMMON_SHA256_H
+#define COMMON_SHA256_H
 
 #include <stddef.h>
 #include <stdint.h>
