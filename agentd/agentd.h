@@ -275,6 +275,7 @@ struct toolcall {
 	char		 call_id[32];	/* ours */
 	uint64_t	 corr;
 	bool		 shared;
+	bool		 waiting;	/* an operator is asked about it */
 	char		*bad_args;
 	struct dbuf	 out;		/* tail of its output */
 	uint64_t	 last_update_ms;
@@ -295,6 +296,9 @@ struct run {
 	uint64_t		 started_at, ended_at;
 	struct event		*timer;		/* next step, retry, wait */
 	struct event		*deadline;
+	uint64_t		 deadline_ms;	/* mono; 0: none */
+	uint64_t		 held_ms;	/* mono, since when; 0: it runs */
+	unsigned int		 nheld;
 	struct event		*typing;
 	uint64_t		 typing_until;
 	bool			 announced;	/* lifecycle start was sent */
@@ -388,6 +392,9 @@ struct run *run_find(const char *run_id);
 const char *run_model_ref(const struct run *, size_t i);
 /* UINT32_MAX: none. */
 void	 run_timer(struct run *, uint32_t ms);
+/* The time limit of the run stands still while a human is asked. */
+void	 run_hold(struct run *);
+void	 run_unhold(struct run *);
 
 /* --- model.c ------------------------------------------------------------- */
 

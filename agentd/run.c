@@ -105,6 +105,7 @@ run_start(struct turn *t)
 		tv.tv_sec = (time_t)(limit / 1000);
 		tv.tv_usec = (suseconds_t)(limit % 1000 * 1000);
 		event_add(run->deadline, &tv);
+		run->deadline_ms = mono_ms() + limit;
 	}
 	if (t->row.source == TURN_CHANNEL && (run->cfg->typing_mode == NULL ||
 	    strcmp(run->cfg->typing_mode, "never") != 0) &&
@@ -539,6 +540,32 @@ deadline_cb(evutil_socket_t fd, short what, void *arg)
 	run->notice = xstrdup("\xe2\x9a\xa0\xef\xb8\x8f The time limit was "
 	    "reached before the answer was complete.");
 	run_abort(run, "timeout");
+}
+
+void
+run_hold(struct run *run)
+{
+	if (run->nheld++ > 0)
+		return;
+	run->held_ms = mono_ms();
+	event_del(run->deadline);
+}
+
+void
+run_unhold(struct run *run)
+{
+	struct timeval	 tv;
+	uint64_t	 now = mono_ms(), left;
+
+	if (run->nheld == 0 || --run->nheld > 0)
+		return;
+	if (run->deadline_ms == 0 || run->state == RUN_ST_ENDING)
+		return;
+	run->deadline_ms += now - run->held_ms;
+	left = run->deadline_ms > now ? run->deadline_ms - now : 0;
+	tv.tv_sec = (time_t)(left / 1000);
+	tv.tv_usec = (suseconds_t)(left % 1000 * 1000);
+	event_add(run->deadline, &tv);
 }
 
 static void

@@ -30,6 +30,7 @@ static bool	 listed;
 static void	 launch(struct run *);
 static bool	 launch_one(struct run *, struct toolcall *);
 static void	 finish(struct run *, struct toolcall *, json_t *);
+static void	 set_waiting(struct toolcall *, bool);
 static void	 finish_error(struct run *, struct toolcall *, const char *, ...)
 		    __attribute__((format(printf, 3, 4)));
 static void	 advance(struct run *);
@@ -241,8 +242,12 @@ toolcall_message(struct link *l, struct msg *m)
 		listed = true;
 		return MSG_OK;
 	case MSG_TL_ACCEPT:
+		if ((err = get_tl_accept(m, &acc)) != MSG_OK)
+			return err;
 		/* A refusal comes with its result; nothing to do here. */
-		return get_tl_accept(m, &acc);
+		if ((c = call_of(m->h.corr)) != NULL)
+			set_waiting(c, acc.status == TOOL_WAITING);
+		return MSG_OK;
 	case MSG_TL_OUT:
 		if ((err = get_tl_out(m, &out)) != MSG_OK)
 			return err;
@@ -419,6 +424,19 @@ launch_one(struct run *run, struct toolcall *c)
 	return true;
 }
 
+/* Whoever is asked may take longer than a run may. */
+static void
+set_waiting(struct toolcall *c, bool on)
+{
+	if (c->waiting == on)
+		return;
+	c->waiting = on;
+	if (on)
+		run_hold(c->run);
+	else
+		run_unhold(c->run);
+}
+
 static void
 finish(struct run *run, struct toolcall *c, json_t *result)
 {
@@ -426,6 +444,7 @@ finish(struct run *run, struct toolcall *c, json_t *result)
 		json_decref(result);
 		return;
 	}
+	set_waiting(c, false);
 	c->state = CALL_DONE;
 	c->corr = 0;
 	c->result = clean_result(result, c->name, toolcall_cap(&run->model));

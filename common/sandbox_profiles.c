@@ -48,6 +48,15 @@ static const struct profile_mount mounts_time[] = {
 	{ "/usr/share/zoneinfo", MNT_RO | MNT_OPT },
 	{ NULL, 0 }
 };
+/* toold tells the programs that a command names by what jobs will see. */
+static const struct profile_mount mounts_tool[] = {
+	{ "/usr", MNT_RO },
+	{ "/bin", MNT_RO | MNT_OPT },
+	{ "/sbin", MNT_RO | MNT_OPT },
+	{ "/etc/alternatives", MNT_RO | MNT_OPT },
+	{ "/etc/localtime", MNT_RO | MNT_OPT },
+	{ NULL, 0 }
+};
 /* What jobs see of the system, read-only.  /etc/passwd and group are made. */
 static const struct profile_mount mounts_jail[] = {
 	{ "/usr", MNT_RO },
@@ -121,8 +130,8 @@ static const struct sandbox_profile profiles[PROFILE_MAX] = {
 	80, mounts_tls },
 [ROLE_TOOL] = { "toold", "S3",
 	"judges tool calls of one agent and hands them to the jail",
-	SETS_WORKER | SET_DISK | SET_PTY, SET_START | SET_LIST, CALL_KILL, 0,
-	PROF_DEVPTS, 512, 80, mounts_time },
+	SETS_WORKER | SET_DISK | SET_PTY | SET_RESOLVE, SET_START | SET_LIST,
+	CALL_KILL, 0, PROF_DEVPTS, 512, 80, mounts_tool },
 [ROLE_JAILER] = { "jailer", "S5",
 	"starts jobs; has capabilities in its own user namespace only",
 	SET_NEVER | SET_JAILER, 0, CALL_ALLOW, 0,
@@ -155,7 +164,7 @@ call_set_name(uint32_t set)
 	static const char *const names[] = { "base", "event", "link", "net",
 	    "pair", "files", "db", "connect", "threads", "pty", "secret",
 	    "never", "jailer", "job", "reaper", "sanitizer", "write",
-	    "aio", "start", "list", "tree", "mkdir" };
+	    "aio", "start", "list", "tree", "mkdir", "resolve" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -297,6 +306,7 @@ ERR_IF(SET_WRITE, fchmod, EPERM, IS(1, S_ISUID, S_ISUID)),
 ERR_IF(SET_WRITE, fchmod, EPERM, IS(1, S_ISGID, S_ISGID)),
 OK(SET_WRITE, fchmod),
 OK(SET_LIST, getdents64),
+OK(SET_RESOLVE, readlink),
 OK(SET_MKDIR, mkdir),
 OK(SET_MKDIR, mkdirat),
 OK(SET_TREE, linkat),

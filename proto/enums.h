@@ -113,7 +113,15 @@ enum gw_event {
 };
 const char *gw_event_name(unsigned int);
 
-/* TL_ACCEPT.status */
+/* AP_DECISION.verdict */
+enum ap_verdict { AP_ALLOW_ONCE, AP_ALLOW_ALWAYS, AP_DENY, AP_VERDICT_MAX };
+/* AP_EXPIRE.end */
+enum ap_end {
+	AP_TIMED_OUT,
+	AP_WITHDRAWN,	/* whoever wanted the command has gone */
+};
+
+/* TL_ACCEPT.status; WAITING (for an operator) is followed by another one */
 enum tool_accept { TOOL_RUNNING, TOOL_WAITING, TOOL_DENIED };
 /* JL_EXIT.how */
 enum job_end {

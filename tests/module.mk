@@ -22,7 +22,7 @@ $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(TEST_LIBS)
 	    $(filter %.o,$^) $(TEST_LINK) $(PC_LIBS_cmocka)
 # Rigs that several of them share.
 $(filter $(B)/tests/test_router_%,$(UNIT_BINS)): $(B)/tests/unit/router_rig.o
-$(addprefix $(B)/tests/test_toold_,calls peers): $(B)/tests/unit/toold_rig.o
+$(addprefix $(B)/tests/test_toold_,calls peers approvals): $(B)/tests/unit/toold_rig.o
 
 $(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(TEST_LIBS)
 	@mkdir -p $(@D)

@@ -89,6 +89,22 @@ tcall_send_accept(struct link *l, uint64_t corr, struct str id,
 	send_tl_accept(l, &a, corr, MSG_F_REPLY);
 }
 
+/* Every call gets one before its result. */
+void
+tcall_accept(struct call *c, enum tool_accept status, struct str reason)
+{
+	if (status == TOOL_DENIED) {
+		c->t->ndenied++;
+		c->denied = true;
+		log_info("call %s: run %s session %s tool %s refused: %.200s",
+		    c->id, c->run_id, c->session, c->tool->name, reason.p);
+	}
+	c->accepted = true;
+	if (c->link != NULL)
+		tcall_send_accept(c->link, c->corr, str_of(c->id), status,
+		    reason);
+}
+
 /* The audit line: what was decided and what it cost, no argument. */
 static void
 tcall_audit(const struct call *c, const char *decision, bool is_error)
@@ -104,10 +120,12 @@ tcall_done(struct call *c, json_t *result)
 {
 	struct toold	*t = c->t;
 
+	if (!c->accepted)
+		tcall_accept(c, TOOL_RUNNING, STR_LIT(""));
 	if (c->notes.n > 0 && result != NULL)
 		tresult_prepend(result, (struct str){dbuf_str(&c->notes),
 		    c->notes.n});
-	tcall_audit(c, "allowed", result == NULL ||
+	tcall_audit(c, c->denied ? "denied" : "allowed", result == NULL ||
 	    json_is_true(json_object_get(result, "isError")));
 	if (c->link != NULL)
 		tcall_send_done(c->link, c->corr, str_of(c->id), result);
@@ -309,13 +327,9 @@ tcall_start(struct toold *t, struct link *l, struct msg *m)
 		return MSG_OK;
 	}
 	dbuf_clear(&why);
-	if (tool->id == TOOL_EXEC && !toolpolicy_exec(&t->policy, c->args,
-	    reason, sizeof(reason))) {
-		tcall_free(c);
-		tcall_refuse(t, l, m->h.corr, &in, str_of(reason));
-		return MSG_OK;
-	}
-	tcall_send_accept(l, c->corr, in.call_id, TOOL_RUNNING, STR_LIT(""));
+	/* Whether a command runs is not known yet. */
+	if (tool->id != TOOL_EXEC)
+		tcall_accept(c, TOOL_RUNNING, STR_LIT(""));
 	if (tool->limit_ms > 0)
 		tcall_set_timer(c, tool->limit_ms);
 	runs[tool->id](c);

@@ -197,10 +197,15 @@ job_spawn(struct job *j, const struct job_spec *spec, int child[3])
 	int			 rv;
 
 	dbuf_init(&argv, JOB_ARGV_MAX);
-	dbuf_put(&argv, "/bin/sh\0-c\0--", sizeof("/bin/sh\0-c\0--"));
-	/* The one place where the model's text goes: one argument. */
-	dbuf_put(&argv, spec->command.p, spec->command.n);
-	dbuf_putc(&argv, '\0');
+	if (spec->argv.n > 0)
+		dbuf_put(&argv, spec->argv.p, spec->argv.n);
+	else {
+		/* The one place where the model's text goes to a shell: one
+		 * argument. */
+		dbuf_put(&argv, "/bin/sh\0-c\0--", sizeof("/bin/sh\0-c\0--"));
+		dbuf_put(&argv, spec->command.p, spec->command.n);
+		dbuf_putc(&argv, '\0');
+	}
 	memset(&m, 0, sizeof(m));
 	m.job = j->num;
 	m.profile = STR_LIT("job");

@@ -8,9 +8,6 @@
 
 #include "toold/jobenv.h"
 
-#define JOBENV_PATH	"/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:" \
-			"/usr/sbin:/sbin"
-
 /*
  * A name that ends in '*' stands for all that begin so.  Most of these load
  * code or run a program before the command's first line; the rest are names

@@ -14,6 +14,9 @@
 #include "common/dbuf.h"
 #include "common/text.h"
 
+/* Where programs are looked for; execpath.c looks in the same places. */
+#define JOBENV_PATH	"/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:" \
+			"/usr/sbin:/sbin"
 #define JOBENV_MAX	16384	/* bytes of the whole block (JL_SPAWN.env) */
 
 /* May a call set this name?  The reason is for the model. */

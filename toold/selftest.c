@@ -152,41 +152,15 @@ selftest_link_gone(struct toold *t)
 }
 
 static void
-selftest_rpc_answer(struct toold *t, uint64_t corr, json_t *result,
-    const char *code, const char *message)
-{
-	struct m_rpc_res	 res;
-	char			*text = NULL;
-
-	if (t->router == NULL) {
-		json_decref(result);
-		return;
-	}
-	memset(&res, 0, sizeof(res));
-	if (result != NULL)
-		text = json_dumps(result, JSON_COMPACT);
-	res.ok = text != NULL;
-	res.result = str_of(text);
-	if (!res.ok) {
-		res.code = str_of(code);
-		res.message = str_of(message);
-	}
-	if (send_rpc_res(t->router, &res, corr, MSG_F_REPLY) == -1)
-		log_warn("rpc_res");
-	free(text);
-	json_decref(result);
-}
-
-static void
 selftest_rpc_cb(void *arg, uint32_t tried, uint32_t escaped, json_t *report,
     const char *why)
 {
 	struct selftest_rpc	*r = arg;
 
 	if (report == NULL)
-		selftest_rpc_answer(r->t, r->corr, NULL, "UNAVAILABLE", why);
+		trpc_answer(r->t, r->corr, NULL, "UNAVAILABLE", why);
 	else
-		selftest_rpc_answer(r->t, r->corr, json_pack(
+		trpc_answer(r->t, r->corr, json_pack(
 		    "{s:b, s:s, s:i, s:i, s:i, s:O}", "ok", tried > 0 &&
 		    escaped == 0, "agentId", r->t->agent, "tried",
 		    (int)tried, "passed", (int)(tried - escaped), "escaped",
@@ -194,38 +168,20 @@ selftest_rpc_cb(void *arg, uint32_t tried, uint32_t escaped, json_t *report,
 	free(r);
 }
 
-enum msg_err
-selftest_rpc(struct toold *t, struct link *l, struct msg *m)
+void
+selftest_rpc(struct toold *t, uint64_t corr)
 {
 	struct selftest_rpc	*r;
-	struct m_rpc_req	 req;
 	const char		*why;
-	enum msg_err		 err;
 
-	(void)l;
-	if ((err = get_rpc_req(m, &req)) != MSG_OK)
-		return err;
-	if (!str_eqs(req.method, "sandbox.selftest")) {
-		selftest_rpc_answer(t, m->h.corr, NULL, "INVALID_REQUEST",
-		    "unknown method");
-		return MSG_OK;
-	}
-	/* The router checked it; a wrong table there must not matter. */
-	if ((req.scopes & SCOPE_ADMIN) == 0) {
-		selftest_rpc_answer(t, m->h.corr, NULL, "INVALID_REQUEST",
-		    "missing scope: operator.admin");
-		return MSG_OK;
-	}
 	if ((r = calloc(1, sizeof(*r))) == NULL) {
-		selftest_rpc_answer(t, m->h.corr, NULL, "UNAVAILABLE",
-		    "out of memory");
-		return MSG_OK;
+		trpc_answer(t, corr, NULL, "UNAVAILABLE", "out of memory");
+		return;
 	}
 	r->t = t;
-	r->corr = m->h.corr;
+	r->corr = corr;
 	if (selftest_start(t, selftest_rpc_cb, r, &why) == NULL) {
-		selftest_rpc_answer(t, m->h.corr, NULL, "UNAVAILABLE", why);
+		trpc_answer(t, corr, NULL, "UNAVAILABLE", why);
 		free(r);
 	}
-	return MSG_OK;
 }

@@ -375,12 +375,18 @@ diag_local(struct call *c)
 	snprintf(detail, sizeof(detail), "security %s, ask %s, in the jail, "
 	    "without network", toolpolicy_security_name(t->policy.security),
 	    toolpolicy_ask_name(t->policy.ask));
-	diag_row(s, "exec.mode", t->policy.security == EXEC_FULL &&
-	    t->policy.ask != ASK_ALWAYS ? "ok" : "info",
+	diag_row(s, "exec.mode", t->policy.security == EXEC_DENY ? "info" :
+	    "ok",
 	    "How commands are judged", detail, json_pack("{s:s, s:s, s:i}",
 	    "security", toolpolicy_security_name(t->policy.security), "ask",
 	    toolpolicy_ask_name(t->policy.ask), "timeoutSec",
 	    (int)t->policy.timeout_s), NULL);
+	diag_row(s, "exec.approvals", t->execlist.broken ? "warn" : "ok",
+	    "List of allowed programs", t->execlist.broken ? "could not be "
+	    "understood; every command is asked about" :
+	    t->execlist.exists ? "as set" : "the built-in one", NULL,
+	    t->execlist.broken ? "Set a new one with openclaw approvals set, "
+	    "or mend " EXECLIST_NAME " and restart this process." : NULL);
 	snprintf(detail, sizeof(detail), "%zu running (at most %d), %zu kept "
 	    "in all (at most %d)", t->nrunning, TOOLD_RUNNING_MAX, t->njobs,
 	    TOOLD_JOBS_MAX);

@@ -4,13 +4,18 @@
  */
 
 /*
- * Tool exec: a command in the jail, waited for as long as the call says, then
- * left to the tool process.
+ * Tool exec: a command is judged, perhaps asked about, and then run in the
+ * jail; waited for as long as the call says, then left to the tool process.
+ * Nothing of the answer comes from the call: it is judged again, from the
+ * same arguments, right before it is started (T23, T24).
  */
 #include "common/compat.h"
 
 #include <inttypes.h>
 
+#include "common/log.h"
+#include "common/redact.h"
+#include "toold/execjudge.h"
 #include "toold/jobenv.h"
 #include "toold/toold.h"
 
@@ -20,10 +25,19 @@
 #define EXEC_TAIL	2000	/* bytes of a status */
 #define EXEC_DETAILS	16384	/* bytes of output repeated in details */
 #define EXEC_NAME	60	/* bytes of a name made of the command */
+#define EXEC_ARGV	65536	/* bytes, before they are judged too many */
 
 struct exec_state {
-	struct job	*job;
-	struct event	*yield_ev;
+	struct job		*job;		/* NULL: not started yet */
+	struct event		*yield_ev;
+	struct question		*question;	/* NULL: not asked, or answered */
+	char			 question_id[37];
+	char			 cwd[WPATH_MAX];
+	struct dbuf		 env;
+	struct execplan		*plan;
+	enum exec_security	 security;
+	enum exec_ask		 ask;
+	bool			 pty, background, process;
 };
 
 static void	 exec_yield_cb(evutil_socket_t, short, void *);
@@ -40,6 +54,9 @@ exec_cleanup(struct call *c)
 		s->job->call = NULL;
 		tjob_forget(s->job);
 	}
+	question_withdraw(s->question);
+	execplan_free(s->plan);
+	dbuf_clear(&s->env);
 	free(s);
 }
 
@@ -162,6 +179,11 @@ exec_cancel(struct call *c)
 {
 	struct exec_state	*s = c->state;
 
+	if (s->job == NULL) {
+		tcall_accept(c, TOOL_DENIED, STR_LIT("aborted"));
+		tcall_fail(c, "exec was aborted; the command was not run.");
+		return;
+	}
 	if (s->yield_ev != NULL)
 		evtimer_del(s->yield_ev);
 	s->job->aborted = true;
@@ -232,64 +254,306 @@ exec_name(struct call *c)
 	return s;
 }
 
-void
-tool_exec(struct call *c)
+static void
+exec_in(const struct call *c, struct execjudge_in *in)
 {
-	struct exec_state	*s;
+	struct exec_state	*s = c->state;
+
+	memset(in, 0, sizeof(*in));
+	in->command = tools_arg_str(c->args, "command");
+	in->agent = c->t->agent;
+	in->cwd = s->cwd;
+	in->workspace = c->t->workspace;
+	in->env = (struct str){dbuf_str(&s->env), s->env.n};
+	in->env_call = json_object_get(c->args, "env");
+	in->safe_bins = c->t->policy.safe_bins;
+	in->list = &c->t->execlist;
+}
+
+/* It is not run; the text is for the model. */
+static void
+exec_deny(struct call *c, const char *status, const char *text)
+{
+	struct exec_state	*s = c->state;
+	json_t			*d;
+
+	/* The log gets no word of the command. */
+	tcall_accept(c, TOOL_DENIED, str_of(status));
+	d = json_pack("{s:s}", "status", status);
+	if (s->question_id[0] != '\0')
+		json_object_set_new(d, "approvalId",
+		    json_string(s->question_id));
+	tcall_fail_details(c, str_of(text), d);
+}
+
+/* Nothing is in the way any more. */
+static void
+exec_run(struct call *c)
+{
+	struct exec_state	*s = c->state;
 	struct job_spec		 spec;
-	struct dbuf		 env;
+	struct dbuf		 argv;
 	struct timeval		 tv;
-	char			 cwd[WPATH_MAX], why_not[128];
 	const char		*why;
 	int64_t			 yield_ms;
-	bool			 background, process;
 
-	process = toolpolicy_allows(&c->t->policy, tools_get(TOOL_PROCESS),
-	    why_not, sizeof(why_not));
-	background = process && tools_arg_bool(c->args, "background", false);
+	tcall_accept(c, TOOL_RUNNING, STR_LIT(""));
 	memset(&spec, 0, sizeof(spec));
 	spec.session = str_of(c->session);
 	spec.command = tools_arg_str(c->args, "command");
 	spec.name = exec_name(c);
-	spec.pty = tools_arg_bool(c->args, "pty", false);
+	spec.cwd = s->cwd;
+	spec.pty = s->pty;
 	/* Otherwise programs that look at their input would wait for ever. */
-	spec.input = background || spec.pty;
+	spec.input = s->background || spec.pty;
 	spec.timeout_s = (uint32_t)tools_arg_int(c->args, "timeoutSeconds",
 	    c->t->policy.timeout_s);
-	if (!process && spec.timeout_s == 0)
+	if (!s->process && spec.timeout_s == 0)
 		spec.timeout_s = c->t->policy.timeout_s;
-	if (!exec_cwd(c, cwd, sizeof(cwd)))
-		return;
-	spec.cwd = cwd;
-	dbuf_init(&env, JOBENV_MAX);
-	if (!exec_env(c, &env, spec.pty)) {
-		dbuf_clear(&env);
-		return;
-	}
-	spec.env = (struct str){dbuf_str(&env), env.n};
-	if ((s = calloc(1, sizeof(*s))) == NULL) {
-		dbuf_clear(&env);
-		tcall_fail(c, "Out of memory.");
+	spec.env = (struct str){dbuf_str(&s->env), s->env.n};
+	dbuf_init(&argv, EXEC_ARGV);
+	if (execplan_argv(s->plan, &argv) == -1) {
+		dbuf_clear(&argv);
+		tcall_fail(c, "The command is too long.");
 		return;
 	}
-	c->state = s;
-	c->cleanup = exec_cleanup;
+	spec.argv = (struct str){dbuf_str(&argv), argv.n};
 	s->job = tjob_start(c->t, &spec, &why);
-	dbuf_clear(&env);
+	dbuf_clear(&argv);
 	if (s->job == NULL) {
 		tcall_fail(c, "The command was not started: %s.", why);
 		return;
 	}
 	s->job->call = c;
 	s->job->call_end = exec_ended;
-	c->cancel = exec_cancel;
-	if (!process)
+	if (!s->process)
 		return;		/* it ends, or runs into its time-out */
-	yield_ms = background ? EXEC_BACKGROUND_MS :
+	yield_ms = s->background ? EXEC_BACKGROUND_MS :
 	    tools_arg_int(c->args, "yieldMs", c->t->policy.yield_ms);
 	tv.tv_sec = (time_t)(yield_ms / 1000);
 	tv.tv_usec = (suseconds_t)(yield_ms % 1000 * 1000);
 	s->yield_ev = evtimer_new(c->t->base, exec_yield_cb, c);
 	if (s->yield_ev != NULL)
 		evtimer_add(s->yield_ev, &tv);
+}
+
+/* When and for what each entry was used last; no credential goes there. */
+static void
+exec_note(struct call *c)
+{
+	struct exec_state	*s = c->state;
+	struct str		 command = tools_arg_str(c->args, "command");
+	struct dbuf		 text;
+	size_t			 i;
+
+	dbuf_init(&text, 8192);
+	command.n = utf8_cut(command.p, command.n, 400);
+	if (redact_text(command, REDACT_MODEL, &text) == -1)
+		dbuf_reset(&text);
+	for (i = 0; i < s->plan->line.nseg; i++)
+		if (s->plan->entry[i] != NULL)
+			execlist_note(&c->t->execlist, s->plan->entry[i],
+			    s->plan->id[i].path, (struct str){dbuf_str(&text),
+			    text.n}, wall_ms());
+	dbuf_clear(&text);
+}
+
+/* The programs of the command join the list; on disk before it counts. */
+static void
+exec_grant(struct call *c, const char *by)
+{
+	struct exec_state	*s = c->state;
+	struct toold		*t = c->t;
+	json_t			*root;
+	const char		*path;
+	size_t			 i;
+
+	for (i = 0; i < s->plan->line.nseg; i++) {
+		path = s->plan->id[i].path;
+		if (execlist_match(&t->execlist, t->agent, path,
+		    s->plan->line.seg[i].argv[0], false) != NULL)
+			continue;
+		/* A file that was not understood is not written over. */
+		if (t->execlist.broken || (root = execlist_with(&t->execlist,
+		    t->agent, path)) == NULL || execlist_store(&t->execlist,
+		    t->spool_fd, root) == -1) {
+			log_warn("approvals: %s was allowed always by %s, but "
+			    "the list could not be written; it was allowed "
+			    "once", path, by);
+			return;
+		}
+		log_info("approvals: %s is allowed from now on, by %s", path,
+		    by);
+	}
+}
+
+static void
+exec_timed_out(struct call *c)
+{
+	struct exec_state	*s = c->state;
+	enum exec_security	 f = execlist_fallback(&c->t->execlist,
+				    c->t->agent);
+	char			 text[256];
+
+	if (f > s->security)
+		f = s->security;
+	if (f == EXEC_FULL || (f == EXEC_ALLOWLIST && s->plan->covered)) {
+		log_info("call %s: nobody answered; askFallback \"%s\" lets "
+		    "it run", c->id, toolpolicy_security_name(f));
+		exec_run(c);
+		return;
+	}
+	snprintf(text, sizeof(text), "Denied: no operator approved this "
+	    "command within %u seconds. It was not run.",
+	    (unsigned int)((c->t->policy.ask_ms + 999) / 1000));
+	exec_deny(c, "approval-timeout", text);
+}
+
+static void
+exec_answer_cb(void *arg, enum question_answer answer, const char *by)
+{
+	struct call		*c = arg;
+	struct exec_state	*s = c->state;
+	struct execjudge_in	 in;
+	char			 text[512];
+
+	s->question = NULL;
+	if (answer == QUESTION_DENIED) {
+		snprintf(text, sizeof(text), "Denied: %s refused this "
+		    "command. It was not run. Do not look for another way; "
+		    "ask what to do.", *by == '\0' ? "an operator" : by);
+		exec_deny(c, "denied", text);
+		return;
+	}
+	exec_in(c, &in);
+	if (!execplan_same(s->plan, &in)) {
+		log_warnx("call %s: a program changed while its approval was "
+		    "awaited", c->id);
+		exec_deny(c, "denied", "Denied: a program of this command "
+		    "changed after an operator was asked about it. It was not "
+		    "run.");
+		return;
+	}
+	if (answer == QUESTION_TIMED_OUT) {
+		exec_timed_out(c);
+		return;
+	}
+	if (answer == QUESTION_ALWAYS)
+		exec_grant(c, by);
+	exec_run(c);
+}
+
+static void
+exec_ask(struct call *c)
+{
+	struct exec_state	*s = c->state;
+	struct question_spec	 q;
+	const char		*why;
+	char			 text[768], until[25];
+
+	memset(&q, 0, sizeof(q));
+	q.command = tools_arg_str(c->args, "command");
+	if (!cmdline_visible(q.command) ||
+	    !cmdline_visible(str_of(s->cwd))) {
+		exec_deny(c, "denied", "Denied: this command needs an "
+		    "operator's approval, and holds characters that cannot be "
+		    "shown. It was not run.");
+		return;
+	}
+	q.session = str_of(c->session);
+	q.cwd = s->cwd;
+	q.digest = s->plan->digest;
+	q.path = s->plan->id[0].path;
+	q.reason = s->plan->why;
+	q.security = s->security;
+	q.ask = s->ask;
+	/* Where every use is asked about, "always" would promise too much. */
+	q.always = s->plan->grantable && s->ask != ASK_ALWAYS &&
+	    !c->t->execlist.broken;
+	q.ms = c->t->policy.ask_ms;
+	s->question = question_ask(c->t, &q, exec_answer_cb, c, &why);
+	if (s->question == NULL) {
+		snprintf(text, sizeof(text), "Denied: this command needs an "
+		    "operator's approval, but %s. It was not run.", why);
+		exec_deny(c, "denied", text);
+		return;
+	}
+	strlcpy(s->question_id, question_id(s->question),
+	    sizeof(s->question_id));
+	log_info("call %s: asks for approval %s (%s)", c->id, s->question_id,
+	    s->plan->why[0] == '\0' ? "every command is asked about" :
+	    "not covered");
+	tcall_accept(c, TOOL_WAITING, str_of(s->question_id));
+	iso_time(question_expires(s->question), until);
+	snprintf(text, sizeof(text), "Waiting for an operator's approval "
+	    "(%.8s) until %.19s UTC.\n", s->question_id, until);
+	tcall_out(c, 1, text, strlen(text));
+}
+
+static void
+exec_decide(struct call *c)
+{
+	struct exec_state	*s = c->state;
+	char			 text[768];
+
+	if (s->ask == ASK_ALWAYS || (s->ask == ASK_ON_MISS &&
+	    s->security == EXEC_ALLOWLIST && !s->plan->covered)) {
+		exec_ask(c);
+		return;
+	}
+	if (s->security == EXEC_ALLOWLIST && !s->plan->covered) {
+		snprintf(text, sizeof(text), "Denied: the allow-list does not "
+		    "cover this command: %s. It was not run.", s->plan->why);
+		exec_deny(c, "denied", text);
+		return;
+	}
+	if (s->security == EXEC_FULL) {
+		/* Whatever it is; so a shell has it, as it came. */
+		s->plan->direct = false;
+	} else
+		exec_note(c);
+	exec_run(c);
+}
+
+void
+tool_exec(struct call *c)
+{
+	struct exec_state	*s;
+	struct execjudge_in	 in;
+	char			 why[256];
+
+	if ((s = calloc(1, sizeof(*s))) == NULL) {
+		tcall_accept(c, TOOL_DENIED, STR_LIT("out of memory"));
+		tcall_fail(c, "Out of memory.");
+		return;
+	}
+	dbuf_init(&s->env, JOBENV_MAX);
+	c->state = s;
+	c->cleanup = exec_cleanup;
+	c->cancel = exec_cancel;
+	if (!toolpolicy_exec(&c->t->policy, c->args, &s->security, &s->ask,
+	    why, sizeof(why))) {
+		exec_deny(c, "denied", why);
+		return;
+	}
+	execlist_policy(&c->t->execlist, c->t->agent, &s->security, &s->ask);
+	if (s->security == EXEC_DENY) {
+		exec_deny(c, "denied", "Denied: running commands is switched "
+		    "off (security \"deny\" in " EXECLIST_NAME ").");
+		return;
+	}
+	s->process = toolpolicy_allows(&c->t->policy,
+	    tools_get(TOOL_PROCESS), why, sizeof(why));
+	s->background = s->process && tools_arg_bool(c->args, "background",
+	    false);
+	s->pty = tools_arg_bool(c->args, "pty", false);
+	if (!exec_cwd(c, s->cwd, sizeof(s->cwd)) ||
+	    !exec_env(c, &s->env, s->pty))
+		return;
+	exec_in(c, &in);
+	if ((s->plan = execjudge(&in)) == NULL) {
+		tcall_fail(c, "Out of memory.");
+		return;
+	}
+	exec_decide(c);
 }

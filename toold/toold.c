@@ -110,6 +110,8 @@ toold_sweep(int dir_fd)
 int
 toold_open(struct toold *t)
 {
+	char	 why[256];
+
 	TAILQ_INIT(&t->fetchops);
 	t->spool_fd = -1;
 	if (t->spool[0] != '\0') {
@@ -121,6 +123,10 @@ toold_open(struct toold *t)
 		else
 			toold_sweep(t->spool_fd);
 	}
+	execlist_load(&t->execlist, t->spool_fd, why, sizeof(why));
+	if (t->execlist.broken)
+		log_warnx("%s/" EXECLIST_NAME ": %s; until it is mended every "
+		    "command needs an operator's approval", t->spool, why);
 	return 0;
 }
 
@@ -139,6 +145,7 @@ toold_peer(struct toold *t, struct link *l)
 		break;
 	case ROLE_ROUTER:
 		t->router = l;
+		question_router_up(t);
 		break;
 	case ROLE_AGENT:
 		t->agentd = l;
@@ -203,9 +210,9 @@ toold_message(struct toold *t, struct link *l, struct msg *m)
 	case MSG_FT_RES:
 		return fetchop_result(t, m);
 	case MSG_RPC_REQ:
-		return selftest_rpc(t, l, m);
+		return trpc_request(t, l, m);
 	case MSG_AP_DECISION:
-		return MSG_MEANING;	/* nothing was ever asked */
+		return question_decision(t, l, m);
 	default:
 		return MSG_UNKNOWN;
 	}
@@ -244,6 +251,11 @@ toold_close(struct toold *t)
 	fetchop_clear(t);
 	selftest_link_gone(t);
 	tjob_free_all(t);
+	/* When each entry was used last, as far as nothing wrote it before. */
+	if (t->execlist.used && t->execlist.exists && !t->execlist.broken)
+		(void)execlist_store(&t->execlist, t->spool_fd,
+		    json_incref(t->execlist.root));
+	execlist_clear(&t->execlist);
 	toolpolicy_clear(&t->policy);
 	if (t->reload)
 		toolpolicy_clear(&t->next_policy);

@@ -20,6 +20,7 @@
 #include "common/dbuf.h"
 #include "common/link.h"
 #include "common/parcel.h"
+#include "toold/execlist.h"
 #include "toold/output.h"
 #include "toold/text_clean.h"
 #include "toold/toolpolicy.h"
@@ -31,6 +32,7 @@
 #define TOOLD_JOBS_MAX		32	/* running and finished, kept */
 #define TOOLD_RUNNING_MAX	16
 #define TOOLD_FILEOPS_MAX	128	/* in flight */
+#define TOOLD_QUESTIONS_MAX	32	/* that wait for an operator */
 #define TOOLD_SPILL_MAX		(64u << 20)	/* bytes of one job's file */
 #define TOOLD_RESULT_MAX	(9u << 20)	/* TL_DONE.result */
 #define TOOLD_OUT_MAX		(256u << 10)	/* bytes of TL_OUT per call */
@@ -40,6 +42,7 @@ struct job;
 struct fileop;
 struct fetchop;
 struct selftest;
+struct question;
 
 /* One TL_CALL until its TL_DONE. */
 struct call {
@@ -56,6 +59,7 @@ struct call {
 	uint64_t		 start_ms;
 	size_t			 out_bytes;	/* TL_OUT so far */
 	bool			 cancelled;
+	bool			 accepted, denied;	/* TL_ACCEPT was sent */
 	/* The tool's own: freed by its cleanup(). cancel() asks it to end
 	 * soon, and may end the call at once. */
 	void			*state;
@@ -74,6 +78,7 @@ struct toold {
 	struct toolpolicy	 policy, next_policy;
 	bool			 reload;	/* next_policy waits */
 	const char		*no_jobs;	/* why none here; NULL: some */
+	struct execlist		 execlist;
 
 	struct link		*jailer, *files, *router, *agentd;
 	struct link		*fetcher;	/* NULL: not wanted, or not yet */
@@ -91,6 +96,8 @@ struct toold {
 	/* Asks the supervisor to start or end it; NULL: there is none. */
 	void			(*want_fetcher)(bool);
 	LIST_HEAD(, selftest)	 selftests;
+	LIST_HEAD(, question)	 questions;
+	size_t			 nquestions;
 	bool			 draining;
 	void			(*drained)(void);	/* once, or NULL */
 	uint64_t		 ncalls_total, ndenied;
@@ -116,6 +123,8 @@ enum msg_err tcall_cancel(struct toold *, struct link *, struct msg *);
 bool	 tcall_offers(const struct toold *, const struct tool *, char *why,
 	    size_t size);
 enum msg_err tcall_list(struct toold *, struct link *, struct msg *);
+/* How the call goes on: see enum tool_accept. */
+void	 tcall_accept(struct call *, enum tool_accept, struct str reason);
 /* What may be called now; also sent unasked when that has changed. */
 void	 tcall_send_list(struct toold *, struct link *, uint64_t corr);
 void	 tcall_link_gone(struct toold *, struct link *);
@@ -207,6 +216,8 @@ struct job {
 
 struct job_spec {
 	struct str	 session, command, name;
+	struct str	 argv;		/* each text with its NUL; empty: a
+					 * shell gets the command */
 	const char	*cwd;
 	struct str	 env;		/* NAME=value NUL ... */
 	uint32_t	 timeout_s;	/* 0: none */
@@ -241,7 +252,36 @@ struct selftest *selftest_start(struct toold *, selftest_cb, void *arg,
 void	 selftest_forget(struct selftest *);
 enum msg_err selftest_result(struct toold *, struct msg *);
 void	 selftest_link_gone(struct toold *);
-enum msg_err selftest_rpc(struct toold *, struct link *, struct msg *);
+void	 selftest_rpc(struct toold *, uint64_t corr);
+
+/* question.c: an operator is asked about a command.  The callback comes at
+ * most once, and never from within question_ask(). */
+enum question_answer { QUESTION_ONCE, QUESTION_ALWAYS, QUESTION_DENIED,
+	QUESTION_TIMED_OUT };
+typedef void (*question_cb)(void *arg, enum question_answer, const char *by);
+struct question_spec {
+	struct str		 command, session;
+	const char		*cwd, *digest;
+	const char		*path;		/* of the program, or "" */
+	const char		*reason;	/* why it is asked */
+	enum exec_security	 security;
+	enum exec_ask		 ask;
+	bool			 always;	/* may be allowed for good */
+	uint32_t		 ms;
+};
+struct question *question_ask(struct toold *, const struct question_spec *,
+	    question_cb, void *arg, const char **why);
+const char *question_id(const struct question *);
+uint64_t question_expires(const struct question *);
+void	 question_withdraw(struct question *);	/* cb will not be called */
+void	 question_router_up(struct toold *);
+enum msg_err question_decision(struct toold *, struct link *, struct msg *);
+
+/* rpc.c: requests of clients, through the router. */
+enum msg_err trpc_request(struct toold *, struct link *, struct msg *);
+/* The one answer; takes result, which is NULL for an error. */
+void	 trpc_answer(struct toold *, uint64_t corr, json_t *result,
+	    const char *code, const char *message);
 
 /* One per tool: starts it; ends with tcall_done or one of its kin. */
 void	 tool_read(struct call *);

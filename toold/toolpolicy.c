@@ -16,6 +16,7 @@
 #define FETCH_CHARS	50000
 #define FETCH_CHARS_MAX	1000000
 #define FETCH_CACHE_MIN	15
+#define EXEC_ASK_S	120
 
 /* What a profile offers of the tools here; a group is "group:<name>". */
 static const struct {
@@ -189,8 +190,8 @@ toolpolicy_allows(const struct toolpolicy *p, const struct tool *t, char *why,
 	    policy_scope(sandbox, "tools.sandbox.tools", t, why, size);
 }
 
-static bool
-policy_security(const char *s, enum exec_security *out)
+bool
+toolpolicy_security(const char *s, enum exec_security *out)
 {
 	if (s == NULL)
 		return false;
@@ -205,8 +206,8 @@ policy_security(const char *s, enum exec_security *out)
 	return true;
 }
 
-static bool
-policy_ask(const char *s, enum exec_ask *out)
+bool
+toolpolicy_ask(const char *s, enum exec_ask *out)
 {
 	if (s == NULL)
 		return false;
@@ -276,12 +277,25 @@ policy_path(struct toolpolicy *p, const json_t *list, char *why, size_t size)
 	return 0;
 }
 
+/* One word for both, as newer files have it; "auto" wants a reviewer that is
+ * not there, so a human is asked. */
+static void
+policy_mode(struct toolpolicy *p, const char *mode)
+{
+	if (mode == NULL)
+		return;
+	if (strcmp(mode, "ask") == 0 || strcmp(mode, "auto") == 0) {
+		p->security = EXEC_ALLOWLIST;
+		p->ask = ASK_ON_MISS;
+	} else if (toolpolicy_security(mode, &p->security))
+		p->ask = ASK_OFF;
+}
+
 int
 toolpolicy_init(struct toolpolicy *p, struct str json, char *why, size_t size)
 {
 	json_error_t	 je;
 	const json_t	*exec, *fetch, *minutes;
-	const char	*mode;
 
 	memset(p, 0, sizeof(*p));
 	if (str_trim(json).n == 0)
@@ -302,18 +316,16 @@ toolpolicy_init(struct toolpolicy *p, struct str json, char *why, size_t size)
 	    FETCH_CACHE_MIN : json_number_value(minutes) < 0 ? 0 :
 	    json_number_value(minutes) > 1440 ? 1440 :
 	    json_number_value(minutes)));
-	/* Not configured: whatever runs, runs in the jail without network. */
-	p->security = EXEC_FULL;
-	p->ask = ASK_OFF;
-	if (policy_security(json_string_value(json_object_get(exec,
-	    "security")), &p->security) && p->security == EXEC_ALLOWLIST)
-		p->ask = ASK_ON_MISS;
-	policy_ask(json_string_value(json_object_get(exec, "ask")), &p->ask);
-	mode = json_string_value(json_object_get(exec, "mode"));
-	if (mode != NULL && strcmp(mode, "ask") == 0)
-		p->ask = ASK_ALWAYS;
-	else if (mode != NULL)
-		policy_security(mode, &p->security);
+	/* Not configured: what the allow-list covers runs, the rest asks. */
+	p->security = EXEC_ALLOWLIST;
+	p->ask = ASK_ON_MISS;
+	toolpolicy_security(json_string_value(json_object_get(exec,
+	    "security")), &p->security);
+	toolpolicy_ask(json_string_value(json_object_get(exec, "ask")), &p->ask);
+	policy_mode(p, json_string_value(json_object_get(exec, "mode")));
+	p->ask_ms = 1000 * policy_num(exec, "askTimeoutSec", EXEC_ASK_S, 1,
+	    86400);
+	p->safe_bins = json_object_get(exec, "safeBins");
 	p->yield_ms = policy_num(exec, "backgroundMs", EXEC_YIELD_MS, 10,
 	    120000);
 	p->timeout_s = policy_num(exec, "timeoutSec", EXEC_TIMEOUT_S, 1,
@@ -338,19 +350,21 @@ toolpolicy_clear(struct toolpolicy *p)
 }
 
 bool
-toolpolicy_exec(const struct toolpolicy *p, const json_t *args, char *why,
-    size_t size)
+toolpolicy_exec(const struct toolpolicy *p, const json_t *args,
+    enum exec_security *sec, enum exec_ask *ask, char *why, size_t size)
 {
-	enum exec_security	 sec = p->security, want_sec = sec;
-	enum exec_ask		 ask = p->ask, want_ask = ask;
+	enum exec_security	 want_sec;
+	enum exec_ask		 want_ask;
 	const char		*host;
 
-	if (policy_security(json_string_value(json_object_get(args,
-	    "security")), &want_sec) && want_sec < sec)
-		sec = want_sec;
-	if (policy_ask(json_string_value(json_object_get(args, "ask")),
-	    &want_ask) && want_ask > ask)
-		ask = want_ask;
+	*sec = p->security;
+	*ask = p->ask;
+	if (toolpolicy_security(json_string_value(json_object_get(args,
+	    "security")), &want_sec) && want_sec < *sec)
+		*sec = want_sec;
+	if (toolpolicy_ask(json_string_value(json_object_get(args, "ask")),
+	    &want_ask) && want_ask > *ask)
+		*ask = want_ask;
 	host = json_string_value(json_object_get(args, "host"));
 	if (tools_arg_bool(args, "elevated", false)) {
 		snprintf(why, size, "Denied: commands run in the jail only; "
@@ -364,25 +378,11 @@ toolpolicy_exec(const struct toolpolicy *p, const json_t *args, char *why,
 		    "(host \"sandbox\").");
 		return false;
 	}
-	if (sec == EXEC_DENY) {
+	if (*sec == EXEC_DENY) {
 		snprintf(why, size, "Denied: running commands is switched off "
 		    "(%s).", p->security == EXEC_DENY ?
 		    "tools.exec.security is \"deny\"" :
 		    "the call asked for security \"deny\"");
-		return false;
-	}
-	if (ask == ASK_ALWAYS) {
-		snprintf(why, size, "Denied: every command needs an "
-		    "operator's approval (%s), and no operator can be asked "
-		    "yet. It was not run.", p->ask == ASK_ALWAYS ?
-		    "tools.exec.ask is \"always\"" :
-		    "the call asked for ask \"always\"");
-		return false;
-	}
-	if (sec == EXEC_ALLOWLIST) {
-		snprintf(why, size, "Denied: tools.exec.security is "
-		    "\"allowlist\" and no command is on the list. It was not "
-		    "run.");
 		return false;
 	}
 	return true;

@@ -29,6 +29,8 @@ struct toolpolicy {
 	bool			 fetch;		/* web.fetch.enabled */
 	uint32_t		 fetch_chars;
 	uint32_t		 fetch_cache_ms;	/* as the fetcher has it */
+	uint32_t		 ask_ms;	/* how long a question stands */
+	const json_t		*safe_bins;	/* of config, or NULL */
 	char			 path_prepend[1024];
 };
 
@@ -39,10 +41,13 @@ void	 toolpolicy_clear(struct toolpolicy *);
 /* Otherwise why (of size bytes) says which rule is in the way. */
 bool	 toolpolicy_allows(const struct toolpolicy *, const struct tool *,
 	    char *why, size_t size);
-/* May this command run?  args: of exec, checked.  A call can only make it
- * stricter.  Otherwise why is the text for the model. */
+/* How strictly is this command judged?  args: of exec, checked.  A call can
+ * only make it stricter.  false: not at all; why is the text for the model. */
 bool	 toolpolicy_exec(const struct toolpolicy *, const json_t *args,
-	    char *why, size_t size);
+	    enum exec_security *, enum exec_ask *, char *why, size_t size);
+/* By name; false, and nothing stored, when it is none. */
+bool	 toolpolicy_security(const char *, enum exec_security *);
+bool	 toolpolicy_ask(const char *, enum exec_ask *);
 const char *toolpolicy_security_name(enum exec_security);
 const char *toolpolicy_ask_name(enum exec_ask);
 

@@ -41,7 +41,9 @@ bad_frame(struct client *c, const struct skim_frame *f, const char *why)
 static void
 audit(const struct client *c, const struct method *m)
 {
-	bool	 host = m->owner == OWNER_PARENT || m->scope == SCOPE_PAIRING;
+	bool	 host = m->owner == OWNER_PARENT || m->scope == SCOPE_PAIRING ||
+		    m->id == METHOD_EXEC_APPROVAL_RESOLVE ||
+		    m->id == METHOD_EXEC_APPROVALS_SET;
 
 	if (m->id == METHOD_GATEWAY_PROCESSES ||
 	    m->id == METHOD_SANDBOX_PROFILES || m->id == METHOD_PAIRING_LIST ||

@@ -39,6 +39,9 @@ fail(struct pending *p, const char *why)
 	case PEND_SUP:
 		rt_sup_fail(p, why);
 		return;
+	case PEND_DECISION:
+		rt_decision_fail(p);
+		return;
 	}
 }
 

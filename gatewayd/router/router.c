@@ -119,6 +119,8 @@ router_peer_gone(struct link *l)
 	}
 	if (link_peer(l) == ROLE_CHAN)
 		rt_chan_gone(l);
+	if (link_peer(l) == ROLE_TOOL)
+		rt_approvals_link_gone(l);
 	rt_pending_link_gone(l);
 }
 
@@ -196,9 +198,9 @@ router_message(struct link *l, struct msg *m)
 	case MSG_RPC_RES:
 		return rt_on_rpc_res(l, m);
 	case MSG_AP_REQ:
+		return rt_on_ap_req(l, m);
 	case MSG_AP_EXPIRE:
-		/* Nobody can decide yet: toold lets it expire. */
-		return MSG_OK;
+		return rt_on_ap_expire(l, m);
 	default:
 		return MSG_DIRECTION;
 	}
@@ -234,6 +236,7 @@ clock_cb(evutil_socket_t fd, short what, void *arg)
 	rt_tickets_sweep(now);
 	rt_pending_sweep(now);
 	rt_runs_sweep(now);
+	rt_approvals_sweep(wall_ms());
 	rt_clients_sweep(now);
 }
 

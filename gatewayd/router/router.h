@@ -261,9 +261,11 @@ enum pending_kind {
 	PEND_INBOUND,	/* AG_TURN for a channel; name: event id */
 	PEND_DELIVER,	/* CH_DELIVER for an agent; name: delivery id */
 	PEND_PAIR,	/* ST_PAIR for a channel; name: sender */
-	PEND_SUP	/* SUP_REQ of a client */
+	PEND_SUP,	/* SUP_REQ of a client */
+	PEND_DECISION	/* a client waits for an operator's decision */
 };
 
+struct approval;
 struct run;
 struct gather;
 
@@ -279,6 +281,7 @@ struct pending {
 	const struct method	*method;
 	struct run		*run;
 	struct gather		*gather;	/* several agents answer */
+	struct approval		*approval;	/* PEND_DECISION */
 	size_t			 part;
 	struct dbuf		 rows;		/* PEND_SUP */
 	bool			 watching;	/* sees process events */
@@ -312,6 +315,18 @@ int	 rt_ask(struct request *, struct link *, struct str params, uint32_t ms,
 
 void	 rt_gather(struct request *, struct str params);
 void	 rt_gather_part(struct pending *, const struct m_rpc_res *);
+
+/* --- approvals.c: who decides about commands ------------------------------- */
+
+void	 rt_do_approval_request(struct request *);
+void	 rt_do_approval_resolve(struct request *);
+void	 rt_do_approval_list(struct request *);
+void	 rt_do_approval_wait(struct request *);
+enum msg_err rt_on_ap_req(struct link *, struct msg *);
+enum msg_err rt_on_ap_expire(struct link *, struct msg *);
+void	 rt_approvals_link_gone(struct link *);
+void	 rt_approvals_sweep(uint64_t now_wall);
+void	 rt_decision_fail(struct pending *);
 
 /* --- sup.c ---------------------------------------------------------------- */
 

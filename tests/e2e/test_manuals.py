@@ -35,7 +35,7 @@ def methods():
     out = {}
     text = table("proto/methods.def")
     for row in re.split(r"^(?=[A-Z]+\()", text, flags=re.M):
-        m = re.match(r'METHOD\(\w+, "([^"]+)", \w+, \w+, (\w+),', row)
+        m = re.match(r'METHOD\(\w+, "([^"]+)", \w+,\s+\w+,\s+(\w+),', row)
         if m:
             out[m[1]] = (m[2], re.findall(
                 r"P_\w+\((\w+), (REQUIRED|OPTIONAL)", row))
@@ -44,6 +44,7 @@ def methods():
 
 HEADS = {"READ": "Scope operator.read", "WRITE": "Scope operator.write",
          "ADMIN": "Scope operator.admin", "PAIRING": "Scope operator.pairing",
+         "APPROVALS": "Scope operator.approvals",
          "NONE": "No scope"}
 
 
@@ -63,7 +64,8 @@ def test_protocol_tells_events_and_client_ids():
     names = re.findall(r"^\.It Ic (\S+)$", section(text, "EVENTS"), re.M)
     sent = {"connect.challenge", "agent", "chat", "presence", "tick",
             "health", "shutdown", "device.pair.requested",
-            "device.pair.resolved"}
+            "device.pair.resolved", "exec.approval.requested",
+            "exec.approval.resolved"}
     known = re.findall(r'"([a-z.]+)"', table("proto/names.c"))
     assert sent <= set(known)
     assert set(names) == sent | {"process"}

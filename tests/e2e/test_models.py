@@ -38,7 +38,8 @@ def config(fake, api, **model):
         "apiKey": "${FAKE_KEY}", "models": [
             {"id": "m", "name": "M", "contextWindow": 100000,
              "maxTokens": 4096, **model}]}}},
-        "agents": {"defaults": {"model": "fake/m"}}}
+        "agents": {"defaults": {"model": "fake/m"}},
+        "tools": {"exec": {"security": "full"}}}
 
 
 @pytest.fixture(params=modes())
@@ -63,7 +64,7 @@ def test_newcomer_without_a_key(gateway):
     said, events = talk(
         gateway, "what can you do?", "create a file notes.txt with: buy milk",
         "list files", "read notes.txt", "replace milk by tea in notes.txt",
-        "read notes.txt", "run: echo $((6*7))", "what time is it?",
+        "read notes.txt", "run: expr 6 '*' 7", "what time is it?",
         "check everything", "create a file notes.txt with: gone", "no",
         "read notes.txt")
     (can, wrote, listed, read, edited, again, ran, now, checked, ask, no,

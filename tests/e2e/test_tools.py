@@ -38,7 +38,10 @@ class Tools:
             os.chown(self.ws, NOBODY, NOBODY)
             os.chown(self.spool, NOBODY, NOBODY)
             kw = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-        argv += ["-t", json.dumps(config or {}), "-s", str(self.spool),
+        # What is asked about is for the tests of approvals to say.
+        if config is None:
+            config = {"exec": {"security": "full"}}
+        argv += ["-t", json.dumps(config), "-s", str(self.spool),
                  "-w", str(self.ws), str(BIN)]
         self.stderr = open(self.dir / "stderr", "w+b")
         env = dict(os.environ, TOOLD_CANARY="canary-in-environment")
@@ -411,8 +414,8 @@ def test_policy(make_tools):
     t.order("list")
     assert {x["name"] for x in t.event("list")["tools"]} == \
         {"read", "write", "edit", "ls", "diagnose"}
-    t = make_tools({"exec": {"ask": "always"}})
-    assert "operator's approval" in t.sh("touch was-run")
+    t = make_tools({"exec": {"ask": "always", "askTimeoutSec": 1}})
+    assert "no operator approved" in t.sh("touch was-run")
     assert not (t.ws / "was-run").exists()
     t = make_tools({"exec": {"security": "deny"}})
     assert "switched off" in t.sh("touch was-run")

@@ -50,7 +50,7 @@ def page(chrome):
 @pytest.fixture(scope="module")
 def house():
     """One gateway for the tests that do not restart it."""
-    gw = Gateway()
+    gw = Gateway(config={"tools": {"exec": {"security": "full"}}})
     gw.start()
     yield gw
     gw.close()

@@ -100,11 +100,22 @@ agent_message(struct link *l, struct msg *m, void *arg)
 static enum msg_err
 router_message(struct link *l, struct msg *m, void *arg)
 {
+	struct m_ap_expire	 x;
+	struct m_ap_req		 q;
 	struct m_rpc_res	 r;
 	enum msg_err		 e;
 
 	(void)l;
 	(void)arg;
+	if (m->h.type == MSG_AP_REQ) {
+		if ((e = get_ap_req(m, &q)) == MSG_OK)
+			rig_emit(json_pack("{ss ss ss ss}", "event", "asked",
+			    "id", q.id.p, "digest", q.digest.p, "command",
+			    q.command.p));
+		return e;
+	}
+	if (m->h.type == MSG_AP_EXPIRE)
+		return get_ap_expire(m, &x);
 	if ((e = get_rpc_res(m, &r)) == MSG_OK)
 		rig_emit(json_pack("{ss sb ss so}", "event", "rpc", "ok",
 		    (int)r.ok, "message", r.message.p, "result", r.ok ?

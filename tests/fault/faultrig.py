@@ -52,7 +52,8 @@ def config(fake=None, **more):
     c = {"agents": {"defaults": {"model": {"primary": "builtin/script"}},
                     "list": [{"id": "main", "default": True}, {"id": "b"}]},
          "session": {"dmScope": "per-channel-peer"},
-         "models": {"builtin": {"script": SCRIPT}}}
+         "models": {"builtin": {"script": SCRIPT}},
+         "tools": {"exec": {"security": "full"}}}
     if fake is not None:
         c["channels"] = {"telegram": {
             "enabled": True, "botToken": fake.token, "dmPolicy": "open",

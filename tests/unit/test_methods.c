@@ -295,6 +295,14 @@ test_T31_no_method_takes_a_place(void **state)
 		{ "sessions.patch", "execNode" },
 		/* allow or deny, of answers to that conversation */
 		{ "sessions.patch", "sendPolicy" },
+		/* a question to an operator: shown; nothing of it is run */
+		{ "exec.approval.request", "command" },
+		{ "exec.approval.request", "cwd" },
+		{ "exec.approval.request", "host" },
+		{ "exec.approval.request", "resolvedPath" },
+		/* programs that run unasked, in the jail that they do not
+		 * widen: what an operator with operator.admin decides */
+		{ "exec.approvals.set", "file" },
 	};
 	static const struct { const char *m, *param; bool strict; } params[] = {
 #define P_STR(n, need, lo, hi)	 { M, #n, S },

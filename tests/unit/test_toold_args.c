@@ -223,6 +223,9 @@ test_policy_lists(void **state)
 	    TOOL_EXEC));
 }
 
+static enum exec_security	 security;
+static enum exec_ask		 ask;
+
 static bool
 may_run(const char *config, const char *args, const char *text)
 {
@@ -235,7 +238,7 @@ may_run(const char *config, const char *args, const char *text)
 	    0);
 	a = json_loads(args, 0, NULL);
 	assert_non_null(a);
-	ok = toolpolicy_exec(&p, a, why, sizeof(why));
+	ok = toolpolicy_exec(&p, a, &security, &ask, why, sizeof(why));
 	if (text != NULL)
 		assert_non_null(strstr(why, text));
 	json_decref(a);
@@ -244,26 +247,47 @@ may_run(const char *config, const char *args, const char *text)
 }
 
 static void
+strict(const char *config, const char *args, enum exec_security s,
+    enum exec_ask a)
+{
+	assert_true(may_run(config, args, NULL));
+	assert_int_equal(security, s);
+	assert_int_equal(ask, a);
+}
+
+static void
 test_policy_exec(void **state)
 {
 	(void)state;
-	assert_true(may_run("", "{}", NULL));
-	assert_true(may_run("{\"exec\":{\"ask\":\"on-miss\"}}", "{}", NULL));
+	strict("", "{}", EXEC_ALLOWLIST, ASK_ON_MISS);
+	strict("{\"exec\":{\"security\":\"full\"}}", "{}", EXEC_FULL,
+	    ASK_ON_MISS);
+	strict("{\"exec\":{\"ask\":\"off\"}}", "{}", EXEC_ALLOWLIST, ASK_OFF);
+	strict("{\"exec\":{\"mode\":\"full\"}}", "{}", EXEC_FULL, ASK_OFF);
+	strict("{\"exec\":{\"mode\":\"ask\"}}", "{}", EXEC_ALLOWLIST,
+	    ASK_ON_MISS);
+	strict("{\"exec\":{\"mode\":\"allowlist\"}}", "{}", EXEC_ALLOWLIST,
+	    ASK_OFF);
 	assert_false(may_run("{\"exec\":{\"security\":\"deny\"}}", "{}",
 	    "switched off"));
 	assert_false(may_run("{\"exec\":{\"mode\":\"deny\"}}", "{}", NULL));
-	assert_false(may_run("{\"exec\":{\"ask\":\"always\"}}", "{}",
-	    "operator's approval"));
-	assert_false(may_run("{\"exec\":{\"mode\":\"ask\"}}", "{}", NULL));
-	assert_false(may_run("{\"exec\":{\"security\":\"allowlist\"}}", "{}",
-	    "allowlist"));
-	/* a call can make it stricter and never laxer (T28) */
+}
+
+/* A call can make it stricter and never laxer. */
+static void
+test_T24_T28_arguments_only_harden(void **state)
+{
+	(void)state;
 	assert_false(may_run("", "{\"security\":\"deny\"}", "the call asked"));
-	assert_false(may_run("", "{\"ask\":\"always\"}", "the call asked"));
+	strict("{\"exec\":{\"security\":\"full\",\"ask\":\"off\"}}",
+	    "{\"ask\":\"always\",\"security\":\"allowlist\"}", EXEC_ALLOWLIST,
+	    ASK_ALWAYS);
+	strict("", "{\"ask\":\"off\",\"security\":\"full\"}", EXEC_ALLOWLIST,
+	    ASK_ON_MISS);
 	assert_false(may_run("{\"exec\":{\"security\":\"deny\"}}",
 	    "{\"security\":\"full\",\"ask\":\"off\"}", NULL));
-	assert_false(may_run("{\"exec\":{\"ask\":\"always\"}}",
-	    "{\"ask\":\"off\"}", NULL));
+	strict("{\"exec\":{\"ask\":\"always\"}}", "{\"ask\":\"off\"}",
+	    EXEC_ALLOWLIST, ASK_ALWAYS);
 }
 
 static void
@@ -312,6 +336,7 @@ main(void)
 		cmocka_unit_test(test_schemas),
 		cmocka_unit_test(test_policy_lists),
 		cmocka_unit_test(test_policy_exec),
+		cmocka_unit_test(test_T24_T28_arguments_only_harden),
 		cmocka_unit_test(test_T28_no_way_out_of_the_jail_by_arguments),
 		cmocka_unit_test(test_policy_config),
 	};

@@ -372,10 +372,6 @@ test_policy(void **state)
 	}
 	assert_int_equal(json_array_size(listed), 5);
 	stop();
-	start("{\"exec\":{\"ask\":\"always\"}}");
-	HAS(call("exec", "{\"command\":\"echo hi\"}"), "operator's approval");
-	assert_int_equal(t.njobs, 0);
-	stop();
 	start("{\"exec\":{\"security\":\"deny\"}}");
 	HAS(call("exec", "{\"command\":\"echo hi\"}"), "switched off");
 	stop();

@@ -30,6 +30,9 @@ json_t			*done, *listed;
 struct dbuf		 streamed;
 json_t			*rpc;
 char			 rpc_message[256];
+unsigned int		 asked, expired, rpcs;
+uint8_t			 expired_how;
+struct asked_question	 question;
 enum msg_err		 violation;
 bool			 mute;
 
@@ -200,11 +203,34 @@ worker_message(struct link *l, struct msg *m, void *arg)
 static enum msg_err
 router_message(struct link *l, struct msg *m, void *arg)
 {
+	struct m_ap_expire	 e;
+	struct m_ap_req		 q;
 	struct m_rpc_res	 r;
 
 	(void)l;
 	(void)arg;
+	if (m->h.type == MSG_AP_REQ) {
+		assert_int_equal(get_ap_req(m, &q), MSG_OK);
+		asked++;
+		str_copy(q.id, question.id, sizeof(question.id));
+		str_copy(q.digest, question.digest, sizeof(question.digest));
+		str_copy(q.command, question.command,
+		    sizeof(question.command));
+		str_copy(q.resolved_path, question.path,
+		    sizeof(question.path));
+		str_copy(q.reason, question.reason, sizeof(question.reason));
+		question.always = q.always;
+		question.ms = q.expires_at - q.created_at;
+		return MSG_OK;
+	}
+	if (m->h.type == MSG_AP_EXPIRE) {
+		assert_int_equal(get_ap_expire(m, &e), MSG_OK);
+		expired++;
+		expired_how = e.end;
+		return MSG_OK;
+	}
 	assert_int_equal(get_rpc_res(m, &r), MSG_OK);
+	rpcs++;
 	json_decref(rpc);
 	rpc = r.ok ? json_loadb(r.result.p, r.result.n, 0, NULL) : NULL;
 	str_copy(r.message, rpc_message, sizeof(rpc_message));
@@ -293,7 +319,7 @@ turn(void)
 }
 
 void
-start(const char *config)
+start_as_is(const char *config)
 {
 	struct parcel_writer	*w = parcel_writer_new();
 	struct parcel		*p;
@@ -315,10 +341,32 @@ start(const char *config)
 	join(ROLE_JAILER);
 	join(ROLE_FILES);
 	join(ROLE_ROUTER);
-	accepts = dones = outs = 0;
+	accepts = dones = outs = asked = expired = 0;
 	dbuf_reset(&streamed);
 	violation = MSG_OK;
 	mute = false;
+}
+
+/* Commands run unasked unless the configuration says otherwise: what is asked
+ * about is for the tests of approvals. */
+void
+start(const char *config)
+{
+	json_t	*c = json_loads(*config == '\0' ? "{}" : config, 0, NULL);
+	json_t	*exec = json_object_get(c, "exec");
+	char	*text;
+
+	assert_non_null(c);
+	if (exec == NULL) {
+		exec = json_object();
+		json_object_set_new(c, "exec", exec);
+	}
+	if (json_object_get(exec, "security") == NULL)
+		json_object_set_new(exec, "security", json_string("full"));
+	text = json_dumps(c, JSON_COMPACT);
+	json_decref(c);
+	start_as_is(text);
+	free(text);
 }
 
 void
@@ -380,6 +428,34 @@ call(const char *tool, const char *args)
 	assert_int_equal(json_is_true(json_object_get(done, "isError")),
 	    done_error);
 	return s;
+}
+
+void
+decide(const char *digest, enum ap_verdict verdict)
+{
+	struct m_ap_decision	 d;
+
+	memset(&d, 0, sizeof(d));
+	d.id = str_of(question.id);
+	d.digest = str_of(digest != NULL ? digest : question.digest);
+	d.verdict = (uint8_t)verdict;
+	d.resolved_by = STR_LIT("the tester");
+	assert_int_equal(send_ap_decision(router, &d, link_corr(), 0), 0);
+}
+
+void
+ask_rpc(const char *method, unsigned int scopes, const char *params)
+{
+	struct m_rpc_req	 q;
+	unsigned int		 before = rpcs;
+
+	memset(&q, 0, sizeof(q));
+	q.method = str_of(method);
+	q.scopes = scopes;
+	q.principal = STR_LIT("the tester");
+	q.params = str_of(params);
+	assert_int_equal(send_rpc_req(router, &q, link_corr(), 0), 0);
+	UNTIL(rpcs > before);
 }
 
 void

@@ -39,6 +39,15 @@ extern struct dbuf	 streamed;
 /* what the router heard */
 extern json_t		*rpc;
 extern char		 rpc_message[256];
+extern unsigned int	 asked, expired, rpcs;
+extern uint8_t		 expired_how;
+struct asked_question {
+	char		 id[65], digest[65], command[2048], path[1025];
+	char		 reason[513];
+	bool		 always;
+	uint64_t	 ms;
+};
+extern struct asked_question question;
 /* why toold dropped somebody */
 extern enum msg_err	 violation;
 /* the jailer says nothing about jobs */
@@ -63,13 +72,20 @@ extern bool		 mute;
 /* A new link between toold and the sibling of that role. */
 void		 join(enum role role);
 void		 turn(void);
+/* Commands run unasked unless config says otherwise; _as_is adds nothing. */
 void		 start(const char *config);
+void		 start_as_is(const char *config);
 void		 stop(void);
 void		 send_call(const char *id, const char *tool,
 		    const char *session, const char *args);
 /* The text of the result. */
 const char	*call(const char *tool, const char *args);
 void		 cancel(const char *id);
+/* Answers the last question; digest NULL: the one it came with. */
+void		 decide(const char *digest, enum ap_verdict);
+/* A client's request, until its answer: in rpc, or rpc_message. */
+void		 ask_rpc(const char *method, unsigned int scopes,
+		    const char *params);
 /* That member of the details of the last result, or "". */
 const char	*detail(const char *name);
 /* Entries of the spool folder. */
