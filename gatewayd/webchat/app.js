@@ -2,6 +2,7 @@
 // The conversation: joins the gateway's client and the view.
 import { Gateway } from "./gateway.js";
 import { View, blocksText } from "./view.js";
+import { Approvals } from "./approvals.js";
 
 const $ = (id) => document.getElementById(id);
 const view = new View();
@@ -9,6 +10,8 @@ const url = new URL("./", location.href);
 url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
 url.hash = url.search = "";
 const gateway = new Gateway(url.href);
+const approvals = new Approvals($("approvals"),
+  (id, decision) => gateway.request("exec.approval.resolve", { id, decision }));
 const HISTORY = 200;
 
 let current = sessionStorage.getItem("session") || "main";
@@ -104,6 +107,17 @@ async function loadSessions() {
   view.title(chosen?.title ?? current);
 }
 
+// What was asked before this page was there.  A login that may not answer is
+// not shown any.
+async function loadApprovals() {
+  try {
+    const r = await gateway.request("exec.approval.list", {});
+    approvals.replace(r.approvals ?? []);
+  } catch {
+    approvals.replace([]);
+  }
+}
+
 function choose(key) {
   current = key;
   sessionStorage.setItem("session", key);
@@ -173,6 +187,7 @@ gateway.addEventListener("ready", () => {
   view.endLive();
   loadHistory();
   loadSessions();
+  loadApprovals();
 });
 gateway.addEventListener("refused", (e) => {
   view.state("signed out");
@@ -183,6 +198,8 @@ gateway.addEventListener("event", (e) => {
   const m = e.detail;
   if (m.event === "chat") onChat(m.payload);
   else if (m.event === "agent") onAgent(m.payload);
+  else if (m.event === "exec.approval.requested") approvals.add(m.payload);
+  else if (m.event === "exec.approval.resolved") approvals.remove(m.payload?.id);
   else if (m.event === "shutdown") view.note(`The gateway says: ${m.payload?.reason ?? "stopping"}`);
 });
 
