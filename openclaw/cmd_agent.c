@@ -12,6 +12,7 @@
 int
 cmd_agent(struct args *a)
 {
+	struct approver	 approver;
 	struct rpc	*r;
 	json_t		*params, *res, *p, *payloads;
 	char		 key[37];
@@ -56,7 +57,16 @@ cmd_agent(struct args *a)
 		json_decref(params);
 		return 1;
 	}
-	res = rpc_call(r, "agent", params, true, (seconds + 30) * 1000);
+	memset(&approver, 0, sizeof(approver));
+	approver.args = a;
+	approver.session = json_string_value(json_object_get(params,
+	    "sessionKey"));
+	approver.since_ms = wall_ms();
+	/* A login that may not be asked still gets its answer. */
+	(void)rpc_watch(r, a, approver_event, &approver);
+	res = rpc_call(r, "agent", json_incref(params), true,
+	    (seconds + 30) * 1000);
+	json_decref(params);
 	rpc_close(r);
 	if (res == NULL)
 		return 1;

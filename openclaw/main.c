@@ -127,6 +127,7 @@ main(int argc, char *argv[])
 {
 	const struct command	*c;
 	struct args		 args;
+	static char		 approvals[] = "approvals";
 	const char		*profile = NULL;
 	int			 first, used, operand;
 	bool			 dev = false;
@@ -183,6 +184,9 @@ main(int argc, char *argv[])
 		help_all(NULL);
 		return 1;
 	}
+	/* What it is called elsewhere. */
+	if (strcmp(argv[first], "exec-approvals") == 0)
+		argv[first] = approvals;
 	if ((c = command_find(argc, argv, first, &used)) == NULL)
 		return unknown("command", argv[first], NULL);
 	operand = first + used;

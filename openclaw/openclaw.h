@@ -64,6 +64,10 @@ json_t	*rpc_call(struct rpc *, const char *method, json_t *params, bool last,
 json_t	*rpc_try(struct rpc *, const char *method, json_t *params, bool last,
 	    int64_t timeout_ms, json_t **err);
 const char *rpc_target(const struct rpc *);
+/* From now on events come too, to cb, while an answer is waited for; what it
+ * returns is added to that wait, in ms.  0, or -1: there will be none. */
+typedef int64_t (*rpc_event_cb)(void *arg, const char *name, json_t *payload);
+int	 rpc_watch(struct rpc *, const struct args *, rpc_event_cb, void *arg);
 int64_t	 rpc_timeout(const struct args *);	/* --timeout, in ms */
 /* Open, one call, close. */
 json_t	*rpc_once(const struct args *, const char *method, json_t *params);
@@ -71,6 +75,7 @@ json_t	*rpc_once(const struct args *, const char *method, json_t *params);
 /* print.c */
 void	 print_json(json_t *);		/* 2 blanks, a newline */
 void	 print_text(const char *);	/* control bytes escaped */
+void	 print_text_to(FILE *, const char *);
 bool	 print_colors(const struct args *);
 struct table;
 struct table *table_new(const char *const *heads, size_t n);
@@ -83,6 +88,21 @@ const char *age_text(int64_t ms, char buf[32]);	/* "5m ago" */
 const char *jtext(json_t *, const char *key, const char *def);
 int64_t	 jnum(json_t *, const char *key, int64_t def);
 
+/* cmd_approvals.c: asks on the terminal about the commands of one run, or
+ * tells how they are approved; for rpc_watch(). */
+struct approver {
+	const struct args	*args;
+	const char		*session;	/* of the run, or NULL: any */
+	uint64_t		 since_ms;	/* wall clock */
+};
+int64_t	 approver_event(void *approver, const char *name, json_t *payload);
+
+int	 cmd_approvals_list(struct args *);
+int	 cmd_approvals_allow(struct args *);
+int	 cmd_approvals_deny(struct args *);
+int	 cmd_approvals_get(struct args *);
+int	 cmd_approvals_set(struct args *);
+int	 cmd_approvals_allowlist(struct args *);
 int	 cmd_completion(struct args *);
 int	 cmd_gateway_run(struct args *);
 int	 cmd_gateway_status(struct args *);

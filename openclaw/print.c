@@ -65,13 +65,19 @@ glyph(const char *p, size_t n, char out[5], int *width)
 void
 print_text(const char *s)
 {
+	print_text_to(stdout, s);
+}
+
+void
+print_text_to(FILE *f, const char *s)
+{
 	char	 out[5];
 	size_t	 n = strlen(s), len;
 	int	 w;
 
 	for (; n > 0; s += len, n -= len) {
 		len = glyph(s, n, out, &w);
-		fputs(out, stdout);
+		fputs(out, f);
 	}
 }
 

@@ -20,6 +20,9 @@ struct rpc {
 	struct wire	*w;
 	char		 target[2300];
 	unsigned int	 id;
+	bool		 connected;	/* said connect */
+	rpc_event_cb	 event_cb;
+	void		*event_arg;
 };
 
 /* The file's mode kept this user out: who may, and what to do. */
@@ -96,6 +99,18 @@ rpc_connect(struct rpc *r, const struct args *a, int64_t timeout)
 		return -1;
 	}
 	json_decref(res);
+	r->connected = true;
+	return 0;
+}
+
+int
+rpc_watch(struct rpc *r, const struct args *a, rpc_event_cb cb, void *arg)
+{
+	/* The control socket needs no connect, but for events. */
+	if (!r->connected && rpc_connect(r, a, 10000) == -1)
+		return -1;
+	r->event_cb = cb;
+	r->event_arg = arg;
 	return 0;
 }
 
@@ -205,6 +220,10 @@ rpc_try(struct rpc *r, const char *method, json_t *params, bool last,
 		if ((m = json_loads(frame, 0, NULL)) == NULL)
 			continue;
 		if (strcmp(jtext(m, "type", ""), "event") == 0) {
+			if (r->event_cb != NULL)
+				deadline += (uint64_t)r->event_cb(
+				    r->event_arg, jtext(m, "event", ""),
+				    json_object_get(m, "payload"));
 			json_decref(m);
 			continue;
 		}

@@ -389,13 +389,29 @@ def test_restart_and_stop_of_all(make_gateway, mode):
     assert f"Config: {g.config_path}\n" in text and "gateway run" in text
 
 
+def test_approvals_of_a_quiet_gateway(gw):
+    """What is asked and answered is in test_approvals.py."""
+    assert good(gw, "approvals", "list") == "No command waits for an answer.\n"
+    assert as_json(gw, "approvals", "list") == {"approvals": []}
+    assert "no command waits under the id" in bad(gw, "approvals", "allow", "abcd")
+    assert "no command waits under the id" in bad(gw, "approvals", "deny", "abcd")
+    j = as_json(gw, "approvals", "get")
+    assert j["agentId"] == "main" and j["file"]["version"] == 1
+    assert as_json(gw, "approvals", "allowlist", "add", "/usr/bin/touch")["hash"] != j["hash"]
+    assert good(gw, "approvals", "allowlist", "remove", "/usr/bin/touch") == "Removed.\n"
+    assert "give --file or --stdin" in bad(gw, "approvals", "set")
+
+
 # --- no gateway, other gateways ---------------------------------------------
 
 @pytest.mark.parametrize("words", [n.split() for n, f in COMMANDS
                                    if f not in ("NULL", "cmd_gateway_run")], ids=" ".join)
 def test_no_gateway(tmp_path, words):
     extra = {"gateway call": ["health"], "agent": ["-m", "x"], "pairing approve": ["X"],
-             "config get": ["x"]}.get(" ".join(words), [])
+             "config get": ["x"], "approvals allow": ["abcd"], "approvals deny": ["abcd"],
+             "approvals set": ["--file", str(tmp_path / "list")],
+             "approvals allowlist": ["add", "/x"]}.get(" ".join(words), [])
+    (tmp_path / "list").write_text('{"version": 1}')
     env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "OPENCLAW_STATE_DIR": str(tmp_path)}
     for js in ([], ["--json"]):
         r = subprocess.run([str(BIN / "openclaw"), *words, *extra, *js], env=env,
