@@ -326,13 +326,6 @@ class Rig:
                      for i, c in enumerate(buf[at + 4:at + 4 + n]))
         return buf[0], data, buf[at + 4 + n:]
 
-    def pss_kib(self):
-        with open(f"/proc/{self.worker.pid}/smaps_rollup") as f:
-            for line in f:
-                if line.startswith("Pss:"):
-                    return int(line.split()[1])
-        return 0
-
     def wait(self, cond, what="", timeout=60):
         end = time.monotonic() + timeout
         while not cond():

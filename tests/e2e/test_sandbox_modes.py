@@ -122,6 +122,8 @@ def test_T35_two_filters_and_the_manual_knows_their_sizes():
     g = gw.Gateway(config=CONFIG).start()
     try:
         seen = set()
+        gw.wait_for(lambda: all(r["state"] != "starting"
+                                for r in g.processes().values()), 60, "all")
         for p in g.call("sandbox.profiles")["profiles"]:
             kind = p["name"].split("/")[0]
             if kind in ("gatewayd", "jailer"):

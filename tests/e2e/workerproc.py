@@ -14,6 +14,7 @@ seccomp): what its filter forbids kills it here too.
 import fcntl
 import os
 import pathlib
+import re
 import select
 import signal
 import struct
@@ -30,6 +31,14 @@ MOUNT = {"ro": 1, "rw": 2, "ro,opt": 5, "rw,opt": 6}
 
 
 NOBODY = 65534
+# Freed memory is kept for a while, so that its use can be found.
+SANITIZED = BIN.resolve().parent.name == "asan"
+
+
+def private_kib(pid):
+    """Memory that only this process has; readable for everybody."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return int(re.search(r"RssAnon:\s+(\d+) kB", f.read()).group(1))
 
 
 def worker_uid():
