@@ -14,11 +14,13 @@
  *	syncing	the sync that is under way covers them
  *
  * While one sync is under way, what is committed waits for the next, all
- * together; the event loop waits for none.  What cannot be written (disk full,
- * read-only) stays here and is tried again, except new turns, which are
- * refused, so that whoever offered them keeps them (threats R07, R15).  When a
- * sync fails nobody knows what the disk has: this process ends, and the next
- * one reads it.
+ * together; the event loop waits for none.  Ends are not even written until
+ * that next sync can begin: after the death of this process nobody would tell
+ * an end that the database has, so the time between the two is kept short.
+ * What cannot be written (disk full, read-only) stays here and is tried again,
+ * except new turns, which are refused, so that whoever offered them keeps them
+ * (threats R07, R15).  When a sync fails nobody knows what the disk has: this
+ * process ends, and the next one reads it.
  */
 #include "common/compat.h"
 
@@ -68,11 +70,12 @@ static struct event		*flush_ev, *prune_ev;
 static char			 trouble[256];
 static uint64_t			 warned_ms;
 static bool			 flushing, sync_runs;
+static bool			 hold_ends;	/* in this flush */
 
 static void	 drop_free(struct drop *);
 static void	 flush_cb(evutil_socket_t, short, void *);
 static void	 prune_cb(evutil_socket_t, short, void *);
-static int	 flush(void);
+static int	 flush(bool hold);
 static int	 write_all(bool *began);
 static void	 tell(struct told *, int err);
 static void	 sync_start(void);
@@ -260,8 +263,16 @@ static bool
 journal_busy(void)
 {
 	return !TAILQ_EMPTY(&accepts) || !TAILQ_EMPTY(&starts) ||
-	    !TAILQ_EMPTY(&ends) || !TAILQ_EMPTY(&dirty) ||
+	    (!hold_ends && !TAILQ_EMPTY(&ends)) || !TAILQ_EMPTY(&dirty) ||
 	    !STAILQ_EMPTY(&drops);
+}
+
+/* A command is accepted and ended in one transaction: it is never to be found
+ * waiting after a restart, as if it were a question. */
+static bool
+is_held(const struct turn *t)
+{
+	return hold_ends && t->run != NULL;
 }
 
 static bool
@@ -279,7 +290,7 @@ journal_trouble(void)
 int
 journal_flush(void)
 {
-	int	 ret = flush();
+	int	 ret = flush(false);
 
 	if (told_empty(&syncing) && told_empty(&written))
 		return ret;
@@ -301,6 +312,8 @@ synced_cb(int err, void *arg)
 		fatal("the journal cannot be brought to the disk");
 	}
 	tell(&syncing, 0);
+	if (!TAILQ_EMPTY(&ends))
+		flush(false);
 	sync_start();
 	turn_schedule();
 	session_shrink();
@@ -341,7 +354,7 @@ tell(struct told *who, int err)
 }
 
 static int
-flush(void)
+flush(bool hold)
 {
 	struct told		 now_told = TOLD(now_told);
 	struct turn		*t, *next;
@@ -352,8 +365,13 @@ flush(void)
 	bool			 began = false;
 	int			 err, ret = 0;
 
-	if (flushing || !journal_busy())
+	if (flushing)
 		return 0;
+	hold_ends = hold;
+	if (!journal_busy()) {
+		hold_ends = false;
+		return 0;
+	}
 	flushing = true;
 	if (db == NULL && db_open() == -1)
 		err = errno;
@@ -361,18 +379,24 @@ flush(void)
 		err = 0;
 	else
 		err = errno != 0 ? errno : EIO;
-	TAILQ_FOREACH(run, &ends, journal)
-		tails_committed(run->session, err == 0);
+	if (!hold_ends)
+		TAILQ_FOREACH(run, &ends, journal)
+			tails_committed(run->session, err == 0);
+	/* Telling people queues new work: it starts from empty lists. */
+	for (t = TAILQ_FIRST(&accepts); t != NULL; t = next) {
+		next = TAILQ_NEXT(t, journal);
+		if (is_held(t))
+			continue;
+		TAILQ_REMOVE(&accepts, t, journal);
+		if (err == 0 && t->row.source == TURN_CHANNEL)
+			TAILQ_INSERT_TAIL(&written.in, t, journal);
+		else
+			TAILQ_INSERT_TAIL(&now_told.in, t, journal);
+	}
 	if (err == 0) {
 		trouble[0] = '\0';
-		for (t = TAILQ_FIRST(&accepts); t != NULL; t = next) {
-			next = TAILQ_NEXT(t, journal);
-			if (t->row.source != TURN_CHANNEL)
-				continue;
-			TAILQ_REMOVE(&accepts, t, journal);
-			TAILQ_INSERT_TAIL(&written.in, t, journal);
-		}
-		TAILQ_CONCAT(&written.done, &ends, journal);
+		if (!hold_ends)
+			TAILQ_CONCAT(&written.done, &ends, journal);
 		while ((t = TAILQ_FIRST(&starts)) != NULL) {
 			TAILQ_REMOVE(&starts, t, journal);
 			t->in_starts = false;
@@ -403,9 +427,7 @@ flush(void)
 		ret = -1;
 		schedule(RETRY_MS);
 	}
-	flushing = false;
-	/* Telling people queues new work: it starts from empty lists. */
-	TAILQ_CONCAT(&now_told.in, &accepts, journal);
+	flushing = hold_ends = false;
 	sync_start();
 	tell(&now_told, err);
 	turn_schedule();
@@ -427,21 +449,23 @@ write_all(bool *began)
 	struct drop		*d;
 
 	errno = 0;
-	TAILQ_FOREACH(run, &ends, journal)
-		if (session_save(run->session) == -1)
-			return -1;
+	if (!hold_ends)
+		TAILQ_FOREACH(run, &ends, journal)
+			if (session_save(run->session) == -1)
+				return -1;
 	if (sessdb_begin(db) == -1)
 		return -1;
 	*began = true;
 	TAILQ_FOREACH(t, &accepts, journal)
-		if (sessdb_put_turn(db, &t->row) == -1 || (t->media != NULL &&
-		    sessdb_put_media(db, t->row.id, t->media, t->media_n) ==
-		    -1))
+		if (!is_held(t) && (sessdb_put_turn(db, &t->row) == -1 ||
+		    (t->media != NULL && sessdb_put_media(db, t->row.id,
+		    t->media, t->media_n) == -1)))
 			return -1;
 	TAILQ_FOREACH(t, &starts, journal)
 		if (sessdb_start_turn(db, &t->row) == -1)
 			return -1;
-	TAILQ_FOREACH(run, &ends, journal) {
+	for (run = hold_ends ? NULL : TAILQ_FIRST(&ends); run != NULL;
+	    run = TAILQ_NEXT(run, journal)) {
 		t = run->turn;
 		t->row.started_at = run->started_at;
 		t->row.ended_at = run->ended_at;
@@ -534,7 +558,7 @@ flush_cb(evutil_socket_t fd, short what, void *arg)
 			schedule(RETRY_MS);
 		return;
 	}
-	flush();
+	flush(sync_runs);
 }
 
 static void
