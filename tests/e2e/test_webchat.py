@@ -471,3 +471,46 @@ def test_dark_and_light(page, house):
         seen[s] = rows[0][2]
     assert seen["light"] != seen["dark"]
     page.quiet(house)
+
+
+def test_a_command_that_waits_for_an_answer(page, make_gateway):
+    """The card says all of it as text, is answered with the keyboard, is there
+    after a reload, and goes when somebody else has answered."""
+    gw = make_gateway()
+    page.open(gw)
+    page.connected()
+    assert not page.shown("#approvals")
+    evil = "touch '<img src=x onerror=alert(1)>' one.txt"
+    page.say("run: " + evil, wait=False)
+    page.until(lambda: page.shown(".approval"), "a card")
+    assert page.text(".approval .command") == evil
+    facts = page.text(".approval dl")
+    assert "main" in facts and str(gw.state / "workspace") in facts and "/usr/bin/touch" in facts
+    assert "left" in page.text(".approval h2")
+    assert not page.all(".approval img") and page.focused() == "input"
+    assert [b.text for b in page.all(".answers button")] == ["Allow once", "Always", "Deny"]
+    picture(page, "approval")
+    no_sideways(page)
+    page.d.refresh()
+    page.connected()
+    page.until(lambda: page.shown(".approval"), "the card again")
+    page.one('.answers button[data-decision="allow-once"]').send_keys(Keys.ENTER)
+    page.until(lambda: not page.shown("#approvals"), "the card goes")
+    page.until((gw.state / "workspace/one.txt").exists, "the command")
+    page.idle()
+    page.say("run: touch $HOME/two.txt", wait=False)
+    page.until(lambda: page.shown(".approval"), "a second card")
+    # what cannot be on the list is offered once only
+    assert [b.text for b in page.all(".answers button")] == ["Allow once", "Deny"]
+    page.one('.answers button[data-decision="deny"]').send_keys(Keys.SPACE)
+    page.until(lambda: not page.shown("#approvals"), "the second goes")
+    page.idle()
+    page.until(lambda: "refused this command" in page.text("#messages"), "the refusal")
+    page.say("run: touch three.txt", wait=False)
+    page.until(lambda: page.shown(".approval"), "a third card")
+    ident = page.js("return document.querySelector('.approval').dataset.id")
+    gw.call("exec.approval.resolve", {"id": ident, "decision": "allow-once"})
+    page.until(lambda: not page.shown("#approvals"), "answered elsewhere")
+    page.until((gw.state / "workspace/three.txt").exists, "the third command")
+    page.idle()
+    page.quiet(gw)
