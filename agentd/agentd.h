@@ -162,6 +162,8 @@ int	 session_put(struct session *);
 const char *session_text(struct session *, const char *field,
 	    const char *def);
 void	 session_set(struct session *, const char *field, json_t *);
+/* sendpolicy.c: is it not to be answered? */
+bool	 session_send_denied(struct session *);
 struct session *session_first(void);	/* walks those in memory */
 struct session *session_next(struct session *);
 
@@ -179,6 +181,7 @@ struct turn {
 	bool			 ack_due;
 	bool			 queued;
 	bool			 in_starts;
+	bool			 stale;		/* it begins a new session */
 	char			*media;		/* its images, until it runs */
 	size_t			 media_n;
 	bool			 has_media;	/* the journal has some of it */
@@ -352,6 +355,7 @@ struct run {
 	bool			 injected;	/* answered without a model */
 	bool			 interrupted;	/* by the end of the process */
 	json_t			*usage;
+	struct sessdb_usage	 spent;		/* by all its calls */
 	char			*delivery_id;
 	char			*delivery_text;
 	char			*delivery_to[4]; /* channel account chat thread */
@@ -430,6 +434,8 @@ size_t	 toolcall_cap(const struct provider_model *);
 /* The system prompt (free it); NULL when out of memory. */
 char	*prompt_system(struct run *);
 void	 prompt_open(void);		/* the workspace folder */
+/* A file of the workspace as clean text (free it); NULL when there is none. */
+char	*prompt_file(const char *name);
 /* What the model is to read of a turn. */
 json_t	*prompt_user(struct turn *);
 
@@ -482,6 +488,11 @@ char	*rpc_abort_session(struct session *, const char *stop_reason,
 	    enum turn_source only, unsigned int *n);
 /* A run of it ended. */
 void	 rpc_session_idle(struct session *);
+
+/* rpc_usage.c: what a message took, for its run; the day of a time. */
+void	 usage_note(struct run *, const json_t *message);
+void	 usage_add(struct sessdb_usage *, const struct sessdb_usage *);
+void	 usage_day(uint64_t wall, char day[11]);
 
 void	 state_changed(void);		/* AG_STATE is due */
 void	 state_now(void);	/* before a turn is told as ended */

@@ -443,11 +443,14 @@ static int
 write_all(bool *began)
 {
 	struct sessdb_delivery	 del;
+	struct sessdb_usage	 spent;
 	struct turn		*t;
 	struct run		*run;
 	struct session		*s;
 	struct drop		*d;
+	char			 day[11];
 
+	memset(&spent, 0, sizeof(spent));
 	errno = 0;
 	if (!hold_ends)
 		TAILQ_FOREACH(run, &ends, journal)
@@ -478,6 +481,7 @@ write_all(bool *began)
 			if (sessdb_put_delivery(db, &del) == -1)
 				return -1;
 		}
+		usage_add(&spent, &run->spent);
 		if (sessdb_end_turn(db, &t->row) == -1 || (t->has_media &&
 		    sessdb_drop_media(db, t->row.id) == -1) ||
 		    tails_put(run->session) == -1)
@@ -486,6 +490,12 @@ write_all(bool *began)
 	TAILQ_FOREACH(s, &dirty, dirty_entry)
 		if (session_put(s) == -1)
 			return -1;
+	if (spent.total > 0) {
+		usage_day(wall_ms(), day);
+		spent.day = day;
+		if (sessdb_add_usage(db, &spent) == -1)
+			return -1;
+	}
 	STAILQ_FOREACH(d, &drops, entry)
 		if (sessdb_drop_delivery(db, d->id) == -1 ||
 		    (d->notice_id[0] != '\0' &&

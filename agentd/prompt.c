@@ -32,6 +32,7 @@
 #define FILE_MAX_BYTES	(2u << 20)
 #define FILES_MAX_CHARS	60000u
 #define CACHE_MS	1000
+#define SMALL_MAX	65536u	/* of a file that is asked for by name */
 
 static int	 workspace_fd = -1;
 static char	*cached_files;
@@ -92,6 +93,36 @@ put_file(struct dbuf *out, const char *name, const char *p, size_t n,
 		dbuf_put(out, p + at, n - at);
 	}
 	dbuf_puts(out, "\n\n");
+}
+
+char *
+prompt_file(const char *name)
+{
+	struct sanitize	 st;
+	struct dbuf	 out;
+	struct stat	 sb;
+	char		*buf, *p = NULL;
+	ssize_t		 n;
+	int		 fd;
+
+	if (workspace_fd == -1 || (fd = open_beneath(name)) == -1)
+		return NULL;
+	if (fstat(fd, &sb) == -1 || !S_ISREG(sb.st_mode) ||
+	    (buf = malloc(SMALL_MAX)) == NULL) {
+		close(fd);
+		return NULL;
+	}
+	dbuf_init(&out, SMALL_MAX * 3);
+	memset(&st, 0, sizeof(st));
+	if ((n = read(fd, buf, SMALL_MAX)) > 0) {
+		sanitize_put(&st, &out, buf, (size_t)n);
+		sanitize_end(&st, &out);
+		p = dbuf_take(&out, NULL);
+	}
+	close(fd);
+	free(buf);
+	dbuf_clear(&out);
+	return p;
 }
 
 static const char *

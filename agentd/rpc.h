@@ -61,6 +61,10 @@ void	 rpc_changes_gone(void);
 /* rpc_patch.c */
 void	 rpc_sessions_patch(struct rpc *);
 
+/* rpc_usage.c, identity.c */
+void	 rpc_usage_cost(struct rpc *);
+void	 rpc_agent_identity_get(struct rpc *);
+
 /* rpc_list.c */
 void	 rpc_sessions_list(struct rpc *);
 void	 rpc_sessions_preview(struct rpc *);

@@ -67,6 +67,27 @@ message_text(json_t *m, char *out, size_t chars)
 	return n > 0;
 }
 
+/* At most TITLE_CHARS, between words when there is a place for it. */
+static void
+cut_title(char *s, size_t size)
+{
+	size_t	 i = 0, chars = 0, space = 0;
+
+	if (utf8_count(s, strlen(s)) <= TITLE_CHARS)
+		return;
+	while (chars < TITLE_CHARS - 1) {
+		if (s[i] == ' ' && chars > TITLE_CHARS * 6 / 10)
+			space = i;
+		i++;
+		while (((unsigned char)s[i] & 0xc0) == 0x80)
+			i++;
+		chars++;
+	}
+	if (space > 0)
+		i = space;
+	strlcpy(s + i, "\xe2\x80\xa6", size - i);
+}
+
 /* First user text within the first 8 KiB. */
 static bool
 first_user_text(struct session *s, char *out, size_t chars)
@@ -114,8 +135,11 @@ put_titles(struct list_walk *lw, const char *key)
 	if (lw->titles) {
 		title = session_text(s, "displayName", session_text(s,
 		    "subject", NULL));
-		if (title == NULL && first_user_text(s, text, TITLE_CHARS))
+		if (title == NULL && first_user_text(s, text,
+		    TITLE_CHARS + 2)) {
+			cut_title(text, sizeof(text));
 			title = text;
+		}
 		if (title == NULL) {
 			iso_time((uint64_t)json_integer_value(json_object_get(
 			    s->entry, "updatedAt")), date);

@@ -54,7 +54,7 @@ run_start(struct turn *t)
 	}
 	s->run = run;
 	nactive++;
-	if (session_stale(s, t->row.channel, t->row.chat_type, wall_ms()))
+	if (t->stale || session_stale(s, t->row.channel, t->row.chat_type, wall_ms()))
 		session_reset(s);
 	if (session_wish(s, ref, sizeof(ref)))
 		run->wish = xstrdup(ref);
@@ -224,6 +224,7 @@ run_model_done(struct run *run)
 	}
 	json_decref(run->usage);
 	run->usage = json_incref(json_object_get(msg, "usage"));
+	usage_note(run, msg);
 	content = json_object_get(msg, "content");
 	json_array_foreach(content, i, block)
 		if (strcmp(json_text(block, "type", ""), "toolCall") == 0)
@@ -707,12 +708,6 @@ note_route(struct run *run)
 			    "from", r->sender, "accountId", r->account));
 	} else if (json_object_get(s->entry, "chatType") == NULL)
 		session_set(s, "chatType", json_string("direct"));
-	if (turn_option(run->turn, "label", NULL) != NULL)
-		session_set(s, "label", json_string(turn_option(run->turn,
-		    "label", "")));
-	if (turn_option(run->turn, "spawnedBy", NULL) != NULL)
-		session_set(s, "spawnedBy", json_string(turn_option(
-		    run->turn, "spawnedBy", "")));
 	session_set(s, "systemSent", json_true());
 	session_set(s, "abortedLastRun", json_boolean(false));
 	session_dirty(s, true);

@@ -30,6 +30,7 @@ static void	 session_free(struct session *);
 static void	 session_unload(struct session *);
 static char	*indent_text(const json_t *);
 static void	 row_write(struct session *, struct dbuf *);
+static const char *display_name(struct session *, char *, size_t);
 
 struct session *
 session_find(const char *key)
@@ -452,7 +453,7 @@ session_put(struct session *s)
 {
 	struct sessdb_session	 v;
 	struct dbuf		 row, search;
-	char			*entry;
+	char			 name[SESSION_KEY_MAX + 300], *entry;
 	size_t			 i;
 	int			 ret = -1, saved;
 
@@ -461,7 +462,7 @@ session_put(struct session *s)
 	entry = indent_text(s->entry);
 	row_write(s, &row);
 	dbuf_printf(&search, "%s\n%s\n%s\n%s\n%s", s->key, session_id(s),
-	    session_text(s, "displayName", ""), session_text(s, "label", ""),
+	    display_name(s, name, sizeof(name)), session_text(s, "label", ""),
 	    session_text(s, "subject", ""));
 	if (entry == NULL || dbuf_err(&row) || dbuf_err(&search)) {
 		errno = ENOMEM;
@@ -597,27 +598,87 @@ indent_text(const json_t *j)
 	return out;
 }
 
+/* "<channel>:group:<id>" or "<channel>:channel:<id>" of a key; false when it
+ * is no group's. */
+static bool
+group_of_key(struct session *s, struct str *channel, struct str *id)
+{
+	struct str	 agent, rest, tail;
+	size_t		 n;
+
+	if (!session_key_split(str_of(s->key), &agent, &rest))
+		return false;
+	for (n = 0; n < rest.n && rest.p[n] != ':'; n++)
+		;
+	*channel = (struct str){ rest.p, n };
+	tail = (struct str){ rest.p + n, rest.n - n };
+	n = str_prefix(tail, ":group:") ? 7 : str_prefix(tail, ":channel:") ?
+	    9 : 0;
+	*id = (struct str){ tail.p + n, tail.n - n };
+	return n > 0 && id->n > 0;
+}
+
+/* Its own name, what the group is called, its label, who wrote first; "" */
+static const char *
+display_name(struct session *s, char *buf, size_t size)
+{
+	struct str	 channel, id;
+	const char	*name = session_text(s, "displayName", NULL), *p;
+
+	if (name != NULL)
+		return name;
+	if (group_of_key(s, &channel, &id)) {
+		channel = str_of(session_text(s, "channel", NULL));
+		if (channel.n == 0)
+			group_of_key(s, &channel, &id);
+		p = session_text(s, "groupChannel", session_text(s, "subject",
+		    session_text(s, "space", NULL)));
+		if (p != NULL)
+			id = (struct str){ p, utf8_cut(p, strlen(p), 200) };
+		snprintf(buf, size, "%.*s:g-%.*s", (int)channel.n, channel.p,
+		    (int)id.n, id.p);
+		return buf;
+	}
+	return session_text(s, "label", json_text(json_object_get(s->entry,
+	    "origin"), "label", ""));
+}
+
 static void
 row_write(struct session *s, struct dbuf *b)
 {
-	static const char *const copied[] = { "label", "displayName",
-	    "channel", "subject", "groupChannel", "space", "chatType",
+	static const char *const copied[] = { "label", "subject", "groupChannel", "space", "chatType",
 	    "origin", "sessionId", "systemSent", "abortedLastRun",
 	    "thinkingLevel", "verboseLevel", "reasoningLevel",
 	    "elevatedLevel", "sendPolicy", "inputTokens", "outputTokens",
-	    "totalTokens", "responseUsage", "modelProvider", "model",
-	    "contextTokens", "deliveryContext", "lastChannel", "lastTo",
-	    "lastAccountId", "spawnedBy" };
+	    "responseUsage", "modelProvider", "model", "contextTokens",
+	    "deliveryContext", "lastChannel", "lastTo", "lastAccountId" };
+	enum session_kind kind;
+	struct str	 channel, id;
 	struct jw	 w;
 	json_t		*v;
-	char		*text;
+	const char	*type;
+	char		 name[SESSION_KEY_MAX + 300], *text;
 	size_t		 i;
 
 	jw_init(&w, b);
 	jw_obj(&w);
 	jw_ks(&w, "key", s->key);
-	jw_ks(&w, "kind", session_kind_name(session_key_kind(
-	    str_of(s->key))));
+	kind = session_key_kind(str_of(s->key));
+	type = session_text(s, "chatType", "");
+	if (kind == SESSION_DIRECT && (strcmp(type, "group") == 0 ||
+	    strcmp(type, "channel") == 0))
+		kind = SESSION_GROUP;
+	jw_ks(&w, "kind", session_kind_name(kind));
+	if (session_text(s, "channel", NULL) != NULL)
+		jw_ks(&w, "channel", session_text(s, "channel", ""));
+	else if (group_of_key(s, &channel, &id))
+		jw_kstr(&w, "channel", channel);
+	jw_kstr_opt(&w, "displayName", str_of(display_name(s, name,
+	    sizeof(name))));
+	v = json_object_get(s->entry, "totalTokens");
+	jw_kint(&w, "totalTokens", v != NULL ? json_integer_value(v) :
+	    json_integer_value(json_object_get(s->entry, "inputTokens")) +
+	    json_integer_value(json_object_get(s->entry, "outputTokens")));
 	v = json_object_get(s->entry, "updatedAt");
 	if (json_is_integer(v))
 		jw_kint(&w, "updatedAt", json_integer_value(v));

@@ -79,6 +79,27 @@ copy(int from, int64_t at, int64_t end, int to)
 	return 0;
 }
 
+/* A new file of the first `head` bytes and those from `at` on, on the disk. */
+static int
+write_copy(int dirfd, const char *name, int from, int64_t head, int64_t at,
+    int64_t end)
+{
+	int	 fd, saved;
+
+	fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
+	    O_NOFOLLOW, 0600);
+	if (fd == -1)
+		return -1;
+	if (copy(from, 0, head, fd) == 0 && copy(from, at, end, fd) == 0 &&
+	    fdatasync(fd) == 0)
+		return close(fd);
+	saved = errno;
+	close(fd);
+	unlinkat(dirfd, name, 0);
+	errno = saved;
+	return -1;
+}
+
 static bool
 has_header(int fd, int64_t end)
 {
@@ -105,8 +126,7 @@ transcript_cut(int dirfd, const char *name, const char *away, int64_t lines,
 	struct stat	 st;
 	char		 tmp[320];
 	int64_t		 n, at, head, end;
-	int		 fd, out = -1, saved, ret = -1;
-	bool		 made = false;
+	int		 fd, saved, ret = -1;
 
 	if (snprintf(tmp, sizeof(tmp), "%s.tmp", name) >= (int)sizeof(tmp)) {
 		errno = ENAMETOOLONG;
@@ -136,24 +156,21 @@ transcript_cut(int dirfd, const char *name, const char *away, int64_t lines,
 	*kept = lines;
 	if (scan(fd, n - lines + (head > 0), &at, &(int64_t){ 0 }) == -1)
 		goto out;
-	out = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
-	    O_NOFOLLOW, 0600);
-	if (out == -1)
+	/* A copy under the other name first: a link would do, but agentd may
+	 * not make any. */
+	if (write_copy(dirfd, away, fd, 0, 0, end) == -1)
 		goto out;
-	made = true;
-	if (copy(fd, 0, head, out) == -1 || (at != -1 &&
-	    copy(fd, at, end, out) == -1) || fdatasync(out) == -1 ||
-	    linkat(dirfd, name, dirfd, away, 0) == -1 ||
-	    renameat(dirfd, tmp, dirfd, name) == -1)
+	if (write_copy(dirfd, tmp, fd, head, at == -1 ? end : at, end) == -1 ||
+	    renameat(dirfd, tmp, dirfd, name) == -1) {
+		saved = errno;
+		unlinkat(dirfd, tmp, 0);
+		unlinkat(dirfd, away, 0);
+		errno = saved;
 		goto out;
-	made = false;
+	}
 	ret = 1;
 out:
 	saved = errno;
-	if (made)
-		unlinkat(dirfd, tmp, 0);
-	if (out != -1)
-		close(out);
 	close(fd);
 	errno = saved;
 	return ret;

@@ -99,6 +99,69 @@ duplicate(struct link *l, uint64_t corr, const struct m_ag_turn *in)
 	return 1;
 }
 
+static bool
+take_key(const struct sessdb_session *v, void *arg)
+{
+	strlcpy(arg, v->key, SESSION_KEY_MAX + 1);
+	return false;
+}
+
+/* The key of the session with that id, when there is one. */
+static void
+session_of_id(const char *id, char key[SESSION_KEY_MAX + 1])
+{
+	struct sessdb_filter	 f = { .id = id, .limit = 1, .global = true,
+				    .unknown = true };
+
+	if (str_trim(str_of(id)).n > 0)
+		sessdb_each_session(db, &f, take_key, key);
+}
+
+static void
+note(struct session *s, const char *field, const char *value)
+{
+	struct str	 v = str_trim(str_of(value));
+
+	if (v.n > 0)
+		session_set(s, field, json_stringn(v.p, v.n));
+}
+
+/* What `agent` says of its session is stored with the turn, so that it can be
+ * seen once the turn was accepted (spec gateway-protocol 4.3). */
+static void
+note_agent(struct turn *t)
+{
+	static const struct { const char *option, *field; } groups[] = {
+		{ "groupId", "groupId" }, { "groupChannel", "groupChannel" },
+		{ "groupSpace", "space" },
+	};
+	struct session	*s = t->session, *parent = NULL;
+	const char	*p;
+	char		 key[SESSION_KEY_MAX + 1];
+	size_t		 i;
+
+	/* Being mentioned makes it fresh: was it stale before? */
+	t->stale = s->run == NULL && session_stale(s, t->row.channel,
+	    t->row.chat_type, wall_ms());
+	note(s, "label", turn_option(t, "label", NULL));
+	note(s, "spawnedBy", turn_option(t, "spawnedBy", NULL));
+	if (session_text(s, "channel", NULL) == NULL)
+		note(s, "channel", turn_option(t, "channel", NULL));
+	if ((p = session_text(s, "spawnedBy", NULL)) != NULL &&
+	    session_key_canon(str_of(p), cfg->agent_id, cfg->scope_global,
+	    key, sizeof(key)) == 0)
+		parent = session_existing(key);
+	for (i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+		p = turn_option(t, groups[i].option, "");
+		/* A helper is in the group of whom it helps. */
+		if (str_trim(str_of(p)).n == 0 && parent != NULL &&
+		    session_text(s, groups[i].field, NULL) == NULL)
+			p = session_text(parent, groups[i].field, "");
+		note(s, groups[i].field, p);
+	}
+	session_dirty(s, true);
+}
+
 /* Its attachments as blocks of a message; -1: it was refused. */
 static int
 read_media(struct link *l, uint64_t corr, const struct m_ag_turn *in,
@@ -168,6 +231,8 @@ turn_message(struct link *l, struct msg *m)
 		json_decref(options);
 		return MSG_TEXT;
 	}
+	if (db != NULL && in.source == TURN_AGENT)
+		session_of_id(json_text(options, "sessionId", ""), key);
 	if (db == NULL || draining) {
 		ack(l, corr, in.run_id.p, TURN_REFUSED, 0, "UNAVAILABLE",
 		    draining ? "the agent is shutting down" :
@@ -184,6 +249,16 @@ turn_message(struct link *l, struct msg *m)
 		return MSG_OK;
 	}
 	if (read_media(l, corr, &in, &media) == -1) {
+		json_decref(options);
+		return MSG_OK;
+	}
+	/* Commands are answered all the same, but those of the web chat: there
+	 * the protocol refuses before it looks. */
+	if (session_send_denied(s) && (in.source != TURN_CHANNEL ||
+	    command_parse(in.text, &rest) == COMMAND_NONE)) {
+		ack(l, corr, in.run_id.p, TURN_REFUSED, 0, "INVALID_REQUEST",
+		    "send blocked by session policy");
+		dbuf_clear(&media);
 		json_decref(options);
 		return MSG_OK;
 	}
@@ -245,6 +320,8 @@ turn_message(struct link *l, struct msg *m)
 	t->asker = link_endpoint(l);
 	t->ack_due = true;
 	t->session = s;
+	if (in.source == TURN_AGENT)
+		note_agent(t);
 	if (media.n > 0) {
 		t->media = dbuf_take(&media, &t->media_n);
 		t->has_media = true;
@@ -416,6 +493,14 @@ turn_option(const struct turn *t, const char *key, const char *def)
 	return json_text(t->options, key, def);
 }
 
+static const char *
+reply_option(const struct turn *t, const char *first, const char *second)
+{
+	const char	*p = turn_option(t, first, "");
+
+	return p[0] != '\0' ? p : turn_option(t, second, "");
+}
+
 void
 turn_plan_delivery(struct run *run)
 {
@@ -434,13 +519,26 @@ turn_plan_delivery(struct run *run)
 			return;
 		route = json_object_get(run->session->entry,
 		    "deliveryContext");
-		to[0] = turn_option(t, "channel", json_text(route, "channel",
-		    ""));
-		to[1] = turn_option(t, "accountId", json_text(route,
-		    "accountId", ""));
-		to[2] = turn_option(t, "to", json_text(route, "to", ""));
-		to[3] = turn_option(t, "threadId", json_text(route,
-		    "threadId", ""));
+		/* Where the answer shall go, else where the message is said
+		 * to come from, else where the session was last. */
+		to[0] = reply_option(t, "replyChannel", "channel");
+		if (to[0][0] == '\0' || ascii_casecmp(to[0], "last") == 0)
+			to[0] = json_text(route, "channel", "");
+		if (ascii_casecmp(to[0], "webchat") == 0)
+			return;
+		to[1] = reply_option(t, "replyAccountId", "accountId");
+		to[2] = reply_option(t, "replyTo", "to");
+		to[3] = reply_option(t, "threadId", "threadId");
+		/* The rest of a route belongs to its channel. */
+		if (ascii_casecmp(to[0], json_text(route, "channel", "")) ==
+		    0) {
+			if (to[3][0] == '\0' && to[2][0] == '\0')
+				to[3] = json_text(route, "threadId", "");
+			if (to[1][0] == '\0')
+				to[1] = json_text(route, "accountId", "");
+			if (to[2][0] == '\0')
+				to[2] = json_text(route, "to", "");
+		}
 	}
 	if (to[0][0] == '\0' || to[2][0] == '\0')
 		return;

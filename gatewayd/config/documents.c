@@ -205,6 +205,15 @@ cf_json_agent(struct cf *cf, const struct cf_agent *a,
 	json5_set(cf->pool, o, "agent", redacted_agent(cf, v));
 	json5_set(cf->pool, o, "session", section(cf, "session"));
 	json5_set(cf->pool, o, "messages", section(cf, "messages"));
+	/* How clients show the assistant, and where its picture is. */
+	if ((v = json5_new(cf->pool, JSON5_OBJECT, NULL)) == NULL)
+		return NULL;
+	if (json5_path(cf->root, "ui.assistant") != NULL)
+		json5_set(cf->pool, v, "assistant", json5_copy(cf->pool,
+		    json5_path(cf->root, "ui.assistant")));
+	json5_set(cf->pool, v, "basePath", str_node(cf, json5_text(cf->root,
+	    "gateway.controlUi.basePath", "")));
+	json5_set(cf->pool, o, "ui", v);
 	json5_set(cf->pool, o, "tools", cf_json_tools(cf, a));
 	json5_set(cf->pool, models, "providers", cf_providers_json(cf, pv,
 	    pn));

@@ -245,6 +245,116 @@ join_sessions_preview(struct gather *g, struct client *c)
 	rt_answer_end(c);
 }
 
+/* --- usage.cost ------------------------------------------------------------- */
+
+static const char *const spent_names[] = { "input", "output", "cacheRead",
+	"cacheWrite", "totalTokens", "totalCost", "missingCostEntries" };
+#define SPENT	(sizeof(spent_names) / sizeof(spent_names[0]))
+#define DAYS_MAX	3700	/* more than an agent tells */
+
+struct spent {
+	char	 date[11];
+	double	 n[SPENT];
+};
+
+static void
+spent_add(struct spent *s, const struct skim_val *from)
+{
+	struct skim_val	 v;
+	char		 buf[64];
+	size_t		 i;
+
+	for (i = 0; i < SPENT; i++) {
+		if (!skim_get(from, spent_names[i], &v) ||
+		    v.kind != SKIM_NUMBER || v.n >= sizeof(buf))
+			continue;
+		memcpy(buf, v.p, v.n);
+		buf[v.n] = '\0';
+		s->n[i] += strtod(buf, NULL);
+	}
+}
+
+static void
+spent_write(struct jw *w, const struct spent *s)
+{
+	char	 buf[64];
+	size_t	 i;
+	int	 n;
+
+	for (i = 0; i < SPENT; i++) {
+		n = snprintf(buf, sizeof(buf), i == 5 ? "%.10g" : "%.0f",
+		    s->n[i]);
+		jw_kraw(w, spent_names[i], buf, (size_t)n);
+	}
+}
+
+static int
+spent_compare(const void *a, const void *b)
+{
+	return strcmp(((const struct spent *)a)->date,
+	    ((const struct spent *)b)->date);
+}
+
+/* The sum of all agents, day by day. */
+static void
+join_usage_cost(struct gather *g, struct client *c)
+{
+	struct spent		*days = NULL, sum;
+	struct skim_iter	 it;
+	struct skim_val		 list, day, v, n = { .kind = SKIM_ABSENT };
+	struct jw		*w;
+	char			 date[11];
+	size_t			 i, k, ndays = 0;
+
+	memset(&sum, 0, sizeof(sum));
+	days = calloc(DAYS_MAX, sizeof(*days));
+	for (i = 0; i < g->parts && days != NULL; i++) {
+		if (n.kind == SKIM_ABSENT)
+			member(g, i, "days", &n);
+		if (member(g, i, "totals", &v))
+			spent_add(&sum, &v);
+		member(g, i, "daily", &list);
+		skim_iter_init(&it, &list);
+		while (skim_next(&it, NULL, &day)) {
+			if (!skim_get(&day, "date", &v) || skim_unescape(&v,
+			    date, sizeof(date)) == -1)
+				continue;
+			for (k = 0; k < ndays && strcmp(days[k].date,
+			    date) != 0; k++)
+				;
+			if (k == DAYS_MAX)
+				continue;
+			if (k == ndays)
+				memcpy(days[ndays++].date, date,
+				    sizeof(date));
+			spent_add(&days[k], &day);
+		}
+	}
+	if (ndays > 1)
+		qsort(days, ndays, sizeof(*days), spent_compare);
+	w = rt_answer_begin(c, id_of(g));
+	jw_obj(w);
+	jw_kuint(w, "updatedAt", wall_ms());
+	if (n.kind == SKIM_NUMBER)
+		jw_kraw(w, "days", n.p, n.n);
+	jw_karr(w, "daily");
+	for (k = 0; k < ndays; k++) {
+		jw_obj(w);
+		jw_ks(w, "date", days[k].date);
+		spent_write(w, &days[k]);
+		jw_obj_end(w);
+	}
+	jw_arr_end(w);
+	jw_kobj(w, "totals");
+	spent_write(w, &sum);
+	jw_obj_end(w);
+	jw_obj_end(w);
+	rt_answer_end(c);
+	free(days);
+}
+
+/* --- sessions.resolve ------------------------------------------------------- */
+
 /* The one session of all agents that fits. */
 static void
 join_sessions_resolve(struct gather *g, struct client *c)

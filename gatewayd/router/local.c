@@ -452,6 +452,21 @@ rt_do_config_get(struct request *r)
 	    rt.cf->json_config.n);
 }
 
+/* What subscriptions have left.  Keys, which is all that this gateway knows of
+ * a provider, have nothing of the kind. */
+void
+rt_do_usage_status(struct request *r)
+{
+	struct jw	*w = rt_answer_begin(r->client, r->id);
+
+	jw_obj(w);
+	jw_kuint(w, "updatedAt", wall_ms());
+	jw_karr(w, "providers");
+	jw_arr_end(w);
+	jw_obj_end(w);
+	rt_answer_end(r->client);
+}
+
 void
 rt_do_models_list(struct request *r)
 {

@@ -244,6 +244,7 @@ struct request {
 void	 rt_do_health(struct request *);
 void	 rt_do_status(struct request *);
 void	 rt_do_channels_status(struct request *);
+void	 rt_do_usage_status(struct request *);
 void	 rt_do_config_get(struct request *);
 void	 rt_do_models_list(struct request *);
 void	 rt_do_agents_list(struct request *);

@@ -525,7 +525,9 @@ rt_do_agent(struct request *q)
 		return;
 	}
 	w = options_begin();
-	option(w, "sessionId", &v->sessionId);
+	/* The key decides; without one, the session of that id is meant. */
+	if (v->sessionKey.kind == SKIM_ABSENT && named == NULL)
+		option(w, "sessionId", &v->sessionId);
 	option(w, "to", &v->to);
 	option(w, "replyTo", &v->replyTo);
 	option(w, "thinking", &v->thinking);

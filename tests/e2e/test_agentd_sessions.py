@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from agentproc import Agent, RUN, events
+from agentproc import Agent, RUN, TURN, events
 from gateway import wait_for
 
 SCRIPT = r'''
@@ -342,3 +342,193 @@ def test_chat_abort_is_for_runs_of_the_chat(a):
     assert a.ask("chat.abort", sessionKey="g") == {
         "ok": True, "aborted": True, "runIds": [queued]}
     assert a.ask("sessions.reset", key="g")["ok"]
+
+
+# --- sessions.list --------------------------------------------------------------------
+
+def rows(a, **params):
+    return [r["key"] for r in a.ask("sessions.list", params or {"limit": 1000})["sessions"]]
+
+
+def test_list_filters(a):
+    a.ask("sessions.patch", {"key": "one", "label": "First"})
+    a.ask("sessions.patch", {"key": "agent:main:subagent:2", "spawnedBy": MAIN})
+    a.ask("sessions.patch", {"key": "telegram:group:-100", "label": "Second"})
+    a.ask("sessions.patch", {"key": "global", "label": "All"})
+    a.ask("sessions.patch", {"key": "unknown"})
+    sub, group = "agent:main:subagent:2", "agent:main:telegram:group:-100"
+    assert set(rows(a)) == {group, sub, "agent:main:one"}
+    assert set(rows(a, includeGlobal=True)) - set(rows(a)) == {"global"}
+    assert set(rows(a, includeUnknown=True)) - set(rows(a)) == {"unknown"}
+    assert rows(a, limit=2) == rows(a)[:2]
+    assert rows(a, label="First") == ["agent:main:one"]
+    assert rows(a, spawnedBy=MAIN) == [sub]
+    assert rows(a, agentId="Main") == rows(a) and rows(a, agentId="other") == []
+    assert rows(a, search="  TELEGRAM:g-") == [group] and rows(a, search="second") == [group]
+    assert rows(a, search="subagent") == [sub] and rows(a, search="100%") == []
+    assert len(rows(a, activeMinutes=1)) == 3
+    answer = a.ask("sessions.list", {"limit": 2})
+    assert answer["count"] == 2
+    row = a.ask("sessions.list", search=group)["sessions"][0]
+    assert (row["kind"], row["channel"], row["displayName"], row["totalTokens"]) == (
+        "group", "telegram", "telegram:g--100", 0)
+    one = a.ask("sessions.list", label="First")["sessions"][0]
+    assert (one["kind"], one["displayName"]) == ("direct", "First") and "channel" not in one
+
+
+def test_list_titles(a):
+    talk(a, "hello " + "word " * 20, session="long")
+    talk(a, "hello", session="short")
+    a.ask("sessions.patch", {"key": "silent"})
+    got = {r["key"][11:]: r for r in a.ask("sessions.list", {
+        "includeDerivedTitles": True, "includeLastMessage": True})["sessions"]}
+    title = got["long"]["derivedTitle"]
+    assert title.endswith(" word\u2026") and len(title) <= 60
+    assert got["short"]["derivedTitle"] == "hello"
+    assert re.fullmatch(r"[0-9a-f]{8} \(\d{4}-\d\d-\d\d\)", got["silent"]["derivedTitle"])
+    assert got["short"]["lastMessagePreview"] == "Hi there."
+    assert "lastMessagePreview" not in got["silent"]
+
+
+# --- send policy, and what `agent` says of a session ------------------------------------
+
+def ack(a, **kw):
+    run = a.turn("hello", **kw)
+    m = a.until("AG_TURN_ACK", run=run)[-1].fields
+    if m["status"] == TURN["TURN_REFUSED"]:
+        return m["code"], m["reason"]
+    a.until("AG_RUN_END", run=run)
+    return None
+
+
+DENIED = bad("send blocked by session policy")
+
+
+def test_send_policy_of_a_session(a):
+    a.ask("sessions.patch", {"key": "main", "sendPolicy": "deny"})
+    assert ack(a) == DENIED and ack(a, source="TURN_AGENT") == DENIED
+    run = a.turn("stop")        # refused before it is looked at, as the protocol has it
+    assert a.until("AG_TURN_ACK", run=run)[-1].fields["reason"] == DENIED[1]
+    a.channel_turn("hello")
+    m = a.until("AG_TURN_ACK")[-1].fields
+    assert (m["status"], m["reason"]) == (TURN["TURN_REFUSED"], DENIED[1])
+    a.channel_turn("/status", msg_id="2")
+    assert b"Session: agent:main:main" in a.until("AG_DELIVER")[-1].fields["text"]
+    assert ack(a, session="other") is None
+    a.ask("sessions.patch", {"key": "main", "sendPolicy": None})
+    assert ack(a) is None
+
+
+def test_send_policy_of_the_configuration():
+    policy = {"default": "allow", "rules": [
+        {"action": "allow", "match": {"keyPrefix": "agent:main:telegram:group:-1"}},
+        {"action": "deny", "match": {"channel": "Telegram", "chatType": "group"}},
+        {"action": "deny", "match": {"keyPrefix": "agent:main:private"}}]}
+    with Agent(script=SCRIPT, config={"session": {"sendPolicy": policy}}) as a:
+        assert ack(a) is None
+        assert ack(a, session="telegram:group:-1") == DENIED
+        assert ack(a, session="discord:group:-1") is None
+        assert ack(a, session="private:x") == DENIED
+        a.ask("sessions.patch", {"key": "private:x", "sendPolicy": "allow"})
+        assert ack(a, session="private:x") is None
+    with Agent(script=SCRIPT, config={"session": {"sendPolicy": {
+            "default": "deny", "rules": [{"match": {"chatType": "group"}}]}}}) as a:
+        assert ack(a) == DENIED and ack(a, session="telegram:group:-1") is None
+
+
+def test_agent_names_its_session(a):
+    a.ask("sessions.patch", {"key": "telegram:group:-7", "label": "Parent"})
+    run = a.turn("slow", session="subagent:9", source="TURN_AGENT", options={
+        "label": " Helper ", "spawnedBy": "agent:main:telegram:group:-7", "channel": "telegram",
+        "groupId": "-7", "groupChannel": "#dev", "groupSpace": "acme"})
+    a.until("AG_TURN_ACK", run=run)
+    row = a.ask("sessions.list", label="Helper")["sessions"][0]
+    assert (row["key"], row["channel"], row["groupChannel"], row["space"]) == (
+        "agent:main:subagent:9", "telegram", "#dev", "acme")
+    # whom it helps in turn is in the same group
+    run = a.turn("hello", session="subagent:10", source="TURN_AGENT",
+                 options={"spawnedBy": "agent:main:subagent:9", "label": "Deeper"})
+    a.until("AG_RUN_END", run=run)
+    row = a.ask("sessions.list", label="Deeper")["sessions"][0]
+    assert (row["groupChannel"], row["space"]) == ("#dev", "acme")
+    # a session id alone means that session
+    run = a.turn("hello", source="TURN_AGENT", options={"sessionId": row["sessionId"]})
+    a.until("AG_RUN_END", run=run)
+    assert rows(a)[0] == "agent:main:subagent:10"
+
+
+@pytest.mark.parametrize("options,to", [
+    ({"channel": "telegram", "to": "1", "replyTo": "2"}, ("telegram", "main", "2", "")),
+    ({"channel": "discord", "replyChannel": "telegram", "to": "1", "accountId": "x",
+      "replyAccountId": "y", "threadId": "5"}, ("telegram", "y", "1", "5")),
+    ({}, ("telegram", "main", "42", "")),
+    ({"channel": "last"}, ("telegram", "main", "42", "")),
+    ({"channel": "discord"}, None), ({"channel": "webchat", "to": "1"}, None),
+])
+def test_where_an_answer_goes(a, options, to):
+    a.channel_turn("hello")
+    a.ack_delivery(a.until("AG_DELIVER")[-1])
+    run = a.turn("hello", source="TURN_AGENT", options=dict(options, deliver=True))
+    got = a.until("AG_RUN_END", run=run)
+    marker = a.turn("hello", source="TURN_AGENT", options={
+        "deliver": True, "channel": "telegram", "to": "marker"})
+    got += a.until("AG_RUN_END", run=marker)
+    while not any(m.name == "AG_DELIVER" and m.fields["chat"] == "marker" for m in got):
+        got.append(a.recv())
+    sent = [tuple(m.fields[k] for k in ("channel", "account", "chat", "thread"))
+            for m in got if m.name == "AG_DELIVER" and m.fields["chat"] != "marker"]
+    assert sent == ([to] if to else [])
+
+
+# --- usage.cost and agent.identity.get ---------------------------------------------------
+
+def test_usage_cost(a):
+    zero = {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0, "totalTokens": 0,
+            "totalCost": 0, "missingCostEntries": 0}
+    r = a.ask("usage.cost")
+    assert (r["days"], r["daily"], r["totals"]) == (30, [], zero)
+    for params, days in [({"days": 7}, 7), ({"days": "3"}, 3), ({"days": 2.9}, 2),
+                         ({"days": 0}, 1), ({"days": "x"}, 30), ({"days": None}, 30),
+                         ({"days": 1e300}, 3650), ({"days": "nan"}, 30)]:
+        assert a.ask("usage.cost", params)["days"] == days, params
+    talk(a, "hello")
+    one = a.ask("usage.cost")["totals"]
+    assert one["input"] > 0 and one["totalTokens"] == one["input"] + one["output"]
+    run = a.turn("tool")        # two calls of the model
+    a.tool_done(a.tool_call())
+    a.until("AG_RUN_END", run=run)
+    r = a.ask("usage.cost", {"days": 1})
+    assert [set(d) for d in r["daily"]] == [set(zero) | {"date"}]
+    assert {k: v for k, v in r["daily"][0].items() if k != "date"} == r["totals"]
+    used = 0
+    for e in a.transcript():
+        used += e.get("message", {}).get("usage", {}).get("totalTokens", 0)
+    assert r["totals"]["totalTokens"] == used
+    a.kill()
+    a.start()
+    assert a.ask("usage.cost")["totals"] == r["totals"]
+
+
+def test_identity(a):
+    assert a.ask("agent.identity.get") == {"agentId": "main", "name": "Assistant", "avatar": "A"}
+    assert a.ask("agent.identity.get", sessionKey="agent:main:x", agentId="MAIN")["name"] == \
+        "Assistant"
+    assert refused(a.ask("agent.identity.get", sessionKey="agent:main:x", agentId="other")) == \
+        bad('invalid agent.identity.get params: agent "other" does not match session key '
+            'agent "main"')
+    (a.workspace / "IDENTITY.md").write_text(
+        "# Me\n- **Name:** *(pick one)*\n- **Name:** Clawd\n- Emoji: \U0001f99e\n")
+    assert a.ask("agent.identity.get") == {"agentId": "main", "name": "Clawd",
+                                           "avatar": "\U0001f99e"}
+    (a.workspace / "IDENTITY.md").unlink()
+    (a.workspace / "IDENTITY.md").symlink_to("/etc/passwd")
+    assert a.ask("agent.identity.get")["name"] == "Assistant"
+    ui = {"assistant": {"name": "N" * 60, "avatar": "pics/me.png"}, "basePath": "/ui"}
+    with Agent(script=SCRIPT, config={"ui": ui},
+               agent={"identity": {"name": "Own", "emoji": "x"}}) as b:
+        assert b.ask("agent.identity.get") == {
+            "agentId": "main", "name": "N" * 50, "avatar": "/ui/avatar/main"}
+    with Agent(script=SCRIPT, agent={"identity": {
+            "name": " Own ", "avatar": "https://example.org/a.png"}}) as b:
+        assert b.ask("agent.identity.get") == {
+            "agentId": "main", "name": "Own", "avatar": "https://example.org/a.png"}

@@ -331,6 +331,84 @@ test_all_agents_list(void **state)
 	leave(&p);
 }
 
+/* Both agents answer; what becomes of it. */
+static void
+joined(struct peer *p, const char *req, const char *one, const char *two,
+    const char *want)
+{
+	const char	*answers[2] = { one, two };
+	struct sibling	*s[2] = { &agent, &work };
+	struct m_rpc_res r;
+	struct msg	*m;
+	size_t		 i;
+
+	say(p, req);
+	for (i = 0; i < 2; i++) {
+		m = take(s[i], MSG_RPC_REQ);
+		assert_non_null(m);
+		memset(&r, 0, sizeof(r));
+		r.ok = answers[i][0] == '{';
+		if (r.ok)
+			r.result = str_of(answers[i]);
+		else {
+			r.code = STR_LIT("INVALID_REQUEST");
+			r.message = str_of(answers[i]);
+		}
+		send_rpc_res(s[i]->far, &r, m->h.corr, MSG_F_REPLY);
+	}
+	expect(p, want);
+}
+
+static void
+test_all_agents_resolve_and_cost(void **state)
+{
+	static const char label[] = "{\"type\":\"req\",\"id\":\"r\","
+	    "\"method\":\"sessions.resolve\",\"params\":{\"label\":\"L\"}}";
+	static const char id[] = "{\"type\":\"req\",\"id\":\"r\",\"method\":"
+	    "\"sessions.resolve\",\"params\":{\"sessionId\":\"S\"}}";
+	static const char cost[] = "{\"type\":\"req\",\"id\":\"c\","
+	    "\"method\":\"usage.cost\"}";
+	static const char none[] = "No session found with label: L";
+	struct peer	 p;
+
+	(void)state;
+	join(&p, ADMIN);
+	joined(&p, label, none, "{\"ok\":true,\"key\":\"agent:work:a\"}",
+	    "\"ok\":true,\"payload\":{\"ok\":true,\"key\":\"agent:work:a\"}");
+	joined(&p, label, none, none, "\"message\":\"No session found with "
+	    "label: L\"");
+	joined(&p, label, "{\"key\":\"a\"}", "{\"key\":\"b\"}", "\"message\":"
+	    "\"Multiple sessions found with label: L (a, b)\"");
+	joined(&p, id, "{\"key\":\"a\"}", "{\"key\":\"b\"}", "\"message\":"
+	    "\"Multiple sessions found for sessionId: S (a, b)\"");
+	joined(&p, label, "{\"key\":\"a\"}", "Multiple sessions found with "
+	    "label: L (x, y)", "\"message\":\"Multiple sessions found with "
+	    "label: L (x, y)\"");
+	joined(&p, cost, "{\"days\":30,\"daily\":[{\"date\":\"2026-01-02\","
+	    "\"input\":1,\"totalCost\":0.5}],\"totals\":{\"input\":1,"
+	    "\"totalCost\":0.5}}", "{\"days\":30,\"daily\":[{\"date\":"
+	    "\"2026-01-01\",\"output\":4},{\"date\":\"2026-01-02\",\"input\":"
+	    "2,\"totalCost\":0.25},{\"date\":\"a very long date\"}],"
+	    "\"totals\":{\"input\":2,\"output\":4,\"totalCost\":0.25}}",
+	    "\"days\":30,\"daily\":[{\"date\":\"2026-01-01\",\"input\":0,"
+	    "\"output\":4,\"cacheRead\":0,\"cacheWrite\":0,\"totalTokens\":0,"
+	    "\"totalCost\":0,\"missingCostEntries\":0},{\"date\":"
+	    "\"2026-01-02\",\"input\":3,\"output\":0,\"cacheRead\":0,"
+	    "\"cacheWrite\":0,\"totalTokens\":0,\"totalCost\":0.75,"
+	    "\"missingCostEntries\":0}],\"totals\":{\"input\":3,\"output\":4,"
+	    "\"cacheRead\":0,\"cacheWrite\":0,\"totalTokens\":0,"
+	    "\"totalCost\":0.75,\"missingCostEntries\":0}}");
+	/* nobody is there to ask */
+	sibling_down(&agent);
+	sibling_down(&work);
+	say(&p, label);
+	expect(&p, "\"UNAVAILABLE\",\"message\":\"sessions.resolve: the process "
+	    "that answers is not running\"");
+	sibling_up(&agent, ROLE_AGENT, "main");
+	sibling_up(&work, ROLE_AGENT, "work");
+	leave(&p);
+}
+
 static void
 test_R14_agent_dies(void **state)
 {
@@ -388,6 +466,7 @@ main(void)
 		cmocka_unit_test(test_R07_repeats_share_the_answer),
 		cmocka_unit_test(test_forwarded),
 		cmocka_unit_test(test_all_agents_list),
+		cmocka_unit_test(test_all_agents_resolve_and_cost),
 		cmocka_unit_test(test_R14_agent_dies),
 	};
 
