@@ -93,7 +93,7 @@ cf_start_gates(struct cf *cf)
 {
 	struct cf_auth	 a;
 	enum cf_severity sev;
-	const struct json5 *gw = json5_get(cf->root, "gateway"), *at;
+	const struct json5 *gw = json5_get(cf->root, "gateway"), *at, *list;
 	const char	*s, *bind = cf_bind(cf), *ts;
 	int64_t		 port;
 
@@ -123,7 +123,7 @@ cf_start_gates(struct cf *cf)
 		cf_complain(cf, sev, at, "gateway.bind", "Invalid --bind (use "
 		    "\"loopback\", \"lan\", \"tailnet\", \"auto\", or "
 		    "\"custom\")");
-	if (!one_of(a.mode, "token|password|none"))
+	if (!one_of(a.mode, "token|password|none|trusted-proxy"))
 		cf_complain(cf, sev, NULL, "gateway.auth.mode", "Invalid "
 		    "--auth (use \"token\" or \"password\")");
 	at = json5_path(cf->root, "gateway.auth");
@@ -138,6 +138,20 @@ cf_start_gates(struct cf *cf)
 		    "auth is set to password, but no password is configured. "
 		    "Set gateway.auth.password (or "
 		    "OPENCLAW_GATEWAY_PASSWORD).");
+	if (strcmp(a.mode, "trusted-proxy") == 0) {
+		if (text_at(cf, "gateway.auth.trustedProxy.userHeader") ==
+		    NULL)
+			cf_complain(cf, sev, at, "gateway.auth.trustedProxy."
+			    "userHeader", "Gateway auth is set to "
+			    "trusted-proxy, but no header is configured. Set "
+			    "gateway.auth.trustedProxy.userHeader.");
+		list = json5_path(cf->root, "gateway.trustedProxies");
+		if (list == NULL || list->child == NULL)
+			cf_complain(cf, sev, at, "gateway.trustedProxies",
+			    "Gateway auth is set to trusted-proxy, but no "
+			    "proxy is configured. Set gateway.trustedProxies "
+			    "to its addresses.");
+	}
 	if (strcmp(bind, "loopback") != 0 && strcmp(a.mode, "none") == 0)
 		cf_complain(cf, sev, at, "gateway.bind", "Refusing to bind "
 		    "gateway to %s without auth.", bind);

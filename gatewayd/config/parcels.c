@@ -7,11 +7,12 @@
  * One parcel per process and the index of the supervisor.  Keys by role:
  *
  * log		dir level file
- * store	state.dir auth.mode auth.token auth.password
+ * store	state.dir auth.mode auth.token auth.password auth.user.N
  *		controlUi.allowInsecureAuth
  *		controlUi.dangerouslyDisableDeviceAuth
  * front	tls.enabled tls.cert tls.key ui.dir ui.basePath trustedProxy.N
- *		allowedOrigin.N auth.mode limit.handshake_ms
+ *		allowedOrigin.N userHeader requiredHeader.N auth.mode
+ *		limit.handshake_ms
  *		limit.preauth_bytes limit.connections
  * router	agent.N.{id,name,default} channel.N.{kind,account,label}
  *		binding.N.{agent,channel,account,peerKind,peerId}
@@ -175,6 +176,18 @@ build_log(struct build *b)
 		    "every known kind of secret");
 }
 
+/* The texts of a list as key.0, key.1 and so on. */
+static void
+put_texts(struct parcel_writer *pw, const struct json5 *root,
+    const char *path, const char *key)
+{
+	const struct json5	*m = json5_path(root, path);
+	size_t			 i = 0;
+
+	for (m = m != NULL ? m->child : NULL; m != NULL; m = m->next)
+		parcel_put(pw, str_trim(m->s), "%s.%zu", key, i++);
+}
+
 static void
 build_store(struct build *b)
 {
@@ -192,6 +205,9 @@ build_store(struct build *b)
 		parcel_puts(pw, a.token, "auth.token");
 	if (a.password != NULL && strcmp(a.mode, "password") == 0)
 		parcel_puts(pw, a.password, "auth.password");
+	if (strcmp(a.mode, "trusted-proxy") == 0)
+		put_texts(pw, b->cf->root,
+		    "gateway.auth.trustedProxy.allowUsers", "auth.user");
 	parcel_put_bool(pw, json5_bool(gw, "controlUi.allowInsecureAuth",
 	    false), "controlUi.allowInsecureAuth");
 	parcel_put_bool(pw, json5_bool(gw,
@@ -244,7 +260,6 @@ build_front(struct build *b)
 {
 	struct parcel_writer	*pw;
 	struct cf		*cf = b->cf;
-	const struct json5	*m;
 	struct cf_auth		 a;
 	struct dbuf		 cert, key;
 	const char		*ui, *base;
@@ -284,13 +299,16 @@ build_front(struct build *b)
 	snprintf(path, sizeof(path), "%s%.*s", base[0] == '/' || i == 0 ? "" :
 	    "/", (int)i, base);
 	parcel_puts(pw, path[0] != '\0' ? path : "/", "ui.basePath");
-	m = json5_path(cf->root, "gateway.trustedProxies");
-	for (i = 0, m = m != NULL ? m->child : NULL; m != NULL; m = m->next)
-		parcel_put(pw, str_trim(m->s), "trustedProxy.%zu", i++);
-	m = json5_path(cf->root, "gateway.controlUi.allowedOrigins");
-	for (i = 0, m = m != NULL ? m->child : NULL; m != NULL; m = m->next)
-		parcel_put(pw, str_trim(m->s), "allowedOrigin.%zu", i++);
+	put_texts(pw, cf->root, "gateway.trustedProxies", "trustedProxy");
+	put_texts(pw, cf->root, "gateway.controlUi.allowedOrigins",
+	    "allowedOrigin");
 	cf_auth(cf, &a);
+	if (strcmp(a.mode, "trusted-proxy") == 0) {
+		parcel_puts(pw, json5_text(cf->root, "gateway.auth."
+		    "trustedProxy.userHeader", ""), "userHeader");
+		put_texts(pw, cf->root, "gateway.auth.trustedProxy."
+		    "requiredHeaders", "requiredHeader");
+	}
 	parcel_puts(pw, a.mode, "auth.mode");
 	parcel_put_num(pw, 10000, "limit.handshake_ms");
 	parcel_put_num(pw, 65536, "limit.preauth_bytes");

@@ -40,6 +40,8 @@ conf_clear(struct front_conf *c)
 {
 	list_clear(&c->origin.proxies, &c->origin.nproxies);
 	list_clear(&c->origin.origins, &c->origin.norigins);
+	list_clear(&c->origin.required, &c->origin.nrequired);
+	free(c->origin.user_header);
 	memset(c, 0, sizeof(*c));
 }
 
@@ -90,6 +92,7 @@ static int
 conf_load(struct front_conf *c, const struct parcel *p, char *why, size_t size)
 {
 	struct rlimit	rl;
+	const char	*user = parcel_get(p, "userHeader");
 	int64_t		fds = 1024;
 
 	conf_clear(c);
@@ -108,7 +111,10 @@ conf_load(struct front_conf *c, const struct parcel *p, char *why, size_t size)
 	if (list_load(p, "trustedProxy", &c->origin.proxies,
 	    &c->origin.nproxies) == -1 ||
 	    list_load(p, "allowedOrigin", &c->origin.origins,
-	    &c->origin.norigins) == -1) {
+	    &c->origin.norigins) == -1 ||
+	    list_load(p, "requiredHeader", &c->origin.required,
+	    &c->origin.nrequired) == -1 || (user != NULL &&
+	    (c->origin.user_header = strdup(user)) == NULL)) {
 		(void)snprintf(why, size, "out of memory");
 		return -1;
 	}

@@ -58,6 +58,7 @@ conn_free(struct conn *c)
 	ws_reader_clear(&c->ws);
 	free(c->host);
 	free(c->proto);
+	free(c->user);
 	free(c->request_id);
 	free(c);
 }

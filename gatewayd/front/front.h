@@ -65,6 +65,7 @@ struct conn {
 	struct ws_reader	 ws;
 	char			 nonce[37];
 	char			*host, *proto;	/* of the upgrade */
+	char			*user;		/* locality_user() */
 	char			*request_id;	/* of connect, JSON */
 	uint64_t		 ticket;
 };

@@ -8,7 +8,10 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include "common/text.h"
 #include "gatewayd/front/locality.h"
+
+#define USER_MAX	256	/* AUTH_REQ.user */
 
 void
 locality_addr(const struct sockaddr_storage *ss, char out[ADDR_TEXT])
@@ -198,6 +201,31 @@ locality_judge(struct locality *l, const struct http_head *h,
 	    host_is_local(h->host);
 	if (!l->local && !is_loopback(l->client))
 		(void)strlcpy(l->remote, l->client, sizeof(l->remote));
+}
+
+struct str
+locality_user(const struct http_head *h, const char *peer,
+    const struct origin_policy *op)
+{
+	struct str	none = { "", 0 }, user;
+	size_t		i;
+
+	if (op->user_header == NULL ||
+	    !in_list(op->proxies, op->nproxies, peer))
+		return none;
+	for (i = 0; i < op->nrequired; i++)
+		if (str_trim(http_header_get(h, op->required[i])).n == 0)
+			return none;
+	/* Two of them: one is not the proxy's. */
+	if (http_header_count(h, op->user_header) != 1)
+		return none;
+	user = str_trim(http_header_get(h, op->user_header));
+	if (user.n > USER_MAX || !utf8_valid(user.p, user.n))
+		return none;
+	for (i = 0; i < user.n; i++)
+		if ((unsigned char)user.p[i] < 0x20 || user.p[i] == 0x7f)
+			return none;
+	return user;
 }
 
 /* Could a foreign page make a browser send this Host to us?  Not an address,

@@ -19,6 +19,9 @@ struct origin_policy {
 	size_t	  nproxies;
 	char	**origins;	/* that may connect besides our own */
 	size_t	  norigins;
+	char	 *user_header;	/* in which a proxy names who logged in */
+	char	**required;	/* headers that it sends with that */
+	size_t	  nrequired;
 	bool	  tls;
 };
 
@@ -36,6 +39,10 @@ void	 locality_addr(const struct sockaddr_storage *, char out[ADDR_TEXT]);
 bool	 locality_is_shared(const char *addr);
 void	 locality_judge(struct locality *, const struct http_head *,
 	    const char *peer, const struct origin_policy *);
+/* Whom a trusted proxy, known by the address of its socket, says it has let
+ * in; "" when nobody is named, or not as agreed. */
+struct str locality_user(const struct http_head *, const char *peer,
+	    const struct origin_policy *);
 /* May this upgrade be made?  Only browsers send Origin, and they do not let a
  * page choose it. */
 bool	 origin_allowed(const struct http_head *, const struct origin_policy *);

@@ -114,6 +114,7 @@ upgrade_request(struct conn *c, const struct http_head *h)
 		return;
 	}
 	proto = http_header_get(h, "X-Forwarded-Proto");
+	c->user = str_dup(locality_user(h, c->from.peer, &front_conf.origin));
 	c->host = h->host.p == NULL ? NULL : str_dup(h->host);
 	c->proto = proto.p == NULL || proto.n > 16 ? NULL : str_dup(proto);
 	evbuffer_add_printf(stream_out(c->s),
@@ -171,6 +172,7 @@ ask_store(struct conn *c, struct connect_frame *cf)
 	rq->remote = str_of(c->from.remote);
 	rq->local = c->from.local;
 	rq->host = str_of(c->host);
+	rq->user = str_of(c->user);
 	if ((c->request_id = str_dup(cf->id)) == NULL ||
 	    send_auth_req(front_store, rq, link_corr(), 0) == -1) {
 		log_warn("front: store cannot be asked");

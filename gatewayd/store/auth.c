@@ -59,6 +59,20 @@ auth_hint(const struct m_auth_req *q, bool password)
 	    "provide gateway auth token";
 }
 
+/* Did a proxy whom we trust let somebody in who may come? */
+static bool
+auth_by_proxy(const struct m_auth_req *q)
+{
+	size_t	 i;
+
+	if (store_cfg.mode != AUTH_PROXY || q->user.n == 0)
+		return false;
+	for (i = 0; i < store_cfg.nusers; i++)
+		if (str_eq(q->user, store_cfg.users[i]))
+			return true;
+	return store_cfg.nusers == 0;
+}
+
 /* The shared secret: true, or false with the text in v. */
 static bool
 auth_shared(const struct m_auth_req *q, struct auth_verdict *v)
@@ -68,8 +82,12 @@ auth_shared(const struct m_auth_req *q, struct auth_verdict *v)
 	struct str	 have, want;
 	char		 text[256];
 
-	if (store_cfg.mode == AUTH_NONE)
+	if (store_cfg.mode == AUTH_NONE || auth_by_proxy(q))
 		return true;
+	if (store_cfg.mode == AUTH_PROXY) {
+		auth_refuse(v, "INVALID_REQUEST", "unauthorized");
+		return false;
+	}
 	have = password ? q->password : q->token;
 	want = password ? store_cfg.password : store_cfg.token;
 	if (want.n == 0) {
@@ -128,6 +146,7 @@ auth_check(const struct m_auth_req *q, uint64_t now, struct auth_verdict *v)
 	struct str	 shown;
 	char		 scopes[SCOPES_MAX], text[256];
 	bool		 device = q->have_device, bypass, shared, by_token;
+	bool		 proxied = auth_by_proxy(q);
 	uint32_t	 wait;
 
 	memset(v, 0, sizeof(*v));
@@ -140,11 +159,13 @@ auth_check(const struct m_auth_req *q, uint64_t now, struct auth_verdict *v)
 	if (scopes[0] == '\0' && q->role == CLIENT_OPERATOR)
 		strlcpy(scopes, "operator.admin", sizeof(scopes));
 
-	bypass = auth_is_ui(q) && (store_cfg.insecure_ui ||
-	    store_cfg.no_device_ui) && (q->token.n > 0 || q->password.n > 0);
+	/* Whom the proxy let in need not let each browser in once more. */
+	bypass = auth_is_ui(q) && (proxied || ((store_cfg.insecure_ui ||
+	    store_cfg.no_device_ui) && (q->token.n > 0 ||
+	    q->password.n > 0)));
 	if (auth_is_ui(q) && store_cfg.no_device_ui)
 		device = false;
-	if (!device && !bypass && store_cfg.mode != AUTH_NONE &&
+	if (!device && !bypass && !proxied && store_cfg.mode != AUTH_NONE &&
 	    q->token.n == 0) {
 		if (auth_is_ui(q))
 			auth_refuse(v, "INVALID_REQUEST", "control ui requires "
@@ -159,7 +180,7 @@ auth_check(const struct m_auth_req *q, uint64_t now, struct auth_verdict *v)
 		return;
 	}
 	class = store_cfg.mode == AUTH_PASSWORD ? "password" : "token";
-	wait = lockout_check(q, class, now);
+	wait = proxied ? 0 : lockout_check(q, class, now);
 	if (wait > 0) {
 		snprintf(text, sizeof(text), "unauthorized: too many failed "
 		    "authentication attempts (retry in %u s)", wait);
@@ -181,7 +202,7 @@ auth_check(const struct m_auth_req *q, uint64_t now, struct auth_verdict *v)
 				v->penalty_s = lockout_failed(q, class, now);
 			return;
 		}
-	} else
+	} else if (!proxied)
 		/* Not for a device's token: its holder could else guess the
 		 * shared secret for ever, nine tries and one success. */
 		lockout_passed(q, class);

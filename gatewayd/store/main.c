@@ -32,10 +32,22 @@ store_configure(const struct parcel *pc, bool reload, char *why, size_t size)
 		c->mode = AUTH_PASSWORD;
 	else if (strcmp(mode, "none") == 0)
 		c->mode = AUTH_NONE;
+	else if (strcmp(mode, "trusted-proxy") == 0)
+		c->mode = AUTH_PROXY;
 	else {
 		snprintf(why, size, "gateway.auth.mode: %s is not known here",
 		    mode);
 		return -1;
+	}
+	while (parcel_get(pc, "auth.user.%zu", c->nusers) != NULL) {
+		if (c->nusers == USERS_MAX) {
+			snprintf(why, size, "gateway.auth.trustedProxy."
+			    "allowUsers: more than %d", USERS_MAX);
+			return -1;
+		}
+		c->users[c->nusers] = parcel_get_str(pc, "auth.user.%zu",
+		    c->nusers);
+		c->nusers++;
 	}
 	c->token = parcel_get_str(pc, "auth.token");
 	c->password = parcel_get_str(pc, "auth.password");

@@ -28,15 +28,18 @@
 #define SCOPES_MAX		4097	/* a list of them, joined by commas */
 #define DEVICE_TOKENS_MAX	4	/* live ones of a device and role */
 #define DEVICES_MAX		2000	/* the oldest approval gives way */
+#define USERS_MAX		256	/* of a trusted proxy */
 #define LOCK_FAILURES		10	/* in LOCK_WINDOW_MS ... */
 #define LOCK_WINDOW_MS		60000
 #define LOCK_TIME_MS		300000	/* ... shut out for so long */
 
-enum auth_mode { AUTH_TOKEN, AUTH_PASSWORD, AUTH_NONE };
+enum auth_mode { AUTH_TOKEN, AUTH_PASSWORD, AUTH_NONE, AUTH_PROXY };
 
 struct store_config {
 	enum auth_mode	 mode;
 	struct str	 token, password;	/* in the parcel */
+	struct str	 users[USERS_MAX];	/* of a proxy; none: all */
+	size_t		 nusers;
 	bool		 insecure_ui;	/* controlUi.allowInsecureAuth */
 	bool		 no_device_ui;	/* ...dangerouslyDisableDeviceAuth */
 };

@@ -285,6 +285,10 @@ def test_auth_precedence(auth, env, mode, secret):
      "no password is configured"),
     ({"mode": "local", "bind": "lan", "auth": {"mode": "none"}},
      "Refusing to bind gateway to lan without auth."),
+    ({"mode": "local", "trustedProxies": ["192.0.2.1"],
+      "auth": {"mode": "trusted-proxy"}}, "no header is configured"),
+    ({"mode": "local", "auth": {"mode": "trusted-proxy", "trustedProxy": {
+        "userHeader": "x-user"}}}, "no proxy is configured"),
     ({"mode": "local", "tailscale": {"mode": "funnel"},
       "auth": {"token": "t"}}, "funnel requires"),
     ({"mode": "local", "tailscale": {"mode": "serve"}, "bind": "lan",
@@ -298,6 +302,20 @@ def test_start_gates(gw, want):
     r = gwconfig.run({"gateway": gw}, flags=FLAG["CF_CHECK_ONLY"])
     assert r.ok and any(want in t for t in texts(r.warnings))
     assert not r.parcels
+
+
+def test_trusted_proxy_parcels():
+    r = gwconfig.run({"gateway": {
+        "mode": "local", "trustedProxies": ["192.0.2.1"], "auth": {
+            "mode": "trusted-proxy", "trustedProxy": {
+                "userHeader": "x-user", "requiredHeaders": ["x-forwarded-proto"],
+                "allowUsers": ["a@example.org", "b"]}}}})
+    assert r.ok, r.errors
+    front, store = r.parcels["front", ""], r.parcels["store", ""]
+    assert (front["userHeader"], front["requiredHeader.0"], front["trustedProxy.0"]) == (
+        "x-user", "x-forwarded-proto", "192.0.2.1")
+    assert (store["auth.mode"], store["auth.user.0"], store["auth.user.1"]) == (
+        "trusted-proxy", "a@example.org", "b")
 
 
 def test_missing_file_without_permission():

@@ -334,3 +334,32 @@ def test_command_line(gateway):
     assert not asyncio.run(login(gateway, token["token"], d, afar=True))["ok"]
     assert "revoked" in run("list")
     assert "unknown deviceId/role" in fails("rotate", "--device", d.id, "--role", "node")
+
+
+def test_T10_trusted_proxy(make_gateway):
+    """gateway.auth.mode trusted-proxy: by the header of the proxy alone."""
+    gw = make_gateway({"gateway": {
+        "mode": "local", "trustedProxies": ["127.0.0.1"], "auth": {
+            "mode": "trusted-proxy",
+            "trustedProxy": {"userHeader": "X-User", "allowUsers": ["nick"]}}}})
+
+    async def hello(headers, token=None):
+        ws = await websockets.connect(gw.url, extra_headers=headers)
+        await ws.recv()
+        params = {"minProtocol": 3, "maxProtocol": 3, "client": CLIENT}
+        if token is not None:
+            params["auth"] = {"token": token}
+        m = await ask(ws, req("connect", params))
+        if m["ok"]:
+            assert (await ask(ws, req("config.get")))["ok"]
+        await ws.close()
+        return m
+
+    async def go():
+        assert (await hello({"X-User": "nick"}))["ok"]
+        assert error(await hello({"X-User": "root"})) == (
+            "NOT_PAIRED", "device identity required")
+        # the shared token is none here, though the environment has one
+        for headers in ({}, {"X-User": "root"}):
+            assert error(await hello(headers, gw.token)) == ("INVALID_REQUEST", "unauthorized")
+    asyncio.run(go())

@@ -337,6 +337,44 @@ def test_T10_locality(make_rig, headers, host, proxies, local, remote):
     assert (rig.asked[0].local, rig.asked[0].remote) == (local, remote)
 
 
+@pytest.mark.parametrize("headers,proxies,user", [
+    ([("X-User", "nick@example.org"), ("X-Proto", "https")], ["127.0.0.1"], "nick@example.org"),
+    ([("x-user", " nick "), ("x-proto", "https")], ["::1", "127.0.0.1"], "nick"),
+    # by the address of the socket only, whatever the headers say
+    ([("X-User", "nick"), ("X-Proto", "https")], [], ""),
+    ([("X-User", "nick"), ("X-Proto", "https"), ("X-Forwarded-For", "10.0.0.1")],
+     ["10.0.0.1"], ""),
+    ([("X-User", "nick"), ("X-Proto", "https"), ("X-Real-IP", "10.0.0.1")], ["10.0.0.1"], ""),
+    # not as agreed
+    ([("X-User", "nick")], ["127.0.0.1"], ""),
+    ([("X-User", "nick"), ("X-Proto", " ")], ["127.0.0.1"], ""),
+    ([("X-Proto", "https")], ["127.0.0.1"], ""),
+    ([("X-User", ""), ("X-Proto", "https")], ["127.0.0.1"], ""),
+    ([("X-User", "nick"), ("X-User", "root"), ("X-Proto", "https")], ["127.0.0.1"], ""),
+    ([("X-User", "n" * 257), ("X-Proto", "https")], ["127.0.0.1"], ""),
+    ([("X-User", "a\tb"), ("X-Proto", "https")], ["127.0.0.1"], ""),
+])
+def test_T10_user_of_a_proxy(make_rig, headers, proxies, user):
+    rig = make_rig({"userHeader": "x-user", "requiredHeader.0": "X-Proto",
+                    **{f"trustedProxy.{i}": p for i, p in enumerate(proxies)}})
+    with Ws(rig) as w:
+        assert w.upgrade(headers=headers)[0] == 101
+        w.recv()
+        w.req("connect", connect_params())
+        assert w.recv()["ok"]
+    assert rig.asked[0].user == user
+
+
+def test_T10_no_user_without_that_mode(make_rig):
+    rig = make_rig({"trustedProxy.0": "127.0.0.1"})
+    with Ws(rig) as w:
+        assert w.upgrade(headers=[("X-User", "nick"), ("Tailscale-User-Login", "nick")])[0] == 101
+        w.recv()
+        w.req("connect", connect_params())
+        assert w.recv()["ok"]
+    assert rig.asked[0].user == ""
+
+
 def test_handshake_timeout(make_rig):
     rig = make_rig({"limit.handshake_ms": "600"})
     rig.judge = lambda m: None

@@ -87,6 +87,7 @@ request(const char *token)
 	q.challenge = STR_LIT("n-1");
 	q.nonce = STR_LIT("");
 	q.remote = STR_LIT("192.0.2.1");
+	q.user = STR_LIT("");
 	q.local = 0;
 	q.device_id = q.device_key = q.signature = STR_LIT("");
 	return q;
@@ -468,6 +469,49 @@ test_T05_device_token(void **state)
 }
 
 static void
+test_T10_user_of_a_proxy(void **state)
+{
+	struct m_auth_req	 q = request(NULL), d1;
+	struct device		 d;
+
+	(void)state;
+	store_cfg.token = STR_LIT("");
+	/* a name without the mode is nothing */
+	q.user = STR_LIT("nick");
+	refused(&q, NOW, "NOT_PAIRED", "device identity required");
+	store_cfg.mode = AUTH_PROXY;
+	accepted(&q, NOW);
+	assert_false(v.device);
+	store_cfg.users[0] = STR_LIT("nick@example.org");
+	store_cfg.users[1] = STR_LIT("root");
+	store_cfg.nusers = 2;
+	refused(&q, NOW, "NOT_PAIRED", "device identity required");
+	q.have_token = 1;
+	q.token = STR_LIT("nick@example.org");
+	refused(&q, NOW, IR, "unauthorized");
+	q = request(NULL);
+	refused(&q, NOW, "NOT_PAIRED", "device identity required");
+	q.user = STR_LIT("root");
+	accepted(&q, NOW);
+	/* its web chat needs no pairing; another device does, once */
+	device_new(&d);
+	q.scopes = STR_LIT("operator.read");
+	sign(&d, &q, 2);
+	d1 = q;
+	refused(&q, NOW, "NOT_PAIRED", "pairing required");
+	q = request(NULL);
+	q.user = STR_LIT("root");
+	q.client_id = STR_LIT("openclaw-control-ui");
+	sign(&d, &q, 2);
+	accepted(&q, NOW);
+	assert_string_equal(v.token, "");
+	d1.user = STR_LIT("");
+	sign(&d, &d1, 2);
+	refused(&d1, NOW, IR, "unauthorized");
+	device_free(&d);
+}
+
+static void
 test_T17_lockout(void **state)
 {
 	static const char	 wrong[] = "unauthorized: gateway token "
@@ -636,6 +680,7 @@ main(void)
 		cmocka_unit_test_setup(test_device_checks, fresh),
 		cmocka_unit_test_setup(test_pairing_of_devices, fresh),
 		cmocka_unit_test_setup(test_T05_device_token, fresh),
+		cmocka_unit_test_setup(test_T10_user_of_a_proxy, fresh),
 		cmocka_unit_test_setup(test_T17_lockout, fresh),
 		cmocka_unit_test_setup(test_T17_token_holder_guesses, fresh),
 		cmocka_unit_test_setup(test_R15_no_disk, fresh),
