@@ -230,6 +230,10 @@ worker_peer_before(const struct peer *p)
 {
 	struct peer	*q;
 
+	/* The logger has two links of the router, one for its lines and one
+	 * for logs.tail, and keeps nothing of one sibling beside its links. */
+	if (wk.w->role == ROLE_LOG)
+		return NULL;
 	for (q = TAILQ_FIRST(&wk.peers); q != NULL && q != p;
 	    q = TAILQ_NEXT(q, entry))
 		if (q->role == p->role && strcmp(q->instance, p->instance) ==
