@@ -78,7 +78,8 @@ def test_every_command_is_tried():
     text = pathlib.Path(__file__).read_text()
     for name, _ in COMMANDS:
         words = ", ".join(f'"{w}"' for w in name.split())
-        assert words in text, name
+        if name != "completion":    # that one is in test_service.py
+            assert words in text, name
 
 
 def test_gateway_status(gw):
@@ -402,13 +403,26 @@ def test_approvals_of_a_quiet_gateway(gw):
     assert "give --file or --stdin" in bad(gw, "approvals", "set")
 
 
+def test_devices_of_a_quiet_gateway(gw):
+    """Requests, tokens and their end are in test_devices.py."""
+    assert as_json(gw, "devices", "list") == {"pending": [], "paired": []}
+    assert "no device waits" in bad(gw, "devices", "approve")
+    assert "unknown requestId" in bad(gw, "devices", "reject", "abcd")
+    words = ["--device", "abcd", "--role", "operator"]
+    assert "unknown deviceId/role" in bad(gw, "devices", "rotate", *words)
+    assert "unknown deviceId/role" in bad(gw, "devices", "revoke", *words)
+
+
 # --- no gateway, other gateways ---------------------------------------------
 
 @pytest.mark.parametrize("words", [n.split() for n, f in COMMANDS
-                                   if f not in ("NULL", "cmd_gateway_run")], ids=" ".join)
+                                   if f not in ("NULL", "cmd_gateway_run", "cmd_completion")],
+                         ids=" ".join)
 def test_no_gateway(tmp_path, words):
     extra = {"gateway call": ["health"], "agent": ["-m", "x"], "pairing approve": ["X"],
-             "config get": ["x"], "approvals allow": ["abcd"], "approvals deny": ["abcd"],
+             "config get": ["x"], "devices reject": ["x"],
+             "devices rotate": ["--device", "x", "--role", "node"],
+             "devices revoke": ["--device", "x", "--role", "node"], "approvals allow": ["abcd"], "approvals deny": ["abcd"],
              "approvals set": ["--file", str(tmp_path / "list")],
              "approvals allowlist": ["add", "/x"]}.get(" ".join(words), [])
     (tmp_path / "list").write_text('{"version": 1}')
