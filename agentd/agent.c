@@ -145,6 +145,8 @@ agent_message(struct link *l, struct msg *m)
 	switch (m->h.type) {
 	case MSG_AG_TURN:
 		return turn_message(l, m);
+	case MSG_AG_RUN_ASK:
+		return turn_asked(l, m);
 	case MSG_AG_DELIVER_ACK:
 		return outbox_ack(l, m);
 	case MSG_RPC_REQ:

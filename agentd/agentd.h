@@ -188,6 +188,7 @@ struct turn {
 	size_t			 held;		/* bytes of its texts */
 };
 enum msg_err turn_message(struct link *, struct msg *);
+enum msg_err turn_asked(struct link *, struct msg *);	/* AG_RUN_ASK */
 void	 turn_free(struct turn *);
 /* Recreates what was not done when the process ended. */
 void	 turn_recover(void);

@@ -36,7 +36,7 @@ static void	 recover_one(struct turn *);
 
 struct dup {
 	enum turn_state	 state;
-	char		*run_id, *summary, *result;
+	char		*run_id, *raw_key, *summary, *result;
 	int		 status;
 	uint64_t	 accepted_at, started_at, ended_at;
 };
@@ -48,6 +48,7 @@ note_dup(const struct sessdb_turn *t, void *arg)
 
 	d->state = t->state;
 	d->run_id = xstrdup(t->run_id);
+	d->raw_key = xstrdup(t->raw_key);
 	d->summary = xstrdup(t->summary);
 	d->result = xstrdup(t->result);
 	d->status = t->status;
@@ -56,11 +57,37 @@ note_dup(const struct sessdb_turn *t, void *arg)
 	d->ended_at = t->ended_at;
 }
 
+static void
+dup_free(struct dup *d)
+{
+	free(d->run_id);
+	free(d->raw_key);
+	free(d->summary);
+	free(d->result);
+}
+
+/* The end of a turn that was told before, or should have been. */
+static void
+tell_end(struct link *l, struct str run_id, const struct dup *d)
+{
+	struct m_ag_run_end	 end;
+
+	memset(&end, 0, sizeof(end));
+	end.run_id = run_id;
+	end.status = (uint8_t)d->status;
+	end.started_at = d->started_at;
+	end.ended_at = d->ended_at;
+	end.summary = str_of(d->status == RUN_OK ? "completed" :
+	    d->status == RUN_ABORTED ? "aborted" : d->summary);
+	end.summary.n = utf8_cut(end.summary.p, end.summary.n, 4096);
+	end.result = str_of(d->result[0] != '\0' ? d->result : "{}");
+	send_ag_run_end(l, &end, 0, 0);
+}
+
 /* Was it seen before?  Then it is acknowledged here (1); 0 no, -1 errno. */
 static int
 duplicate(struct link *l, uint64_t corr, const struct m_ag_turn *in)
 {
-	struct m_ag_run_end	 end;
 	struct dup		 d;
 	struct turn		*t;
 	int			 r;
@@ -81,21 +108,9 @@ duplicate(struct link *l, uint64_t corr, const struct m_ag_turn *in)
 		d.state = TURN_ST_RUNNING;	/* its end is not safe yet */
 	ack(l, corr, in->run_id.p, TURN_DUPLICATE, d.accepted_at,
 	    d.state == TURN_ST_DONE ? "done" : "running", "");
-	if (d.state == TURN_ST_DONE && in->source != TURN_CHANNEL) {
-		memset(&end, 0, sizeof(end));
-		end.run_id = in->run_id;
-		end.status = (uint8_t)d.status;
-		end.started_at = d.started_at;
-		end.ended_at = d.ended_at;
-		end.summary = str_of(d.status == RUN_OK ? "completed" :
-		    d.status == RUN_ABORTED ? "aborted" : d.summary);
-		end.summary.n = utf8_cut(end.summary.p, end.summary.n, 4096);
-		end.result = str_of(d.result[0] != '\0' ? d.result : "{}");
-		send_ag_run_end(l, &end, 0, 0);
-	}
-	free(d.run_id);
-	free(d.summary);
-	free(d.result);
+	if (d.state == TURN_ST_DONE && in->source != TURN_CHANNEL)
+		tell_end(l, in->run_id, &d);
+	dup_free(&d);
 	return 1;
 }
 
@@ -160,6 +175,80 @@ note_agent(struct turn *t)
 		note(s, groups[i].field, p);
 	}
 	session_dirty(s, true);
+}
+
+/* The last text of a result as run.c's result_text() writes it. */
+static char *
+result_last_text(const char *result)
+{
+	json_t		*root, *payload, *found = NULL;
+	const char	*text;
+	size_t		 i;
+	char		*p;
+
+	root = json_loads(result, 0, NULL);
+	json_array_foreach(json_object_get(root, "payloads"), i, payload)
+		if (json_object_get(payload, "text") != NULL)
+			found = payload;
+	text = json_text(found, "text", "");
+	p = xstrdup(text);
+	json_decref(root);
+	return p;
+}
+
+/*
+ * A router that outlived the process before this one asks about a run: its end
+ * may be on the disk and yet have been told to nobody.
+ */
+enum msg_err
+turn_asked(struct link *l, struct msg *m)
+{
+	struct m_ag_run_ask	 v;
+	struct m_ag_run_end	 end;
+	struct dup		 d;
+	struct turn		 t;
+	struct run		 run;
+	enum msg_err		 err;
+	int			 r;
+
+	if ((err = get_ag_run_ask(m, &v)) != MSG_OK)
+		return err;
+	memset(&d, 0, sizeof(d));
+	if (journal_find_accepting(v.dedupe_key.p) != NULL ||
+	    run_find(v.run_id.p) != NULL ||
+	    turn_find_queued(v.run_id.p) != NULL)
+		return MSG_OK;		/* its end comes by itself */
+	if (db == NULL || (r = sessdb_find_dedupe(db, v.dedupe_key.p, note_dup,
+	    &d)) == -1)
+		return MSG_OK;		/* whoever waits asks again */
+	if (r == 0) {
+		memset(&end, 0, sizeof(end));
+		end.run_id = v.run_id;
+		end.status = RUN_ERROR;
+		end.summary = STR_LIT("the agent knows nothing of this run");
+		end.result = STR_LIT("{}");
+		send_ag_run_end(l, &end, 0, 0);
+		return MSG_OK;
+	}
+	if (d.state == TURN_ST_DONE) {
+		log_info("run %s: its end is told after the restart",
+		    v.run_id.p);
+		if (!v.chat_told) {
+			memset(&t, 0, sizeof(t));
+			memset(&run, 0, sizeof(run));
+			t.row.run_id = d.run_id;
+			t.row.raw_key = d.raw_key;
+			run.turn = &t;
+			run.status = (enum run_status)d.status;
+			run.last_text = result_last_text(d.result);
+			run.failure = d.summary;
+			event_chat_end(&run);
+			free(run.last_text);
+		}
+		tell_end(l, v.run_id, &d);
+	}
+	dup_free(&d);
+	return MSG_OK;
 }
 
 /* Its attachments as blocks of a message; -1: it was refused. */

@@ -197,6 +197,9 @@ rt_on_ag_event(struct link *l, struct msg *m)
 	if (skim_text(v.payload.p, v.payload.n, &json) != SKIM_OK ||
 	    json.kind != SKIM_OBJECT)
 		return MSG_MEANING;
+	/* Of chat's events only a run's last must not be dropped. */
+	if (v.event == EVENT_CHAT && !v.droppable)
+		rt_run_chat_told(v.run_id);
 	rt_broadcast((enum gw_event)v.event, json.p, json.n, v.droppable, 0);
 	return MSG_OK;
 }

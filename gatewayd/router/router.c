@@ -56,9 +56,10 @@ attach(struct link *l)
 	case ROLE_TOOL:
 		if ((a = rt_agent_find(str_of(link_instance(l)))) == NULL)
 			break;
-		if (link_peer(l) == ROLE_AGENT)
+		if (link_peer(l) == ROLE_AGENT) {
 			a->link = l;
-		else
+			rt_runs_agent_up(a);
+		} else
 			a->tool = l;
 		break;
 	case ROLE_CHAN:
@@ -112,8 +113,10 @@ router_peer_gone(struct link *l)
 	if (rt.log == l)
 		rt.log = NULL;
 	if ((a = rt_agent_of_link(l)) != NULL) {
-		if (a->link == l)
+		if (a->link == l) {
 			a->link = NULL;
+			rt_runs_agent_gone(a);
+		}
 		if (a->tool == l)
 			a->tool = NULL;
 	}

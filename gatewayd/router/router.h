@@ -347,6 +347,11 @@ void	 rt_turn_fail(struct pending *, const char *why);
 /* The agent that works on a run; NULL when it is not known. */
 struct rt_agent *rt_run_agent(struct str run_id);
 void	 rt_runs_sweep(uint64_t now);
+/* The process of that agent ended; it is there again (asks about its runs). */
+void	 rt_runs_agent_gone(const struct rt_agent *);
+void	 rt_runs_agent_up(const struct rt_agent *);
+/* The agent said the last of this run's chat events. */
+void	 rt_run_chat_told(struct str run_id);
 size_t	 rt_runs_count(void);
 
 /* --- events.c: broadcasts -------------------------------------------------- */

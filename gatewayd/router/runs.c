@@ -48,6 +48,8 @@ struct run {
 	uint64_t		 client;	/* who gets the last answer, or 0 */
 	char			*id;		/* raw JSON of its request */
 	STAILQ_HEAD(, repeat)	 repeats;	/* asked: they wait with it */
+	bool			 unsure;	/* its agent ended since */
+	bool			 chat_told;	/* its last chat event came */
 	bool			 ok;
 	struct payload		*result;	/* done: payload of the answer */
 	char			*error;		/* done and not ok */
@@ -211,6 +213,57 @@ run_new(enum turn_source source, struct str id, const struct rt_agent *a)
 	TAILQ_INSERT_TAIL(&live, r, entry);
 	nlive++;
 	return r;
+}
+
+static void
+run_dedupe(const struct run *r, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s:%s", r->source == TURN_AGENT ? "agent" :
+	    "chat", r->run_id);
+}
+
+/* Its agent may have ended the run and died before it could say so. */
+static void
+run_ask(struct run *r, struct link *l)
+{
+	struct m_ag_run_ask	 v;
+	char			 dedupe[RUN_ID_MAX + 16];
+
+	run_dedupe(r, dedupe, sizeof(dedupe));
+	v.run_id = str_of(r->run_id);
+	v.dedupe_key = str_of(dedupe);
+	v.chat_told = r->chat_told;
+	if (!link_full(l) && send_ag_run_ask(l, &v, 0, 0) == 0)
+		r->unsure = false;	/* else the next sweep asks */
+}
+
+void
+rt_runs_agent_gone(const struct rt_agent *a)
+{
+	struct run	*r;
+
+	TAILQ_FOREACH(r, &live, entry)
+		if (r->state == RUN_RUNNING && strcmp(r->agent, a->id) == 0)
+			r->unsure = true;
+}
+
+void
+rt_runs_agent_up(const struct rt_agent *a)
+{
+	struct run	*r;
+
+	TAILQ_FOREACH(r, &live, entry)
+		if (r->unsure && strcmp(r->agent, a->id) == 0)
+			run_ask(r, a->link);
+}
+
+void
+rt_run_chat_told(struct str run_id)
+{
+	struct run	*r = run_any(run_id);
+
+	if (r != NULL && r->state != RUN_DONE)
+		r->chat_told = true;
 }
 
 static void
@@ -427,8 +480,7 @@ turn_send(struct request *q, struct rt_agent *a, enum turn_source source,
 	}
 	p->run = r;
 	p->method = q->method;
-	snprintf(dedupe, sizeof(dedupe), "%s:%s",
-	    source == TURN_AGENT ? "agent" : "chat", key);
+	run_dedupe(r, dedupe, sizeof(dedupe));
 	memset(&t, 0, sizeof(t));
 	t.run_id = str_of(key);
 	t.session_key = str_of(session);
@@ -802,6 +854,8 @@ rt_runs_sweep(uint64_t now)
 		next = TAILQ_NEXT(r, entry);
 		a = rt_agent_find(str_of(r->agent));
 		if (r->state != RUN_RUNNING || (a != NULL && a->link != NULL)) {
+			if (r->unsure && r->state == RUN_RUNNING)
+				run_ask(r, a->link);
 			r->lost = 0;
 			continue;
 		}

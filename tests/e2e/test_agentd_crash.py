@@ -114,6 +114,38 @@ def test_R07_client_is_told_by_an_event(agent):
     assert agent.expect("AG_RUN_END").fields["status"] == RUN["RUN_ERROR"]
 
 
+def test_R07_an_end_that_nobody_was_told(agent):
+    """Killed between writing an end and telling it: the router asks."""
+    def ask(run, told=0, key=None):
+        agent.router.send("AG_RUN_ASK", run_id=run, dedupe_key=key or "chat:" + run,
+                          chat_told=told)
+
+    def ends(got):
+        return [(m.fields["run_id"], m.fields["status"]) for m in got
+                if m.name == "AG_RUN_END"]
+    agent.turn("hello", run="r1")
+    agent.until("AG_RUN_END")
+    restart(agent)
+    ask("r1")
+    got = agent.until("AG_RUN_END") + drain(agent)
+    assert ends(got) == [("r1", RUN["RUN_OK"])]
+    chat = events(got, EVENT_CHAT)
+    assert [(e["runId"], e["state"], e["sessionKey"]) for e in chat] == [("r1", "final", "main")]
+    assert chat[0]["message"]["content"][0]["text"] == "Hi there."
+    ask("r1", told=1)
+    got = agent.until("AG_RUN_END") + drain(agent)
+    assert ends(got) == [("r1", RUN["RUN_OK"])] and events(got, EVENT_CHAT) == []
+    # Nothing is known of another; of one that goes on there is no end.
+    ask("never")
+    got = agent.until("AG_RUN_END")
+    assert ends(got) == [("never", RUN["RUN_ERROR"])]
+    agent.turn("slow", run="r2")
+    began(agent)
+    ask("r2")
+    ask("never")
+    assert ends(agent.until("AG_RUN_END")) == [("never", RUN["RUN_ERROR"])]
+
+
 def test_R07_killed_during_a_tool_call(agent):
     agent.channel_turn("tool", msg_id="1")
     agent.tool_call()

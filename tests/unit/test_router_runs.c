@@ -456,11 +456,80 @@ test_R14_agent_dies(void **state)
 	leave(&p);
 }
 
+/* Asked about a run after its agent's process ended; told: its chat event. */
+static bool
+asked(const char *run, const char *dedupe, bool told)
+{
+	struct m_ag_run_ask	 v;
+	struct msg		*m = take(&agent, MSG_AG_RUN_ASK);
+
+	if (m == NULL)
+		return false;
+	assert_int_equal(get_ag_run_ask(m, &v), MSG_OK);
+	assert_true(str_eqs(v.run_id, run));
+	assert_true(str_eqs(v.dedupe_key, dedupe));
+	assert_int_equal(v.chat_told, told);
+	return true;
+}
+
+static void
+test_R07_end_that_nobody_was_told(void **state)
+{
+	static const char	 agent_req[] = "{\"type\":\"req\",\"id\":\"u1\","
+	    "\"method\":\"agent\",\"params\":{\"message\":\"x\","
+	    "\"idempotencyKey\":\"u\",\"sessionKey\":\"main\"}}";
+	static const char	 chat_req[] = "{\"type\":\"req\",\"id\":\"v1\","
+	    "\"method\":\"chat.send\",\"params\":{\"message\":\"x\","
+	    "\"idempotencyKey\":\"v\",\"sessionKey\":\"main\"}}";
+	static const char	 last[] = "{\"runId\":\"v\",\"state\":\"final\"}";
+	struct peer		 p;
+	struct msg		*m;
+
+	(void)state;
+	join(&p, ADMIN);
+	say(&p, agent_req);
+	assert_non_null(m = take(&agent, MSG_AG_TURN));
+	turn_ack(&agent, m->h.corr, STR_LIT("u"), TURN_ACCEPTED, "", "");
+	expect(&p, "\"status\":\"accepted\"");
+	/* nothing to ask while the agent is there */
+	rt_runs_sweep(mono_ms());
+	assert_false(asked("u", "agent:u", false));
+	sibling_down(&agent);
+	sibling_up(&agent, ROLE_AGENT, "main");
+	pump();
+	assert_true(asked("u", "agent:u", false));
+	rt_runs_sweep(mono_ms());
+	assert_false(asked("u", "agent:u", false));
+	run_end(&agent, "u", RUN_OK, "", "{\"payloads\":[]}");
+	expect(&p, "\"id\":\"u1\",\"ok\":true");
+	/* its last chat event was told: only the end is missing */
+	say(&p, chat_req);
+	assert_non_null(m = take(&agent, MSG_AG_TURN));
+	turn_ack(&agent, m->h.corr, STR_LIT("v"), TURN_ACCEPTED, "", "");
+	expect(&p, "\"status\":\"started\"");
+	ag_event(&agent, EVENT_CHAT, true, "v", "{\"state\":\"delta\"}", 17);
+	expect(&p, "delta");
+	ag_event(&agent, EVENT_CHAT, false, "v", last, sizeof(last) - 1);
+	expect(&p, "final");
+	sibling_down(&agent);
+	sibling_up(&agent, ROLE_AGENT, "main");
+	pump();
+	assert_true(asked("v", "chat:v", true));
+	run_end(&agent, "v", RUN_OK, "", "{\"payloads\":[]}");
+	/* what is over is not asked about */
+	sibling_down(&agent);
+	sibling_up(&agent, ROLE_AGENT, "main");
+	pump();
+	assert_null(take(&agent, MSG_AG_RUN_ASK));
+	leave(&p);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_agent_answers_twice),
+		cmocka_unit_test(test_R07_end_that_nobody_was_told),
 		cmocka_unit_test(test_agent_refusals),
 		cmocka_unit_test(test_chat_send),
 		cmocka_unit_test(test_R07_repeats_share_the_answer),
