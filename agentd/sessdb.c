@@ -13,7 +13,7 @@
 
 #include "agentd/sessdb.h"
 
-#define SCHEMA_VERSION	3
+#define SCHEMA_VERSION	4
 #define WAL_SOFT_PAGES	1000	/* copied back when there is time */
 #define WAL_HARD_PAGES	8000	/* copied back in any case */
 
@@ -47,14 +47,17 @@ static const char *const sql[S_MAX] = {
 	    "search=?6, entry=?7, row=?8",
 	[S_SESSION_GET] = "SELECT entry FROM session WHERE key=?1",
 	[S_SESSION_COUNT] = "SELECT count(*) FROM session",
-	[S_SESSION_LIST] = "SELECT key, session_id, updated_at, entry, row "
-	    "FROM session WHERE updated_at >= ?1 AND "
+	/* What is asked for is found in the index alone; rows are long. */
+	[S_SESSION_LIST] = "SELECT s.key, s.session_id, s.updated_at, "
+	    "s.entry, s.row FROM (SELECT key AS k, updated_at AS u FROM "
+	    "session INDEXED BY session_find WHERE updated_at >= ?1 AND "
 	    "(?2 IS NULL OR instr(search, ?2) > 0) AND "
 	    "(?3 IS NULL OR label = ?3) AND "
 	    "(?4 IS NULL OR spawned_by = ?4) AND "
 	    "(?8 IS NULL OR session_id = ?8 OR key = ?8) AND "
 	    "(?5 OR key <> 'global') AND (?6 OR key <> 'unknown') "
-	    "ORDER BY updated_at DESC, key LIMIT ?7",
+	    "ORDER BY updated_at DESC, key LIMIT ?7) CROSS JOIN session AS s "
+	    "ON s.key = k ORDER BY u DESC, k",
 	[S_SESSION_PAGE] = "SELECT key, session_id, updated_at, entry, row "
 	    "FROM session WHERE key > ?1 ORDER BY key LIMIT ?2",
 	[S_SESSION_DROP] = "DELETE FROM session WHERE key=?1",
@@ -113,8 +116,9 @@ static const char schema[] =
     "session_id TEXT NOT NULL, updated_at INTEGER NOT NULL, label TEXT, "
     "spawned_by TEXT, search TEXT NOT NULL, entry TEXT NOT NULL, "
     "row TEXT NOT NULL) WITHOUT ROWID;"
-    "CREATE INDEX IF NOT EXISTS session_updated ON session "
-    "(updated_at DESC, key);"
+    "DROP INDEX IF EXISTS session_updated;"
+    "CREATE INDEX IF NOT EXISTS session_find ON session "
+    "(updated_at DESC, key, search, label, spawned_by, session_id);"
     "CREATE TABLE IF NOT EXISTS turn (id INTEGER PRIMARY KEY, "
     "state INTEGER NOT NULL, dedupe_key TEXT NOT NULL UNIQUE, "
     "run_id TEXT NOT NULL, session_key TEXT NOT NULL, "
@@ -148,7 +152,7 @@ static const char schema[] =
     "total INTEGER NOT NULL, cost REAL NOT NULL, "
     "unpriced INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS once (what TEXT PRIMARY KEY);"
-    "PRAGMA user_version=3;"
+    "PRAGMA user_version=4;"
     "COMMIT;";
 
 struct sessdb {

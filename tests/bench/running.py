@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import threading
 import time
+import uuid
 
 from gateway import BIN, Gateway, free_port, modes
 
@@ -277,6 +278,45 @@ def state():
         gw.close()
 
 
+def sessions():
+    """One client asks one thing at a time: the time that it waits."""
+    gw = Gateway(config=ECHO)
+    now = int(time.time() * 1000)
+    store = gw.state / "agents/main/sessions"
+    store.mkdir(parents=True)
+    (store / "sessions.json").write_text(json.dumps({
+        f"agent:main:telegram:group:-{i}": {
+            "sessionId": str(uuid.UUID(int=i)), "updatedAt": now - i * 1000,
+            "chatType": "group", "subject": f"Group {i}", "channel": "telegram",
+            "inputTokens": i, "outputTokens": 7} for i in range(10000)}))
+    if os.getuid() == 0:
+        for p in (gw.state / "agents").rglob("*"):
+            os.chmod(p, 0o777 if p.is_dir() else 0o666)
+
+    async def ask(c, params):
+        took = []
+        for _ in range(300):
+            t = time.monotonic()
+            n = len((await c.call("sessions.list", params))["sessions"])
+            took.append((time.monotonic() - t) * 1000)
+        assert n > 0
+        return statistics.median(took), n
+
+    async def go():
+        async with gw.client() as c:
+            for name, params in (("50 newest", {"limit": 50}),
+                                 ("of one agent", {"limit": 50, "agentId": "main"}),
+                                 ("a search", {"limit": 50, "search": "group 77"})):
+                ms, n = await ask(c, params)
+                report(f"sessions.list of 10,000, {name}, ms", round(ms, 2), 2.0, ms <= 2.0,
+                       hard=False, note=f"{n} rows")
+    try:
+        gw.start()
+        asyncio.run(go())
+    finally:
+        gw.close()
+
+
 def routed():
     gw = Gateway(config=ECHO)
     try:
@@ -321,4 +361,4 @@ def turns():
 
 
 HARD = [tree, filters, growth, clients, turns]
-SOFT = [start, latency, state, routed, clients_5000]
+SOFT = [start, latency, state, sessions, routed, clients_5000]

@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The gatewayd developers
 """Images of a message, from AG_TURN to the provider's request, the transcript
 and the history; and chat.inject, which also writes what nobody was asked."""
+import asyncio
 import base64
 import contextlib
 import json
@@ -10,6 +11,7 @@ import sqlite3
 
 import pytest
 from agentproc import Agent, RUN, TURN, events
+from gateway import Gateway, RpcError, modes
 from test_agentd_model import Model
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 40).decode()
@@ -219,3 +221,34 @@ def test_inject_into_a_run(a):
     a.turn("hello")
     a.until("AG_RUN_END")
     assert len(a.ask("chat.history", sessionKey="main")["messages"]) == len(texts) + 2
+
+
+def test_a_large_frame_through_the_gateway():
+    """Four images of 4.5 MB: 24 MB of one frame, and what a run answers."""
+    items = [{"content": large(4_500_000), "fileName": f"{i}.png"} for i in range(4)]
+
+    async def go(g):
+        async with g.client() as c:
+            with pytest.raises(RpcError) as e:
+                await c.call("chat.send", {
+                    "sessionKey": "main", "message": "x", "idempotencyKey": "bad",
+                    "attachments": [{"content": "abc", "fileName": "broken.png"}]})
+            assert e.value.error == {
+                "code": "INVALID_REQUEST",
+                "message": "Error: attachment broken.png: invalid base64 content"}
+            for key, method in (("a", "chat.send"), ("b", "agent")):
+                first = await c.call(method, {
+                    "sessionKey": "main", "message": "look", "idempotencyKey": key,
+                    "attachments": items})
+                assert first["runId"] == key and first["status"] in ("started", "accepted")
+                await c.event(lambda m: m["event"] == "chat" and m["payload"]["runId"] == key and
+                              m["payload"]["state"] == "final")
+            seen = (await c.call("chat.history", {"sessionKey": "main", "limit": 2}))["messages"]
+            assert seen[-1]["role"] == "assistant"
+    g = Gateway(mode=modes()[0], config={
+        "agents": {"defaults": {"model": {"primary": "builtin/echo"}}}})
+    try:
+        g.start()
+        asyncio.run(go(g))
+    finally:
+        g.close()

@@ -152,6 +152,11 @@ SESSION_ROW = {"key": TEXT, "kind": One("direct", "group", "global", "unknown"),
                "deliveryContext?": ANY, "lastChannel?": TEXT, "lastTo?": TEXT,
                "lastAccountId?": TEXT, "derivedTitle?": TEXT, "lastMessagePreview?": TEXT}
 
+SPENT = {"input": INT, "output": INT, "cacheRead": INT, "cacheWrite": INT, "totalTokens": INT,
+         "totalCost": ANY, "missingCostEntries": INT}
+# Newer releases add fields, and those of older ones stay.
+ENTRY = Open({"sessionId": UUID, "updatedAt": INT})
+
 HELLO = {
     "type": One("hello-ok"), "protocol": One(3),
     "server": {"version": TEXT, "commit?": TEXT, "host?": TEXT, "connId": UUID},
@@ -199,6 +204,23 @@ ANSWERS = {
         "ts": INT, "previews": [{"key": TEXT, "status": One("ok", "empty", "missing", "error"),
                                  "items": [{"role": One("user", "assistant", "tool", "system",
                                                         "other"), "text": STR}]}]}),
+    "usage.status": ({}, {"updatedAt": INT, "providers": [{
+        "provider": TEXT, "displayName": TEXT, "plan?": STR, "error?": STR,
+        "windows": [{"label": TEXT, "usedPercent": ANY, "resetAt?": INT}]}]}),
+    "usage.cost": ({"days": 2}, {"updatedAt": INT, "days": One(2), "totals": SPENT,
+                                 "daily": [dict(SPENT, date=re.compile(r"^\d{4}-\d\d-\d\d$"))]}),
+    "agent.identity.get": ({}, {"agentId": TEXT, "name": TEXT, "avatar": TEXT}),
+    "sessions.resolve": ({"key": "main"}, {"ok": One(True), "key": One("agent:main:main")}),
+    "sessions.patch": ({"key": "main", "label": "Shapes"}, {
+        "ok": One(True), "path": TEXT, "key": One("agent:main:main"), "entry": ENTRY}),
+    "chat.inject": ({"sessionKey": "main", "message": "x"}, {
+        "ok": One(True), "messageId": re.compile("^[0-9a-f]{8}$")}),
+    "sessions.compact": ({"key": "main"}, {
+        "ok": One(True), "key": TEXT, "compacted": BOOL, "reason?": TEXT, "archived?": TEXT,
+        "kept?": INT}),
+    "sessions.reset": ({"key": "other"}, {"ok": One(True), "key": TEXT, "entry": ENTRY}),
+    "sessions.delete": ({"key": "other"}, {"ok": One(True), "key": TEXT, "deleted": One(True),
+                                           "archived": [TEXT]}),
     "chat.history": ({"sessionKey": "main"}, {
         "sessionKey": One("main"), "sessionId?": TEXT, "messages": [Map(ANY)],
         "thinkingLevel": TEXT}),
