@@ -16,21 +16,20 @@
 
 #include "common/log.h"
 #include "gatewayd/gatewayd.h"
+#include "gatewayd/host/confile.h"
 
-#define PARCELS_MAX	512
-
-static struct {
-	enum role	 role;
-	char		 instance[129];
-	int		 fd;
-} parcels[PARCELS_MAX];
-static size_t		 nparcels;
 static struct parcel	*cur, *next;
 static struct proc	*reader;
 static void		(*done_cb)(bool);
 static bool		 finished;	/* CF_DONE was seen */
 static bool		 ok;
 static char		 problem[4096];
+static int		 state_fd = -1;	/* of the running generation */
+static int		 shown_fd = -1;	/* config.get, when not what runs */
+static struct stat	 seen;
+static struct m_cf_done	 result;	/* its text is gone */
+static const char	*from;
+static bool		 judged;	/* a change, not a generation */
 
 const struct parcel *
 conf_index(void)
@@ -50,14 +49,75 @@ conf_problem(void)
 	return problem;
 }
 
+bool
+conf_busy(void)
+{
+	return reader != NULL;
+}
+
+static void
+conf_keep(int *fd, int neu)
+{
+	if (*fd != -1)
+		close(*fd);
+	*fd = neu;
+}
+
+const struct stat *
+conf_seen(void)
+{
+	return &seen;
+}
+
+enum cf_reload
+conf_class(void)
+{
+	return result.reload;
+}
+
+uint32_t
+conf_restart_ms(void)
+{
+	return result.restart_ms;
+}
+
+void
+conf_from(const char *path)
+{
+	from = path;
+}
+
+void
+conf_tell(void)
+{
+	struct m_sup_snapshot	 m = { 0 };
+	struct proc		*r = proc_find(ROLE_ROUTER, "");
+	int			 fd;
+
+	if (shown_fd == -1 || r == NULL || r->ctl == NULL ||
+	    r->state != PROC_ST_RUNNING || (fd = fcntl(shown_fd,
+	    F_DUPFD_CLOEXEC, 16)) == -1)
+		return;
+	link_send_fds(r->ctl, MSG_SUP_SNAPSHOT, &m, 0, 0, &fd, 1);
+}
+
 void
 conf_discard(void)
 {
-	while (nparcels > 0)
-		if (parcels[--nparcels].fd != -1)
-			close(parcels[nparcels].fd);
+	results_clear();
 	parcel_close(next);
 	next = NULL;
+}
+
+void
+conf_drop(void)
+{
+	int	 fd = results_text(CF_TEXT_SNAPSHOT);
+
+	if (fd != -1)
+		conf_keep(&shown_fd, fd);
+	conf_discard();
+	conf_tell();
 }
 
 void
@@ -68,33 +128,25 @@ conf_commit(void)
 	cur = next;
 	next = NULL;
 	parcel_close(old);
+	conf_keep(&state_fd, results_text(CF_TEXT_STATE));
+	/* Running another text, the file is still shown as it is.  What was
+	 * said of the file before is taken back. */
+	if (from == NULL && shown_fd != -1) {
+		conf_keep(&shown_fd, results_text(CF_TEXT_SNAPSHOT));
+		conf_tell();
+		conf_keep(&shown_fd, -1);
+	}
+	from = NULL;
 	conf_discard();
 }
 
-int
-conf_take(enum role role, const char *instance)
-{
-	size_t	 i;
-	int	 fd;
-
-	for (i = 0; i < nparcels; i++) {
-		if (parcels[i].role != role || parcels[i].fd == -1 ||
-		    strcmp(parcels[i].instance, instance) != 0)
-			continue;
-		/* High, so that spawn's dup2s cannot run over it. */
-		fd = fcntl(parcels[i].fd, F_DUPFD_CLOEXEC, 16);
-		close(parcels[i].fd);
-		parcels[i].fd = -1;
-		return fd;
-	}
-	return -1;
-}
-
-int
-conf_run(uint32_t flags, void (*done)(bool))
+static int
+conf_begin(uint32_t flags, uint8_t verb, int params, void (*done)(bool))
 {
 	struct m_cf_start	 m;
-	int			 fds[2];
+	struct m_cf_wish	 w;
+	const char		*path = from != NULL ? from : sup.paths.config;
+	int			 fds[3];
 	size_t			 n = 0;
 
 	if (reader != NULL) {
@@ -104,6 +156,9 @@ conf_run(uint32_t flags, void (*done)(bool))
 	conf_discard();
 	problem[0] = '\0';
 	finished = ok = false;
+	judged = (flags & CF_WRITE) != 0;
+	memset(&result, 0, sizeof(result));
+	result.restart_ms = UINT32_MAX;
 	done_cb = done;
 	if ((reader = proc_new(ROLE_CONFIG, "")) == NULL)
 		return -1;
@@ -116,22 +171,51 @@ conf_run(uint32_t flags, void (*done)(bool))
 	m.path = str_of(sup.paths.config);
 	m.state_dir = str_of(sup.paths.state);
 	m.generation = sup.generation + 1;
-	m.flags = flags;
-	fds[n] = open(sup.paths.config, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fds[n] != -1)
-		n++;
-	else if (errno != ENOENT && errno != ENOTDIR) {
-		snprintf(problem, sizeof(problem), "%s: %s", sup.paths.config,
+	fds[n] = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fds[n] == -1 && errno != ENOENT && errno != ENOTDIR) {
+		snprintf(problem, sizeof(problem), "%s: %s", path,
 		    strerror(errno));
 		proc_kill(reader, problem);
 		return 0;
 	}
+	if (from == NULL)
+		confile_seen(&seen, fds[n]);
+	if (fds[n] != -1)
+		n++;
 	if ((fds[n] = environ_seal()) == -1)
 		fatal("environment");
 	n++;
+	/* Of a descriptor that others read too, the place is shared. */
+	if ((flags & CF_WATCHED) && (state_fd == -1 || lseek(state_fd, 0,
+	    SEEK_SET) == -1 || (fds[n++] = dup(state_fd)) == -1))
+		flags &= ~(uint32_t)CF_WATCHED;
+	m.flags = flags;
 	if (link_send_fds(reader->ctl, MSG_CF_START, &m, 0, 0, fds, n) == -1)
 		log_warn("configuration reader");
+	if (flags & CF_WRITE) {
+		memset(&w, 0, sizeof(w));
+		w.verb = verb;
+		w.now_ms = wall_ms();
+		w.pid = (uint32_t)getpid();
+		if ((fds[0] = dup(params)) == -1 ||
+		    link_send_fds(reader->ctl, MSG_CF_WISH, &w, 0, 0, fds,
+		    1) == -1)
+			log_warn("configuration reader");
+	}
 	return 0;
+}
+
+int
+conf_run(uint32_t flags, void (*done)(bool))
+{
+	return conf_begin(flags, 0, -1, done);
+}
+
+int
+conf_write(uint8_t verb, int params, void (*done)(bool))
+{
+	return conf_begin((sup.conf_flags & ~(uint32_t)CF_CHECK_ONLY) |
+	    CF_WRITE, verb, params, done);
 }
 
 static enum msg_err
@@ -162,9 +246,8 @@ conf_message(struct proc *p, struct msg *m)
 	struct m_cf_file_req	 req;
 	struct m_cf_file	 file;
 	struct m_cf_parcel	 pc;
-	struct m_cf_done	 done;
+	struct m_cf_text	 text;
 	enum msg_err		 err;
-	size_t			 n;
 	int			 fd;
 
 	switch (m->h.type) {
@@ -183,19 +266,26 @@ conf_message(struct proc *p, struct msg *m)
 	case MSG_CF_PARCEL:
 		if ((err = get_cf_parcel(m, &pc)) != MSG_OK)
 			return err;
-		if (m->nfds != 1 || nparcels == PARCELS_MAX || finished)
+		if (m->nfds != 1 || finished ||
+		    results_add(pc.role, pc.instance, m->fds[0]) == -1)
 			return MSG_MEANING;
-		n = nparcels++;
-		parcels[n].role = pc.role;
-		parcels[n].fd = msg_take_fd(m, 0);
-		str_copy(pc.instance, parcels[n].instance,
-		    sizeof(parcels[n].instance));
+		msg_take_fd(m, 0);
+		return MSG_OK;
+	case MSG_CF_TEXT:
+		if ((err = get_cf_text(m, &text)) != MSG_OK)
+			return err;
+		if (m->nfds != 1 || text.kind >= CF_TEXT_MAX || finished)
+			return MSG_MEANING;
+		results_put(text.kind, msg_take_fd(m, 0));
 		return MSG_OK;
 	case MSG_CF_DONE:
-		if ((err = get_cf_done(m, &done)) != MSG_OK)
+		if ((err = get_cf_done(m, &result)) != MSG_OK)
 			return err;
 		finished = true;
-		ok = done.ok != 0;
+		ok = result.ok != 0;
+		if (result.paths.n > 0)
+			log_info("a restart is needed for %s",
+			    result.paths.p);
 		p->state = PROC_ST_DRAINING;	/* now it has only to end */
 		return MSG_OK;
 	default:
@@ -215,8 +305,10 @@ conf_gone(struct proc *p)
 			snprintf(problem, sizeof(problem), "the configuration "
 			    "reader %s", p->last_exit);
 	}
-	if (ok && (sup.conf_flags & CF_CHECK_ONLY) == 0) {
-		fd = conf_take(ROLE_PARENT, "");
+	if (ok && judged) {
+		/* There is no generation: only what is to be written. */
+	} else if (ok && (sup.conf_flags & CF_CHECK_ONLY) == 0) {
+		fd = results_parcel(ROLE_PARENT, "");
 		if (fd == -1 || (next = parcel_open(fd)) == NULL) {
 			ok = false;
 			strlcpy(problem, "the configuration reader gave no "
@@ -224,7 +316,7 @@ conf_gone(struct proc *p)
 		}
 	}
 	proc_free(p);
-	if (!ok)
-		conf_discard();
+	if (!ok && !judged)
+		conf_drop();
 	done_cb(ok);
 }

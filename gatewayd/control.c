@@ -133,7 +133,7 @@ control_on_req(struct proc *from, struct msg *m)
 		shutdown_start(false);
 		return MSG_OK;
 	case SUP_RELOAD:
-		reload_start(m->h.corr);
+		reload_start(m->h.corr, false);
 		return MSG_OK;
 	case SUP_VERBOSE:
 		for (level = 0; level < LOG_LEVEL_MAX; level++)
@@ -196,6 +196,8 @@ control_message(struct proc *from, struct msg *m)
 	switch (m->h.type) {
 	case MSG_SUP_REQ:
 		return control_on_req(from, m);
+	case MSG_SUP_CONFIG_PUT:
+		return configure_message(m);
 	case MSG_SUP_PEER:
 		return control_on_peer(from, m);
 	default:

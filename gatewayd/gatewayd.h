@@ -12,6 +12,7 @@
 #define GATEWAYD_GATEWAYD_H
 
 #include <sys/queue.h>
+#include <sys/stat.h>
 
 #include <event2/event.h>
 
@@ -26,6 +27,7 @@
 #include "gatewayd/host/backoff.h"
 #include "gatewayd/host/environ.h"
 #include "gatewayd/host/places.h"
+#include "gatewayd/host/results.h"
 
 #define PING_INTERVAL_S		10	/* three unanswered: hung */
 #define PING_MISSED_MAX		3
@@ -91,12 +93,6 @@ struct supervisor {
 };
 extern struct supervisor sup;
 
-/* places.c: folders that must exist, the instance lock, what may be given. */
-int	 places_make(char *why, size_t);
-/* Holds the instance lock for as long as this process lives; 0, or -1 with
- * why naming the process that holds it. */
-int	 places_lock(char *why, size_t);
-
 /* listen.c */
 int	 listen_open(const struct parcel *index, char *why, size_t);
 void	 listen_give(struct proc *);	/* to front and router, at spawn */
@@ -131,21 +127,43 @@ struct proc *topology_peer(const struct proc *, uint32_t endpoint);
 
 /* conf.c: the one-shot reader; done(ok) is called once, from the loop. */
 int	 conf_run(uint32_t flags, void (*done)(bool ok));
+/* Judges a change (enum cf_verb) with these parameters, sealed; they stay the
+ * caller's.  What is to be written is conf_text() then. */
+int	 conf_write(uint8_t verb, int params, void (*done)(bool ok));
+/* Reads this file instead, as if it were the configuration. */
+void	 conf_from(const char *path);
+bool	 conf_busy(void);
+const struct stat *conf_seen(void);	/* the file, when it was read last */
+enum cf_reload conf_class(void);
+uint32_t conf_restart_ms(void);
+void	 conf_tell(void);		/* the router, if the file is not what runs */
 const struct parcel *conf_index(void);	/* of the running generation */
 const struct parcel *conf_next(void);	/* of the one that was just read */
-/* The descriptor of a parcel of conf_next(), now the caller's; -1: none. */
-int	 conf_take(enum role, const char *instance);
 void	 conf_commit(void);
 void	 conf_discard(void);
+void	 conf_drop(void);		/* not used; config.get shows it */
 const char *conf_problem(void);		/* first error, "" when none */
 enum msg_err conf_message(struct proc *, struct msg *);
 void	 conf_gone(struct proc *);
 
 /* reload.c: from a new index to the running processes. */
 int	 reload_first(char *why, size_t);	/* builds the table */
-void	 reload_start(uint64_t corr);	/* answers SUP_RES when corr != 0 */
+/* Answers SUP_RES when corr != 0.  watched: nobody asked, the file changed;
+ * gateway.reload.mode says what to do about it. */
+void	 reload_start(uint64_t corr, bool watched);
+bool	 reload_busy(void);
+void	 reload_again(void);	/* what was asked for meanwhile */
 void	 reload_ack(struct proc *, bool ok, const char *reason);
 void	 reload_gone(struct proc *);
+
+/* configure.c: changes of the configuration file. */
+enum msg_err configure_message(struct msg *);
+void	 configure_next(void);		/* takes the next change that waits */
+void	 configure_watch(void);
+void	 configure_good(void);		/* what was just read does run */
+bool	 configure_restarts(void);	/* a change asked for it, soon */
+/* Writes what was just judged; -1 with why. */
+int	 configure_store(char *why, size_t);
 
 /* control.c: requests of the router. */
 enum msg_err control_message(struct proc *, struct msg *);

@@ -33,4 +33,6 @@ lines_ready(struct proc *p)
 		send_proc_verbose(p->ctl, &v, 0, 0);
 	if (p->role == ROLE_LOG)
 		log_early_flush();
+	else if (p->role == ROLE_ROUTER)
+		conf_tell();
 }

@@ -134,6 +134,7 @@ listen_close(void)
 			unlink(listeners[i].name);
 	}
 	nlisteners = 0;
+	url[0] = '\0';
 }
 
 const char *

@@ -15,7 +15,10 @@
 #include <unistd.h>
 
 #include "gatewayd/gatewayd.h"
+#include "gatewayd/host/confile.h"
+#include "gatewayd/host/house.h"
 #include "gatewayd/host/log_early.h"
+#include "gatewayd/host/options.h"
 #include "gatewayd/host/token_file.h"
 
 #define EXIT_CONFIG	78	/* EX_CONFIG of sysexits.h */
@@ -24,21 +27,11 @@ struct supervisor	 sup;
 
 static bool		 announced;
 
-static void __attribute__((noreturn))
-usage(void)
-{
-	dprintf(STDERR_FILENO, "usage: gatewayd [-AaDStUVv] [-b bind] "
-	    "[-c file] [-g group[:group]] [-l libexec] [-p port] [-s state] "
-	    "[-u uid]\n"
-	    "see gatewayd(8); `openclaw gateway run` starts it too\n");
-	exit(2);
-}
-
 static void
 signal_cb(evutil_socket_t sig, short what, void *arg)
 {
 	if (sig == SIGHUP)
-		reload_start(0);
+		reload_start(0, false);
 	else
 		shutdown_start(false);
 }
@@ -95,16 +88,40 @@ announce_cb(evutil_socket_t fd, short what, void *arg)
 	fflush(stdout);
 }
 
+static void	 first_cb(bool);
+
+/* A file that does not start anything is told of, and what last ran is
+ * started: nobody is locked out by a mistake in an editor. */
+static bool
+first_good(const char *why)
+{
+	static bool	 tried;
+
+	if (tried || (sup.conf_flags & CF_CHECK_ONLY) ||
+	    access(confile_good(sup.paths.state), R_OK) == -1)
+		return false;
+	tried = true;
+	conf_drop();
+	listen_close();
+	log_errorx("%s; starting with the last configuration that did run, "
+	    "%s", why, confile_good(sup.paths.state));
+	conf_from(confile_good(sup.paths.state));
+	return conf_run(sup.conf_flags, first_cb) == 0;
+}
+
 static void
 first_cb(bool ok)
 {
 	static struct event	*ev;
-	char			 why[1024];
+	char			 why[5120];
 	struct timeval		 tv = { 0, 0 };
 
 	if (!ok) {
-		log_errorx("the configuration cannot be used: %s",
-		    conf_problem());
+		snprintf(why, sizeof(why), "the configuration cannot be used: "
+		    "%s", conf_problem());
+		if (first_good(why))
+			return;
+		log_errorx("%s", why);
 		sup.status = EXIT_CONFIG;
 		event_base_loopbreak(sup.base);
 		return;
@@ -116,6 +133,8 @@ first_cb(bool ok)
 		return;
 	}
 	if (listen_open(conf_next(), why, sizeof(why)) == -1) {
+		if (first_good(why))
+			return;
 		log_errorx("Gateway failed to start: %s", why);
 		sup.status = 1;
 		event_base_loopbreak(sup.base);
@@ -128,6 +147,7 @@ first_cb(bool ok)
 		return;
 	}
 	sup.started = true;
+	configure_watch();
 	if ((ev = evtimer_new(sup.base, announce_cb, &ev)) == NULL ||
 	    evtimer_add(ev, &tv) == -1)
 		fatalx("announce timer");
@@ -177,73 +197,16 @@ sandbox_init(bool user, bool weak, int64_t uid_base)
 int
 main(int argc, char *argv[])
 {
-	const char	*config = NULL, *state = NULL, *libexec = NULL;
+	struct options	 o;
 	struct proc	*p;
-	int64_t		 uid_base = 0;
 	char		 why[1024], webchat[4096];
-	bool		 user = false, weak = false;
-	int		 opt;
 
 	TAILQ_INIT(&sup.procs);
 	log_early_init("gatewayd", lines_send);
-	while ((opt = getopt(argc, argv, "Aab:c:Dg:l:p:Ss:tu:UVv")) != -1) {
-		switch (opt) {
-		case 'A':
-			sup.sandbox_flags = SANDBOX_AUDIT;
-			break;
-		case 'a':
-			sup.conf_flags |= CF_ALLOW_UNCONFIGURED;
-			break;
-		case 'b':
-			if (setenv("OPENCLAW_GATEWAY_BIND", optarg, 1) == -1)
-				usage();
-			break;
-		case 'c':
-			config = optarg;
-			break;
-		case 'D':
-			sup.conf_flags |= CF_DEV;
-			break;
-		case 'g':
-			sup.groups = optarg;
-			break;
-		case 'l':
-			libexec = optarg;
-			break;
-		case 'p':
-			if (setenv("OPENCLAW_GATEWAY_PORT", optarg, 1) == -1)
-				usage();
-			break;
-		case 'S':
-			sup.conf_flags |= CF_CHECK_ONLY;
-			break;
-		case 's':
-			state = optarg;
-			break;
-		case 't':
-			weak = true;
-			break;
-		case 'u':
-			if (num_parse(str_of(optarg), 1, 4000000000,
-			    &uid_base) == -1)
-				usage();
-			break;
-		case 'U':
-			user = true;
-			break;
-		case 'V':
-			printf("gatewayd %s (message protocol %d)\n",
-			    GW_VERSION, MSG_PROTOCOL);
-			return 0;
-		case 'v':
-			log_setlevel(LOG_LEVEL_DEBUG);
-			break;
-		default:
-			usage();
-		}
-	}
-	if (optind != argc || (sup.sandbox_flags != 0 && !weak))
-		usage();
+	options_read(&o, argc, argv);
+	sup.conf_flags = o.conf_flags;
+	sup.sandbox_flags = o.audit ? SANDBOX_AUDIT : 0;
+	sup.groups = o.groups;
 	umask(077);
 	environ_restore();
 	sup.argv = argv;
@@ -251,23 +214,23 @@ main(int argc, char *argv[])
 		fatalx("-g: only root can give its socket to a group");
 	if (peer_policy_load(&sup.peers, sup.groups, why, sizeof(why)) == -1)
 		fatalx("-g: %s", why);
-	if (paths_resolve(&sup.paths, config, state, why,
+	if (paths_resolve(&sup.paths, o.config, o.state, why,
 	    sizeof(why)) == -1)
 		fatalx("%s", why);
 	/* A check makes nothing and may run beside a running gateway. */
 	if (sup.conf_flags & CF_CHECK_ONLY)
 		setenv("OPENCLAW_GATEWAY_TOKEN", "made at the start", 0);
-	else if (places_make(why, sizeof(why)) == -1 ||
-	    places_lock(why, sizeof(why)) == -1 ||
+	else if (house_make(&sup.paths, why, sizeof(why)) == -1 ||
+	    house_lock(&sup.paths, why, sizeof(why)) == -1 ||
 	    gateway_token_load(sup.paths.state, why,
 	    sizeof(why)) == -1)
 		fatalx("%s", why);
-	if (paths_libexec(libexec, sup.libexec, sizeof(sup.libexec)) == -1)
+	if (paths_libexec(o.libexec, sup.libexec, sizeof(sup.libexec)) == -1)
 		fatal("folder of the workers");
 	/* Where the page is, only the place of the programs tells. */
 	if (paths_webchat(sup.libexec, webchat, sizeof(webchat)) == 0)
 		setenv("GATEWAYD_UI_DIR", webchat, 0);
-	sandbox_init(user, weak, uid_base);
+	sandbox_init(o.user, o.weak, o.uid_base);
 	if ((sup.base = event_base_new()) == NULL)
 		fatalx("event base");
 	signals_init();

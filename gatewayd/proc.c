@@ -424,6 +424,7 @@ proc_message(struct link *l, struct msg *m, void *arg)
 	case MSG_CF_FILE_REQ:
 	case MSG_CF_PROBLEM:
 	case MSG_CF_PARCEL:
+	case MSG_CF_TEXT:
 	case MSG_CF_DONE:
 		return conf_message(p, m);
 	default:

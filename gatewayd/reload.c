@@ -21,7 +21,8 @@
 #define ACK_TIMEOUT_S	15
 
 static uint64_t		 reply_corr;	/* whom to tell; 0: nobody */
-static bool		 running, again;
+static uint64_t		 next_corr;	/* of the reload after this one */
+static bool		 running, again, watching;
 static unsigned int	 awaited;
 static char		 refusal[768];
 static struct event	*ack_timer;
@@ -60,7 +61,7 @@ reload_compare(const struct parcel *ix, char *why, size_t size)
 				return -1;
 			}
 			p->fresh = true;
-			p->parcel_fd = conf_take(role, inst);
+			p->parcel_fd = results_parcel(role, inst);
 			strlcpy(p->hash, hash != NULL ? hash : "",
 			    sizeof(p->hash));
 		} else if (!places_same(&mounts, &p->mounts)) {
@@ -71,7 +72,7 @@ reload_compare(const struct parcel *ix, char *why, size_t size)
 		    p->restart_after) {
 			if (p->next_parcel_fd != -1)
 				close(p->next_parcel_fd);
-			p->next_parcel_fd = conf_take(role, inst);
+			p->next_parcel_fd = results_parcel(role, inst);
 			strlcpy(p->next_hash, hash != NULL ? hash : "",
 			    sizeof(p->next_hash));
 		}
@@ -95,6 +96,7 @@ reload_first(char *why, size_t size)
 
 	if (reload_compare(conf_next(), why, size) == -1)
 		return -1;
+	configure_good();
 	conf_commit();
 	sup.generation++;
 	for (i = 0; i < sizeof(order) / sizeof(order[0]); i++)
@@ -117,8 +119,22 @@ reload_say(enum sup_status st, const char *text)
 		control_reply(reply_corr, st, text);
 	reply_corr = 0;
 	running = false;
-	if (again)
-		reload_start(0);
+	reload_again();
+	configure_next();
+}
+
+/* What was asked for meanwhile.  What it is for may have been written after
+ * the file was read. */
+void
+reload_again(void)
+{
+	uint64_t	 corr = next_corr;
+
+	if (!again)
+		return;
+	next_corr = 0;
+	again = false;
+	reload_start(corr, false);
 }
 
 /* The old generation stays: forget what was read. */
@@ -139,7 +155,7 @@ reload_drop(const char *why)
 		else
 			p->wanted = true;
 	}
-	conf_discard();
+	conf_drop();
 	reload_say(SUP_FAILED, why);
 }
 
@@ -149,10 +165,20 @@ reload_read_cb(bool ok)
 	struct m_proc_config	 m;
 	struct proc		*p;
 	char			 why[768];
+	bool			 restart;
 	int			 fd;
 
 	if (!ok) {
 		reload_say(SUP_FAILED, conf_problem());
+		return;
+	}
+	if (watching && conf_class() != CF_RELOAD_HOT) {
+		restart = conf_class() == CF_RELOAD_RESTART;
+		conf_drop();
+		reload_say(SUP_OK, restart ? "the gateway starts anew" :
+		    "gateway.reload.mode is off, the change waits");
+		if (restart && !configure_restarts())
+			shutdown_start(true);
 		return;
 	}
 	if (reload_compare(conf_next(), why, sizeof(why)) == -1) {
@@ -261,6 +287,7 @@ reload_finish(void)
 		return;
 	}
 	sup.generation++;
+	configure_good();
 	conf_commit();
 	listen_allow();
 	for (p = TAILQ_FIRST(&sup.procs); p != NULL; p = nextp) {
@@ -299,25 +326,36 @@ reload_finish(void)
 	reload_say(SUP_OK, text);
 }
 
+bool
+reload_busy(void)
+{
+	return running;
+}
+
 void
-reload_start(uint64_t corr)
+reload_start(uint64_t corr, bool watched)
 {
 	if (ack_timer == NULL && (ack_timer = evtimer_new(sup.base,
 	    reload_ack_timeout_cb, NULL)) == NULL)
 		fatalx("reload timer");
-	if (running || sup.stopping) {
+	if (sup.stopping || ((running || conf_busy()) && corr != 0 &&
+	    next_corr != 0)) {
 		if (corr != 0)
 			control_reply(corr, SUP_FAILED, sup.stopping ?
 			    "the gateway is stopping" :
 			    "a reload is already under way");
-		/* A signal has nobody to tell: what it is for may have been
-		 * written after this reload had read it. */
-		again = again || corr == 0;
+		return;
+	}
+	if (running || conf_busy()) {
+		if (corr != 0)
+			next_corr = corr;
+		again = true;
 		return;
 	}
 	running = true;
-	again = false;
+	watching = watched;
 	reply_corr = corr;
-	if (conf_run(sup.conf_flags, reload_read_cb) == -1)
+	if (conf_run(sup.conf_flags | (watched ? CF_WATCHED : 0),
+	    reload_read_cb) == -1)
 		reload_say(SUP_FAILED, strerror(errno));
 }

@@ -37,7 +37,24 @@ enum cf_flag {
 	CF_ALLOW_UNCONFIGURED	= 1,
 	CF_CHECK_ONLY		= 2,	/* report problems, write no parcel */
 	CF_DEV			= 4,
+	CF_WRITE		= 8,	/* CF_WISH follows: judge a change */
+	CF_WATCHED		= 16,	/* the file changed, nobody asked; the
+					 * last descriptor is CF_TEXT_STATE */
 };
+/* CF_WISH.verb, SUP_CONFIG_PUT.verb: the method */
+enum cf_verb { CF_SET, CF_PATCH, CF_APPLY, CF_EDIT, CF_VERB_MAX };
+/* CF_TEXT.kind */
+enum cf_text {
+	CF_TEXT_FILE,		/* main file: as read, or as to be written */
+	CF_TEXT_ANSWER,		/* for the client who asked: payload or error */
+	CF_TEXT_SENTINEL,
+	CF_TEXT_SNAPSHOT,	/* payload of config.get */
+	CF_TEXT_STATE,		/* resolved, to compare the next one with */
+	CF_TEXT_MAX
+};
+/* CF_DONE.reload: what gateway.reload.mode makes of a change */
+enum cf_reload { CF_RELOAD_HOT, CF_RELOAD_RESTART, CF_RELOAD_OFF,
+	CF_RELOAD_MAX };
 /* CF_PROBLEM.severity */
 enum cf_severity { CF_WARNING, CF_ERROR };
 

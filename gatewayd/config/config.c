@@ -15,6 +15,7 @@ cf_run(struct cf *cf, const char *text, size_t n)
 {
 	const char	*home;
 
+	dbuf_init(&cf->restart_paths, 1024);
 	if ((cf->pool = json5_pool_new(CF_POOL_MAX)) == NULL)
 		return -1;
 	cf->exists = text != NULL;
@@ -31,15 +32,18 @@ cf_run(struct cf *cf, const char *text, size_t n)
 	cf->home = strdup(home != NULL && home[0] == '/' ? home :
 	    cf->state_dir);
 	if (cf->home == NULL || cf_load(cf, cf->raw, cf->rawlen) == -1 ||
+	    (cf->source = json5_copy(cf->pool, cf->root)) == NULL ||
 	    cf_env_load(cf) == -1 || cf_substitute(cf) == -1 ||
 	    cf_migrate(cf) == -1)
 		goto fail;
 	cf_validate(cf);
 	if (cf->nerrors > 0)
 		return -1;
+	cf->sound = true;
 	cf_cross_check(cf);
 	if (cf_defaults(cf) == -1)
 		goto fail;
+	cf_reload_class(cf);
 	cf_start_gates(cf);
 	/* Also with errors: it finds those of providers and accounts. */
 	if (cf_parcels(cf) == -1)
@@ -78,6 +82,7 @@ cf_free(struct cf *cf)
 	vars_free(cf->dotenv);
 	vars_free(cf->vars);
 	freezero(cf->raw, cf->rawlen);
+	dbuf_clear(&cf->restart_paths);
 	free(cf->dir);
 	free(cf->home);
 	json5_pool_free(cf->pool);

@@ -56,14 +56,19 @@ struct cf {
 	int		(*put_parcel)(void *, enum role, const char *instance,
 			    struct parcel_writer *);
 	void		*arg;
+	/* CF_TEXT_STATE of the running generation, when a change of the file
+	 * is the cause of this run; p is NULL otherwise. */
+	struct str	 before;
 
 	/* made */
 	struct json5_pool *pool;
 	bool		 exists;
+	bool		 sound;		/* well formed; may still not start */
 	char		*raw;		/* main text as read */
 	size_t		 rawlen;
 	char		 hash[65];
 	struct json5	*parsed;	/* main file, before includes */
+	struct json5	*source;	/* with them, ${NAME} as written */
 	struct json5	*root;		/* resolved, migrated, with defaults */
 	char		*files[CF_FILES_MAX];
 	size_t		 nfiles;
@@ -75,6 +80,8 @@ struct cf {
 	/* Values of the main text that a later equal key hides. */
 	struct { uint32_t off, len; } hidden[CF_HIDDEN_MAX];
 	size_t		 nhidden;	/* may be more than fit */
+	enum cf_reload	 reload;
+	struct dbuf	 restart_paths;	/* that changed, for people */
 	char		*dir;		/* of the main file */
 	char		*home;
 };
@@ -118,6 +125,11 @@ void	 cf_validate(struct cf *);
 int	 cf_defaults(struct cf *);
 void	 cf_cross_check(struct cf *);	/* needs a valid structure */
 void	 cf_start_gates(struct cf *);
+
+/* --- classes.c ------------------------------------------------------------ */
+/* Sets reload and restart_paths; in mode "hot" the resolved tree gets its old
+ * values where a change would need a restart. */
+void	 cf_reload_class(struct cf *);
 
 /* --- redact.c ------------------------------------------------------------ */
 /* Remembers every secret value of the resolved tree. */

@@ -47,13 +47,15 @@ struct json5 *
 cf_json_snapshot(struct cf *cf)
 {
 	struct json5	*o = json5_new(cf->pool, JSON5_OBJECT, NULL), *raw;
+	struct json5	*empty = json5_new(cf->pool, JSON5_OBJECT, NULL);
 	struct dbuf	 b;
 
-	if (o == NULL)
+	if (o == NULL || empty == NULL)
 		return NULL;
 	raw = json5_new(cf->pool, JSON5_NULL, NULL);
 	dbuf_init(&b, 2 * JSON5_TEXT_MAX);
-	if (cf->exists && cf_redact_raw(cf, &b) == 0)
+	/* A text that cannot be parsed cannot be cleaned of secrets. */
+	if (cf->exists && cf->parsed != NULL && cf_redact_raw(cf, &b) == 0)
 		raw = json5_new_str(cf->pool, (struct str){ dbuf_str(&b),
 		    b.n }, NULL);
 	dbuf_clear(&b);
@@ -61,12 +63,12 @@ cf_json_snapshot(struct cf *cf)
 	json5_set(cf->pool, o, "exists", json5_new_bool(cf->pool, cf->exists,
 	    NULL));
 	json5_set(cf->pool, o, "raw", raw);
-	json5_set(cf->pool, o, "parsed", cf_redact(cf, cf->parsed,
-	    keys_root()));
+	json5_set(cf->pool, o, "parsed", cf_redact(cf,
+	    cf->parsed != NULL ? cf->parsed : empty, keys_root()));
 	json5_set(cf->pool, o, "valid", json5_new_bool(cf->pool,
 	    cf->nerrors == 0, NULL));
-	json5_set(cf->pool, o, "config", cf_redact(cf, cf->root,
-	    keys_root()));
+	json5_set(cf->pool, o, "config", cf_redact(cf,
+	    cf->root != NULL ? cf->root : empty, keys_root()));
 	json5_set(cf->pool, o, "hash", str_node(cf, cf->hash));
 	json5_set(cf->pool, o, "issues", issue_list(cf, CF_ERROR, false));
 	json5_set(cf->pool, o, "warnings", issue_list(cf, CF_WARNING, false));

@@ -556,7 +556,7 @@ parse_object(struct parser *ps, struct json5 *o)
 {
 	struct json5	*v;
 	struct str	 key;
-	uint32_t	 line;
+	uint32_t	 line, koff;
 
 	advance(ps);
 	for (;;) {
@@ -565,6 +565,7 @@ parse_object(struct parser *ps, struct json5 *o)
 		if (at(ps, '}'))
 			break;
 		line = ps->line;
+		koff = (uint32_t)ps->at;
 		if (at(ps, '"') || at(ps, '\'')) {
 			if (parse_quoted(ps) == -1)
 				return NULL;
@@ -587,6 +588,7 @@ parse_object(struct parser *ps, struct json5 *o)
 			return NULL;
 		v->key = key;
 		v->line = line;
+		v->koff = koff;
 		json5_push(o, v);
 		if (skip(ps) == -1)
 			return NULL;

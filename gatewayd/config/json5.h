@@ -30,6 +30,7 @@ struct json5 {
 	uint16_t	 file;		/* as given to json5_parse() */
 	uint32_t	 line;		/* of the key, or of a bare value */
 	uint32_t	 off, len;	/* bytes of the value in its text */
+	uint32_t	 koff;		/* where its key starts */
 	double		 num;
 	int64_t		 i;
 	struct str	 s;		/* JSON5_STRING; NUL-terminated */

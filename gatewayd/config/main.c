@@ -32,7 +32,9 @@
 #include "common/selftest.h"
 #include "common/worker.h"
 #include "gatewayd/config/config.h"
+#include "gatewayd/config/documents.h"
 #include "gatewayd/config/manual.h"
+#include "gatewayd/config/write.h"
 
 static uint32_t	 out_seq, in_seq;
 
@@ -214,7 +216,7 @@ parcel_cb(void *arg, enum role role, const char *instance,
 
 	if ((fd = parcel_writer_seal(pw)) == -1)
 		return -1;
-	if ((*flags & CF_CHECK_ONLY) == 0) {
+	if ((*flags & (CF_CHECK_ONLY | CF_WRITE)) == 0) {
 		memset(&m, 0, sizeof(m));
 		m.role = (uint8_t)role;
 		m.instance = str_of(instance);
@@ -222,6 +224,31 @@ parcel_cb(void *arg, enum role role, const char *instance,
 	}
 	close(fd);
 	return 0;
+}
+
+static void
+send_text(enum cf_text kind, const struct dbuf *b)
+{
+	struct m_cf_text	 m = { .kind = (uint8_t)kind };
+	int			 fd;
+
+	if (dbuf_err(b))
+		return;		/* too large: better none than a part */
+	if ((fd = memfd_sealed("config", dbuf_str(b), b->n)) == -1)
+		fatal("text");
+	send_msg(MSG_CF_TEXT, &m, 0, &fd, 1);
+	close(fd);
+}
+
+static void
+send_tree(enum cf_text kind, const struct json5 *v)
+{
+	struct dbuf	 b;
+
+	dbuf_init_secret(&b, 4 * JSON5_TEXT_MAX);
+	if (v != NULL && json5_write(&b, v, 0) == 0)
+		send_text(kind, &b);
+	dbuf_clear(&b);
 }
 
 /* Control characters out, length within the field. */
@@ -300,6 +327,76 @@ lock_down(void)
 	send_msg(MSG_PROC_HELLO, &hello, 0, NULL, 0);
 }
 
+/* A change to judge; it follows CF_START. */
+static void
+recv_wish(struct cf_wish *wish)
+{
+	struct m_cf_wish	 w;
+	struct msg		 m;
+	enum msg_err		 err;
+	const void		*p;
+
+	recv_msg(MSG_CF_WISH, &m);
+	if ((err = get_cf_wish(&m, &w)) != MSG_OK || m.nfds != 1 ||
+	    w.verb >= CF_VERB_MAX)
+		fatalx("parent: CF_WISH: %s", msg_err_name(err));
+	if (memfd_map(m.fds[0], 2 * JSON5_TEXT_MAX, &p, &wish->n) == -1)
+		fatal("parent: CF_WISH");
+	msg_clear(&m);
+	wish->verb = w.verb;
+	wish->params = p;
+	wish->now_ms = w.now_ms;
+	wish->pid = w.pid;
+}
+
+/* The supervisor writes what is found good. */
+static void
+judge(struct cf *cf, const struct cf_wish *wish, struct m_cf_done *done)
+{
+	static struct cf	 fresh;
+	struct cf_verdict	 v;
+
+	fresh.path = cf->path;
+	fresh.state_dir = cf->state_dir;
+	fresh.flags = cf->flags;
+	fresh.env = cf->env;
+	fresh.read_file = cf->read_file;
+	fresh.put_parcel = cf->put_parcel;
+	fresh.arg = cf->arg;
+	cf_verdict_init(&v);
+	done->ok = cf_write(cf, &fresh, wish, &v) == 0;
+	done->restart_ms = v.restart_ms;
+	if (done->ok) {
+		send_text(CF_TEXT_FILE, &v.text);
+		if (v.sentinel.n > 0)
+			send_text(CF_TEXT_SENTINEL, &v.sentinel);
+	}
+	send_text(CF_TEXT_ANSWER, &v.answer);
+	cf_verdict_clear(&v);
+	cf_free(&fresh);
+}
+
+/* What the supervisor keeps of a run, unread. */
+static void
+send_texts(struct cf *cf, bool ok, const char *text, size_t n)
+{
+	struct dbuf	 b;
+
+	if (cf->pool == NULL)
+		return;
+	cf_collect_secrets(cf);
+	send_tree(CF_TEXT_SNAPSHOT, cf_json_snapshot(cf));
+	if (!ok)
+		return;
+	send_tree(CF_TEXT_STATE, cf->root);
+	if (text == NULL)
+		return;
+	dbuf_init_secret(&b, JSON5_TEXT_MAX);
+	if (dbuf_put(&b, text, n) == 0)
+		send_text(CF_TEXT_FILE, &b);
+	dbuf_clear(&b);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -310,9 +407,12 @@ main(int argc, char *argv[])
 	struct msg		 m;
 	struct dbuf		 keys;
 	enum msg_err		 err;
-	char			*text = NULL, *path, *state;
-	size_t			 n = 0;
-	int			 env_fd, e;
+	static char		 paths[1024];
+	char			*text = NULL, *before = NULL, *path, *state;
+	size_t			 n = 0, before_n = 0;
+	unsigned int		 watched;
+	struct cf_wish		 wish;
+	int			 env_fd, file_fd, e;
 
 	log_init("config");
 	if (argc > 1 && strcmp(argv[1], "-V") == 0) {
@@ -333,7 +433,7 @@ main(int argc, char *argv[])
 
 	recv_msg(MSG_CF_START, &m);
 	if ((err = get_cf_start(&m, &start)) != MSG_OK || m.nfds < 1 ||
-	    m.nfds > 2)
+	    m.nfds > 3)
 		fatalx("parent: CF_START: %s", msg_err_name(err));
 	/* The next message reuses the buffer these stand in. */
 	path = str_dup(start.path);
@@ -346,21 +446,42 @@ main(int argc, char *argv[])
 	cf.read_file = file_cb;
 	cf.put_parcel = parcel_cb;
 	cf.arg = &cf.flags;
-	env_fd = msg_take_fd(&m, m.nfds - 1);
+	watched = (start.flags & CF_WATCHED) != 0;
+	if (m.nfds < 1u + watched)
+		fatalx("parent: CF_START: descriptors");
+	if (watched && read_fd(msg_take_fd(&m, m.nfds - 1), &before,
+	    &before_n) == 0)
+		cf.before = (struct str){ before, before_n };
+	env_fd = msg_take_fd(&m, m.nfds - 1u - watched);
 	if ((cf.env = parcel_open(env_fd)) == NULL)
 		fatal("environment");
 	memset(&done, 0, sizeof(done));
-	if (m.nfds == 2 && (e = read_fd(msg_take_fd(&m, 0), &text, &n)) != 0) {
+	done.restart_ms = UINT32_MAX;
+	file_fd = m.nfds == 2u + watched ? msg_take_fd(&m, 0) : -1;
+	msg_clear(&m);
+	memset(&wish, 0, sizeof(wish));
+	if (cf.flags & CF_WRITE)
+		recv_wish(&wish);
+	if (file_fd != -1 && (e = read_fd(file_fd, &text, &n)) != 0) {
 		cf.nfiles = 1;
 		cf.files[0] = strdup(path);
 		cf_error(&cf, &place, "", "%s", strerror(e));
 	} else
-		done.ok = cf_run(&cf, text, n) == 0;
-	msg_clear(&m);
-	send_problems(&cf);
+		done.ok = cf_run(&cf, text, n) == 0 && cf.nerrors == 0;
+	if (cf.flags & CF_WRITE)
+		judge(&cf, &wish, &done);
+	else {
+		done.reload = (uint8_t)cf.reload;
+		done.paths = field(dbuf_str(&cf.restart_paths), sizeof(paths),
+		    paths);
+		send_problems(&cf);
+		if ((cf.flags & CF_CHECK_ONLY) == 0)
+			send_texts(&cf, done.ok, text, n);
+	}
 	send_msg(MSG_CF_DONE, &done, 0, NULL, 0);
 	/* All secrets are zeroed, then the memory goes with the process. */
 	freezero(text, n);
+	freezero(before, before_n);
 	cf_free(&cf);
 	free(path);
 	free(state);

@@ -31,7 +31,7 @@
  * parent	listen.N.{kind,host,port,path,optional,tls}
  *		proc.N.{role,instance,hash} proc.N.mount.M.{path,mode}
  *		proc.N.model.M state.dir run.dir log.level auth.mode
- *		auth.env_token
+ *		auth.env_token reload.debounceMs
  *
  * A mount's mode is "own", "rw" or "ro", then ",opt" (may be missing), ",idmap"
  * (its owner appears as the role's user), ",make" (made when missing, for the
@@ -746,6 +746,7 @@ build_index(struct build *b)
 {
 	struct cf	*cf = b->cf;
 	const char	*bind = cf_bind(cf), *run;
+	const struct json5 *quiet;
 	struct cf_auth	 a;
 	char		 path[CF_PATH_MAX];
 	size_t		 n = 0;
@@ -773,6 +774,9 @@ build_index(struct build *b)
 	parcel_puts(b->index, json5_text(cf->root, "logging.level", "info"),
 	    "log.level");
 	parcel_puts(b->index, run, "run.dir");
+	quiet = json5_path(cf->root, "gateway.reload.debounceMs");
+	if (quiet != NULL && quiet->isint)
+		parcel_put_num(b->index, quiet->i, "reload.debounceMs");
 	cf_auth(cf, &a);
 	parcel_puts(b->index, a.mode, "auth.mode");
 	/* Whether the token that the supervisor made is the one that counts. */

@@ -249,6 +249,7 @@ rt_config_free(struct rt_config *cf)
 	free(cf->path_state);
 	free(cf->model);
 	free(cf->provider);
+	rt_payload_unref(cf->file);
 	for (i = 0; i < 3; i++)
 		free(cf->json_copy[i]);
 	free(cf);

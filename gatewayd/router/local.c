@@ -445,13 +445,6 @@ rt_do_channels_status(struct request *r)
 
 /* --- ready answers ------------------------------------------------------------- */
 
-void
-rt_do_config_get(struct request *r)
-{
-	rt_answer_raw(r->client, r->id, rt.cf->json_config.p,
-	    rt.cf->json_config.n);
-}
-
 /* What subscriptions have left.  Keys, which is all that this gateway knows of
  * a provider, have nothing of the kind. */
 void

@@ -93,6 +93,7 @@ struct rt_config {
 	char			*main_key, *path_config, *path_state;
 	char			*model, *provider;
 	int64_t			 context_tokens, port;
+	struct payload		*file;	/* config.get; NULL: json_config */
 	struct str		 json_config, json_models, json_agents;
 	char			*json_copy[3];
 };
@@ -245,7 +246,6 @@ void	 rt_do_health(struct request *);
 void	 rt_do_status(struct request *);
 void	 rt_do_channels_status(struct request *);
 void	 rt_do_usage_status(struct request *);
-void	 rt_do_config_get(struct request *);
 void	 rt_do_models_list(struct request *);
 void	 rt_do_agents_list(struct request *);
 void	 rt_do_system_presence(struct request *);
@@ -336,6 +336,15 @@ enum msg_err rt_on_sup(struct link *, struct msg *);
 void	 rt_sup_fail(struct pending *, const char *why);
 /* An operator asked for a restart of the whole gateway. */
 extern bool rt_sup_restarting;
+
+/* --- configure.c: config.* -------------------------------------------------- */
+
+void	 rt_do_config_get(struct request *);
+void	 rt_do_config_schema(struct request *);
+void	 rt_do_config_write(struct request *);
+enum msg_err rt_on_sup_config_res(struct link *, struct msg *);
+/* The file is not what runs: config.get tells how it is. */
+enum msg_err rt_on_sup_snapshot(struct msg *);
 
 /* --- runs.c: agent and chat.send ------------------------------------------ */
 

@@ -287,6 +287,10 @@ rt_on_sup(struct link *l, struct msg *m)
 		return on_sup_res(l, m);
 	case MSG_SUP_EVENT:
 		return on_sup_event(m);
+	case MSG_SUP_CONFIG_RES:
+		return rt_on_sup_config_res(l, m);
+	case MSG_SUP_SNAPSHOT:
+		return rt_on_sup_snapshot(m);
 	case MSG_SUP_PEER_RES:
 		return rt_on_sup_peer_res(m);
 	default:

@@ -53,6 +53,7 @@ class Result:
         self.ok = None
         self.errors, self.warnings = [], []
         self.parcels, self.asked = {}, []
+        self.texts, self.done = {}, None
         self.status = None
         self.stderr = ""
 
@@ -142,7 +143,8 @@ def start():
 
 
 def run(config=None, env=None, files=None, flags=0, path=PATH, state=STATE,
-        timeout=60):
+        timeout=60, wish=None, before=None):
+    """wish: (verb, parameters) of a change to judge; before: what ran."""
     res = Result()
     files = files or {}
     p, link = start()
@@ -154,16 +156,35 @@ def run(config=None, env=None, files=None, flags=0, path=PATH, state=STATE,
             fds.append(gwproto.memfd_sealed(
                 text.encode() if isinstance(text, str) else text))
         fds.append(gwproto.parcel_make(env or {}))
+        flag = gwproto.enum("cf_flag")
+        if before is not None:
+            flags |= flag["CF_WATCHED"]
+            fds.append(gwproto.memfd_sealed(before))
+        if wish is not None:
+            flags |= flag["CF_WRITE"]
         link.send("CF_START", path=path, state_dir=state, generation=1,
                   flags=flags, fds=fds)
         for fd in fds:
             os.close(fd)
+        if wish is not None:
+            fd = gwproto.memfd_sealed(json.dumps(wish[1]).encode())
+            link.send("CF_WISH", verb=gwproto.enum("cf_verb")[wish[0]],
+                      now_ms=1700000000123, pid=77, fds=[fd])
+            os.close(fd)
+        kinds = {v: k for k, v in gwproto.enum("cf_text").items()}
         while True:
             m = link.expect("CF_FILE_REQ", "CF_PROBLEM", "CF_PARCEL",
-                            "CF_DONE", timeout=timeout)
+                            "CF_TEXT", "CF_DONE", timeout=timeout)
             if m.name == "CF_DONE":
                 res.ok = bool(m.ok)
+                res.done = m.fields
                 break
+            if m.name == "CF_TEXT":
+                with os.fdopen(os.dup(m.fds[0]), "rb") as f:
+                    f.seek(0)
+                    res.texts[kinds[m.kind]] = f.read()
+                m.close()
+                continue
             if m.name == "CF_FILE_REQ":
                 res.asked.append(m.path)
                 f = files.get(m.path, errno.ENOENT)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 The gatewayd developers
 """Configuration through a whole gateway: reload, config.get, lists, logs."""
+import hashlib
 import json
 
 import pytest
@@ -47,10 +48,14 @@ def test_R05_a_bad_reload_changes_nothing(make_gateway):
         with pytest.raises(RpcError):
             gw.call("gateway.reload")
         assert pids(gw) == before
-        assert gw.call("config.get")["hash"] == old
+        # What is shown is the file, so that it can be mended.
+        snap = gw.call("config.get")
+        assert snap["hash"] == hashlib.sha256(text.encode()).hexdigest()
+        assert not snap["valid"] and snap["issues"]
     gw.write_config(BASE)
     gw.call("gateway.reload")
     assert pids(gw) == before
+    assert gw.call("config.get")["hash"] == old
 
 
 def test_T37_config_get_over_the_wire(make_gateway):

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "gatewayd/gatewayd.h"
+#include "gatewayd/host/house.h"
 
 /* As long as OpenClaw waits: a gateway that is ending may still have it. */
 #define LOCK_WAIT_MS	5000
@@ -25,14 +25,14 @@
 static int	 lock_fd = -1;
 
 int
-places_make(char *why, size_t size)
+house_make(const struct paths *ps, char *why, size_t size)
 {
-	if (paths_own(sup.paths.state, geteuid(), getegid()) == -1 ||
-	    paths_own(sup.paths.run, geteuid(), getegid()) == -1 ||
+	if (paths_own(ps->state, geteuid(), getegid()) == -1 ||
+	    paths_own(ps->run, geteuid(), getegid()) == -1 ||
 	    /* Workers with uids of their own pass through; names stay private. */
-	    (geteuid() == 0 && (chmod(sup.paths.state, 0711) == -1 ||
-	    chmod(sup.paths.run, 0711) == -1))) {
-		snprintf(why, size, "%s: %s", sup.paths.state,
+	    (geteuid() == 0 && (chmod(ps->state, 0711) == -1 ||
+	    chmod(ps->run, 0711) == -1))) {
+		snprintf(why, size, "%s: %s", ps->state,
 		    strerror(errno));
 		return -1;
 	}
@@ -40,14 +40,14 @@ places_make(char *why, size_t size)
 }
 
 int
-places_lock(char *why, size_t size)
+house_lock(const struct paths *ps, char *why, size_t size)
 {
 	static const struct timespec	 wait = { 0, LOCK_POLL_MS * 1000000 };
 	char		 path[4096], pid[24];
 	ssize_t		 n;
 	unsigned int	 waited = 0;
 
-	snprintf(path, sizeof(path), "%s/gatewayd.lock", sup.paths.run);
+	snprintf(path, sizeof(path), "%s/gatewayd.lock", ps->run);
 	lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (lock_fd == -1) {
 		snprintf(why, size, "%s: %s", path, strerror(errno));
@@ -66,7 +66,7 @@ places_lock(char *why, size_t size)
 		    "running (pid %s); lock timeout after %dms; state "
 		    "directory %s; `openclaw gateway stop` ends it, `openclaw "
 		    "gateway status` tells who has the port", pid[0] != '\0' ?
-		    pid : "unknown", LOCK_WAIT_MS, sup.paths.state);
+		    pid : "unknown", LOCK_WAIT_MS, ps->state);
 		close(lock_fd);
 		lock_fd = -1;
 		return -1;

@@ -1,0 +1,181 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/*
+ * The configuration file: who may change it, when a change is read, and what
+ * stays when one cannot be used.  The text itself is never looked at here; it
+ * goes to and comes from the configuration reader as sealed memory.
+ */
+#include "common/compat.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "gatewayd/gatewayd.h"
+#include "gatewayd/host/confile.h"
+#include "gatewayd/host/confwatch.h"
+#include "gatewayd/host/wishes.h"
+
+static struct event	*restart_ev;
+
+bool
+configure_restarts(void)
+{
+	return restart_ev != NULL && evtimer_pending(restart_ev, NULL);
+}
+
+static void
+configure_reply(uint64_t corr, bool ok, const char *text, int fd)
+{
+	struct m_sup_config_res	 m;
+	struct proc		*r = proc_find(ROLE_ROUTER, "");
+
+	memset(&m, 0, sizeof(m));
+	m.ok = ok;
+	m.text = str_of(text);
+	if (r != NULL && r->ctl != NULL)
+		link_send_fds(r->ctl, MSG_SUP_CONFIG_RES, &m, corr,
+		    MSG_F_REPLY, &fd, fd != -1 ? 1 : 0);
+	else if (fd != -1)
+		close(fd);
+}
+
+static void
+configure_restart_cb(evutil_socket_t fd, short what, void *arg)
+{
+	shutdown_start(true);
+}
+
+/* The file is written here and nowhere else. */
+int
+configure_store(char *why, size_t size)
+{
+	char	 path[sizeof(sup.paths.state) + 32];
+	int	 fd = results_text(CF_TEXT_FILE), r, saved;
+
+	r = confile_write_fd(sup.paths.config, conf_seen(), fd);
+	saved = errno;
+	if (fd != -1)
+		close(fd);
+	if (r == -1) {
+		snprintf(why, size, saved == ESTALE ? "config changed since "
+		    "last load; re-run config.get and retry" :
+		    "%s: cannot be written: %s", sup.paths.config,
+		    strerror(saved));
+		return -1;
+	}
+	if ((fd = results_text(CF_TEXT_SENTINEL)) != -1) {
+		snprintf(path, sizeof(path), "%s/restart-sentinel.json",
+		    sup.paths.state);
+		if (confile_write_fd(path, NULL, fd) == -1)
+			log_warn("%s", path);
+		close(fd);
+	}
+	return 0;
+}
+
+static void
+configure_put_cb(bool ok)
+{
+	struct wish	*p = wishes_first();
+	char		 why[4608] = "";
+	uint32_t	 ms = conf_restart_ms();
+	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
+	int		 fd = results_text(CF_TEXT_ANSWER);
+
+	if (fd == -1 || (ok && configure_store(why, sizeof(why)) == -1)) {
+		if (fd != -1)
+			close(fd);
+		fd = -1;
+		ok = false;
+		log_errorx("configuration: %s", why[0] != '\0' ? why :
+		    conf_problem());
+	}
+	configure_reply(p->corr, ok, why[0] != '\0' ? why : conf_problem(),
+	    fd);
+	wishes_done();
+	conf_discard();
+	if (ok && ms != UINT32_MAX) {
+		log_info("configuration written; restart in %u ms", ms);
+		if (restart_ev == NULL && (restart_ev = evtimer_new(sup.base,
+		    configure_restart_cb, NULL)) == NULL)
+			fatalx("restart timer");
+		evtimer_add(restart_ev, &tv);
+	} else if (ok)
+		log_info("configuration written");
+	if (ok)
+		reload_start(0, true);
+	else
+		reload_again();
+	configure_next();
+}
+
+void
+configure_next(void)
+{
+	struct wish	*p = wishes_first();
+
+	if (p != NULL && !sup.stopping && !conf_busy() && !reload_busy() &&
+	    conf_write(p->verb, p->fd, configure_put_cb) == -1)
+		fatal("configuration reader");
+}
+
+enum msg_err
+configure_message(struct msg *m)
+{
+	struct m_sup_config_put	 v;
+	enum msg_err		 err;
+
+	if ((err = get_sup_config_put(m, &v)) != MSG_OK)
+		return err;
+	if (m->nfds != 1 || v.verb >= CF_VERB_MAX)
+		return MSG_MEANING;
+	if (sup.stopping || wishes_add(m->h.corr, v.verb, m->fds[0]) == -1)
+		configure_reply(m->h.corr, false, "the configuration cannot "
+		    "be changed now; try again", -1);
+	else
+		msg_take_fd(m, 0);
+	configure_next();
+	return MSG_OK;
+}
+
+/* --- watching --------------------------------------------------------------- */
+
+static void
+configure_settled(void)
+{
+	if (conf_busy() || reload_busy())
+		confwatch_again();
+	else if (confile_changed(sup.paths.config, conf_seen())) {
+		log_info("%s changed", sup.paths.config);
+		reload_start(0, true);
+	}
+	confwatch_quiet((uint32_t)parcel_get_num(conf_index(), 300, 0, 60000,
+	    "reload.debounceMs"));
+}
+
+void
+configure_watch(void)
+{
+	if (confwatch_start(sup.base, sup.paths.config,
+	    configure_settled) == -1)
+		log_warn("%s: changes are looked for every few seconds",
+		    sup.paths.config);
+}
+
+/* --- the last good text ------------------------------------------------------ */
+
+void
+configure_good(void)
+{
+	int	 fd = results_text(CF_TEXT_FILE);
+
+	if (fd == -1)
+		return;		/* there is no file: nothing to keep */
+	if (confile_write_fd(confile_good(sup.paths.state), NULL, fd) == -1)
+		log_warn("%s", confile_good(sup.paths.state));
+	close(fd);
+}

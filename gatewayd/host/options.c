@@ -1,0 +1,90 @@
+/*
+ * SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The gatewayd developers
+ */
+
+/* The command line of gatewayd(8). */
+#include "common/compat.h"
+
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/msg.h"
+#include "common/text.h"
+#include "gatewayd/host/options.h"
+
+static void __attribute__((noreturn))
+usage(void)
+{
+	dprintf(STDERR_FILENO, "usage: gatewayd [-AaDStUVv] [-b bind] "
+	    "[-c file] [-g group[:group]] [-l libexec] [-p port] [-s state] "
+	    "[-u uid]\n"
+	    "see gatewayd(8); `openclaw gateway run` starts it too\n");
+	exit(2);
+}
+
+void
+options_read(struct options *o, int argc, char *argv[])
+{
+	int	 opt;
+
+	memset(o, 0, sizeof(*o));
+	while ((opt = getopt(argc, argv, "Aab:c:Dg:l:p:Ss:tu:UVv")) != -1) {
+		switch (opt) {
+		case 'A':
+			o->audit = true;
+			break;
+		case 'a':
+			o->conf_flags |= CF_ALLOW_UNCONFIGURED;
+			break;
+		case 'b':
+			if (setenv("OPENCLAW_GATEWAY_BIND", optarg, 1) == -1)
+				usage();
+			break;
+		case 'c':
+			o->config = optarg;
+			break;
+		case 'D':
+			o->conf_flags |= CF_DEV;
+			break;
+		case 'g':
+			o->groups = optarg;
+			break;
+		case 'l':
+			o->libexec = optarg;
+			break;
+		case 'p':
+			if (setenv("OPENCLAW_GATEWAY_PORT", optarg, 1) == -1)
+				usage();
+			break;
+		case 'S':
+			o->conf_flags |= CF_CHECK_ONLY;
+			break;
+		case 's':
+			o->state = optarg;
+			break;
+		case 't':
+			o->weak = true;
+			break;
+		case 'u':
+			if (num_parse(str_of(optarg), 1, 4000000000,
+			    &o->uid_base) == -1)
+				usage();
+			break;
+		case 'U':
+			o->user = true;
+			break;
+		case 'V':
+			printf("gatewayd %s (message protocol %d)\n",
+			    GW_VERSION, MSG_PROTOCOL);
+			exit(0);
+		case 'v':
+			log_setlevel(LOG_LEVEL_DEBUG);
+			break;
+		default:
+			usage();
+		}
+	}
+	if (optind != argc || (o->audit && !o->weak))
+		usage();
+}
