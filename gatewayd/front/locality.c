@@ -196,8 +196,9 @@ locality_judge(struct locality *l, const struct http_head *h,
 			(void)strlcpy(l->client, l->peer, sizeof(l->client));
 	}
 	/* Whoever came through something else is not here, whatever it says
-	 * about itself. */
-	l->local = !forwarded && is_loopback(l->peer) && h->host.p != NULL &&
+	 * about itself; and a proxy that names users need not say more. */
+	l->local = !forwarded && !(trusted && op->user_header != NULL) &&
+	    is_loopback(l->peer) && h->host.p != NULL &&
 	    host_is_local(h->host);
 	if (!l->local && !is_loopback(l->client))
 		(void)strlcpy(l->remote, l->client, sizeof(l->remote));

@@ -363,3 +363,41 @@ def test_T10_trusted_proxy(make_gateway):
         for headers in ({}, {"X-User": "root"}):
             assert error(await hello(headers, gw.token)) == ("INVALID_REQUEST", "unauthorized")
     asyncio.run(go())
+
+
+@pytest.mark.parametrize("mode", ["password", "none"])
+def test_T04_other_modes(make_gateway, mode):
+    """password: not without it, whatever else is right; a device's token goes
+    on.  none: on this machine only, and a device from afar is paired first."""
+    auth = {"mode": mode, "token": "t-1"}
+    if mode == "password":
+        auth["password"] = "pw-1"
+    gw = make_gateway({"gateway": {"mode": "local", "auth": auth}})
+
+    async def hello(device=None, afar=False, **auth):
+        ws = await websockets.connect(gw.url, extra_headers=AFAR if afar else None)
+        nonce = json.loads(await ws.recv())["payload"]["nonce"]
+        params = {"minProtocol": 3, "maxProtocol": 3, "client": CLIENT, "auth": auth,
+                  "scopes": ["operator.read"]}
+        if device is not None:
+            params["device"] = device.block(nonce, ["operator.read"], auth.get("token", ""))
+        m = await ask(ws, req("connect", params))
+        await ws.close()
+        return m
+
+    async def go():
+        d = Device()
+        if mode == "none":
+            assert (await hello())["ok"] and (await hello(d))["ok"]
+            assert (await hello(d, afar=True))["ok"]
+            assert error(await hello(Device(), afar=True)) == ("NOT_PAIRED", "pairing required")
+            return
+        m = await hello(d, password="pw-1")
+        token = m["payload"]["auth"]["deviceToken"]
+        assert (await hello(d, afar=True, token=token))["ok"]
+        for m in (await hello(d, token="t-1"), await hello(d)):
+            assert error(m)[1].startswith("unauthorized: gateway password missing")
+        m = await hello(d, password="pw-2", token="t-1")
+        assert error(m)[1].startswith("unauthorized: gateway password mismatch")
+        assert error(await hello(password="pw-1")) == ("NOT_PAIRED", "device identity required")
+    asyncio.run(go())

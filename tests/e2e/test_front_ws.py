@@ -363,6 +363,8 @@ def test_T10_user_of_a_proxy(make_rig, headers, proxies, user):
         w.req("connect", connect_params())
         assert w.recv()["ok"]
     assert rig.asked[0].user == user
+    forwarded = any(k in ("X-Forwarded-For", "X-Real-IP") for k, _ in headers)
+    assert rig.asked[0].local == (not forwarded and "127.0.0.1" not in proxies)
 
 
 def test_T10_no_user_without_that_mode(make_rig):
