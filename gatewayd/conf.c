@@ -69,16 +69,10 @@ conf_seen(void)
 	return &seen;
 }
 
-enum cf_reload
-conf_class(void)
+const struct m_cf_done *
+conf_result(void)
 {
-	return result.reload;
-}
-
-uint32_t
-conf_restart_ms(void)
-{
-	return result.restart_ms;
+	return &result;
 }
 
 void

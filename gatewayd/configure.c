@@ -24,7 +24,7 @@ static struct event	*restart_ev;
 bool
 configure_restarts(void)
 {
-	return restart_ev != NULL && evtimer_pending(restart_ev, NULL);
+	return evtimer_pending(restart_ev, NULL) != 0;
 }
 
 static void
@@ -82,7 +82,7 @@ configure_put_cb(bool ok)
 {
 	struct wish	*p = wishes_first();
 	char		 why[4608] = "";
-	uint32_t	 ms = conf_restart_ms();
+	uint32_t	 ms = conf_result()->restart_ms;
 	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
 	int		 fd = results_text(CF_TEXT_ANSWER);
 
@@ -94,22 +94,22 @@ configure_put_cb(bool ok)
 		log_errorx("configuration: %s", why[0] != '\0' ? why :
 		    conf_problem());
 	}
+	/* Whoever is answered sees it: config.get comes behind. */
+	if (ok)
+		conf_drop();
+	else
+		conf_discard();
 	configure_reply(p->corr, ok, why[0] != '\0' ? why : conf_problem(),
 	    fd);
 	wishes_done();
-	conf_discard();
-	if (ok && ms != UINT32_MAX) {
-		log_info("configuration written; restart in %u ms", ms);
-		if (restart_ev == NULL && (restart_ev = evtimer_new(sup.base,
-		    configure_restart_cb, NULL)) == NULL)
-			fatalx("restart timer");
-		evtimer_add(restart_ev, &tv);
-	} else if (ok)
-		log_info("configuration written");
-	if (ok)
-		reload_start(0, true);
-	else
+	if (!ok)
 		reload_again();
+	else {
+		log_info("configuration written");
+		if (ms != UINT32_MAX)
+			evtimer_add(restart_ev, &tv);
+		reload_start(0, true);
+	}
 	configure_next();
 }
 
@@ -160,6 +160,9 @@ configure_settled(void)
 void
 configure_watch(void)
 {
+	if ((restart_ev = evtimer_new(sup.base, configure_restart_cb,
+	    NULL)) == NULL)
+		fatalx("restart timer");
 	if (confwatch_start(sup.base, sup.paths.config,
 	    configure_settled) == -1)
 		log_warn("%s: changes are looked for every few seconds",

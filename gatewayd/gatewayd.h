@@ -134,8 +134,7 @@ int	 conf_write(uint8_t verb, int params, void (*done)(bool ok));
 void	 conf_from(const char *path);
 bool	 conf_busy(void);
 const struct stat *conf_seen(void);	/* the file, when it was read last */
-enum cf_reload conf_class(void);
-uint32_t conf_restart_ms(void);
+const struct m_cf_done *conf_result(void);	/* but for its text */
 void	 conf_tell(void);		/* the router, if the file is not what runs */
 const struct parcel *conf_index(void);	/* of the running generation */
 const struct parcel *conf_next(void);	/* of the one that was just read */

@@ -172,8 +172,8 @@ reload_read_cb(bool ok)
 		reload_say(SUP_FAILED, conf_problem());
 		return;
 	}
-	if (watching && conf_class() != CF_RELOAD_HOT) {
-		restart = conf_class() == CF_RELOAD_RESTART;
+	if (watching && conf_result()->reload != CF_RELOAD_HOT) {
+		restart = conf_result()->reload == CF_RELOAD_RESTART;
 		conf_drop();
 		reload_say(SUP_OK, restart ? "the gateway starts anew" :
 		    "gateway.reload.mode is off, the change waits");

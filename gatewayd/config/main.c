@@ -370,6 +370,7 @@ judge(struct cf *cf, const struct cf_wish *wish, struct m_cf_done *done)
 		send_text(CF_TEXT_FILE, &v.text);
 		if (v.sentinel.n > 0)
 			send_text(CF_TEXT_SENTINEL, &v.sentinel);
+		send_tree(CF_TEXT_SNAPSHOT, cf_json_snapshot(&fresh));
 	}
 	send_text(CF_TEXT_ANSWER, &v.answer);
 	cf_verdict_clear(&v);
