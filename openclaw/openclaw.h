@@ -125,6 +125,10 @@ int	 cmd_devices_reject(struct args *);
 int	 cmd_devices_rotate(struct args *);
 int	 cmd_devices_revoke(struct args *);
 int	 cmd_config_get(struct args *);
+int	 cmd_config_set(struct args *);
+int	 cmd_config_unset(struct args *);
+int	 cmd_config_edit(struct args *);
+int	 cmd_config_validate(struct args *);
 int	 cmd_sandbox_profiles(struct args *);
 int	 cmd_sandbox_selftest(struct args *);
 

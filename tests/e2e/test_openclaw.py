@@ -412,6 +412,71 @@ def test_devices_of_a_quiet_gateway(gw):
     assert "unknown deviceId/role" in bad(gw, "devices", "rotate", *words)
     assert "unknown deviceId/role" in bad(gw, "devices", "revoke", *words)
 
+# --- config set, unset, edit, validate ---------------------------------------
+
+def test_config_set_unset_validate(make_gateway):
+    g = make_gateway(config='// by hand\n{ gateway: { mode: "local", reload: { mode: "off" } },'
+                            ' agents: { list: [{ id: "main" }, { id: "two" }] } }\n')
+
+    def on_disk():
+        return g.config_path.read_text()
+    assert good(g, "config", "set", "logging.level", "debug") == "Updated logging.level.\n"
+    assert on_disk().startswith("// by hand\n") and '"debug"' in on_disk()
+    assert good(g, "config", "set", "gateway.port", "0x4653") == "Updated gateway.port.\n"
+    assert '"port": 18003' in on_disk()
+    # a list is written whole, its other items as they are
+    assert good(g, "config", "set", "agents.list[1].name", "Second one")
+    assert good(g, "config", "set", "agents.list[2].id", "three")
+    assert good(g, "config", "unset", "agents.list[0]") == "Removed agents.list[0].\n"
+    j = as_json(g, "config", "set", "ui", "{assistant: {name: 'N'}}")
+    assert [a["id"] for a in j["config"]["agents"]["list"]] == ["two", "three"]
+    assert j["config"]["agents"]["list"][0]["name"] == "Second one"
+    # an object replaces an object
+    j = as_json(g, "config", "set", "ui", "{seamColor: '#aabbcc'}")
+    assert j["config"]["ui"] == {"seamColor": "#aabbcc"}
+    good(g, "config", "unset", "ui")
+    assert "seamColor" not in on_disk()
+    before = on_disk()
+    for words in (("unset", "ui"), ("unset", "agents.list[7]"), ("set", "agents.list[9].id", "x")):
+        assert bad(g, "config", *words) == "Config path not found: %s\n" % words[1]
+    text = bad(g, "config", "set", "gateway", "{port: 'x', bind: 'moon'}")
+    assert "Config validation failed: gateway.port: " in text
+    assert "Config validation failed: gateway.bind: " in text
+    assert "missing required argument 'value'" in bad(g, "config", "set", "x")
+    assert "missing required argument 'path'" in bad(g, "config", "unset")
+    assert on_disk() == before
+    assert good(g, "config", "validate") == "%s: valid\n" % g.config_path
+    g.write_config("{ gateway: 5 }")
+    wait_for(lambda: openclaw(g, "config", "validate").returncode == 1, what="the mistake")
+    j = json.loads(openclaw(g, "config", "validate", "--json").stdout)
+    assert j["valid"] is False and j["issues"][0]["path"] == "gateway"
+
+
+def test_config_edit(make_gateway, tmp_path):
+    g = make_gateway(config='// by hand\n{ gateway: { mode: "local", reload: { mode: "off" } },'
+                            ' talk: { apiKey: "a-secret-of-the-file" } }\n')
+    tmp_path.chmod(0o755)
+
+    def editor(body):
+        p = tmp_path / "ed"
+        p.write_text("#!/bin/sh\n" + body)
+        p.chmod(0o755)
+        return {"VISUAL": "", "EDITOR": str(p) + " --flag", "TMPDIR": "/tmp"}
+    assert good(g, "config", "edit", **editor("exit 0\n")) == "Nothing changed.\n"
+    text = bad(g, "config", "edit", **editor("exit 3\n"))
+    assert "nothing is changed" in text
+    e = editor('grep -q a-secret "$2" && exit 9\nsed -i "s/talk:/logging: {level: \\"warn\\"}, '
+               'talk:/" "$2"\n')
+    assert good(g, "config", "edit", **e) == "Updated %s.\n" % g.config_path
+    now = g.config_path.read_text()
+    assert "a-secret-of-the-file" in now and 'level: "warn"' in now and "// by hand" in now
+    text = bad(g, "config", "edit", **editor('sed -i s/warn/loud/ "$2"\n'))
+    assert "Config validation failed: logging.level" in text
+    kept = text.strip().rsplit(" ", 1)[1]
+    assert "loud" in open(kept).read()
+    os.unlink(kept)
+    assert g.config_path.read_text() == now
+
 
 # --- no gateway, other gateways ---------------------------------------------
 
@@ -420,7 +485,7 @@ def test_devices_of_a_quiet_gateway(gw):
                          ids=" ".join)
 def test_no_gateway(tmp_path, words):
     extra = {"gateway call": ["health"], "agent": ["-m", "x"], "pairing approve": ["X"],
-             "config get": ["x"], "devices reject": ["x"],
+             "config get": ["x"], "config set": ["x", "1"], "config unset": ["x"], "devices reject": ["x"],
              "devices rotate": ["--device", "x", "--role", "node"],
              "devices revoke": ["--device", "x", "--role", "node"], "approvals allow": ["abcd"], "approvals deny": ["abcd"],
              "approvals set": ["--file", str(tmp_path / "list")],
