@@ -34,6 +34,8 @@ SCRIPT = r'''
 '''
 CONFIG = {"agents": {"defaults": {"model": {"primary": "builtin/script"}},
                      "list": [{"id": "main", "default": True}]},
+          # Nobody is there to be asked.
+          "tools": {"exec": {"security": "full"}},
           "models": {"builtin": {"script": SCRIPT}}}
 
 
