@@ -225,11 +225,11 @@ conf_on_problem(struct msg *m)
 	snprintf(text, sizeof(text), "%s%s%s%s%s", v.file.p,
 	    v.file.n > 0 ? line : "", v.key.p, v.key.n > 0 ? ": " : "",
 	    v.text.p);
-	if (v.severity == CF_ERROR) {
+	if (v.severity == CF_ERROR && problem[0] == '\0')
+		strlcpy(problem, text, sizeof(problem)); /* told at the end */
+	else if (v.severity == CF_ERROR)
 		log_errorx("%s", text);
-		if (problem[0] == '\0')
-			strlcpy(problem, text, sizeof(problem));
-	} else
+	else
 		log_warnx("%s", text);
 	return MSG_OK;
 }

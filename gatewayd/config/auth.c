@@ -109,9 +109,11 @@ cf_start_gates(struct cf *cf)
 		at = gw != NULL ? gw : cf->exists ? cf->root : NULL;
 		if (!cf->exists)
 			cf_complain(cf, sev, NULL, "gateway.mode", "Missing "
-			    "config. Run `openclaw setup` or set "
-			    "gateway.mode=local (or pass "
-			    "--allow-unconfigured).");
+			    "config. There is no %s. Put {\"gateway\": "
+			    "{\"mode\": \"local\"}} into it, or start on the "
+			    "embedded defaults with `openclaw gateway run "
+			    "--allow-unconfigured` or `gatewayd -a`.",
+			    cf->path != NULL ? cf->path : "openclaw.json");
 		else
 			cf_complain(cf, sev, at, "gateway.mode", "Gateway "
 			    "start blocked: set gateway.mode=local (current: "
