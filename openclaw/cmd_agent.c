@@ -6,8 +6,38 @@
 /* openclaw agent: one message, one answer. */
 #include "common/compat.h"
 
+#include <signal.h>
+#include <unistd.h>
+
 #include "common/text.h"
 #include "openclaw/openclaw.h"
+
+/* Ctrl-C ends the waiting only, and whoever pressed it is to know. */
+static void
+interrupted(int sig)
+{
+	static const char	 text[] = "\nNot waiting any more. The turn goes "
+		"on; its answer will be in the session.\n";
+	ssize_t			 n = write(STDERR_FILENO, text,
+				    sizeof(text) - 1);
+
+	(void)n;
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+static bool
+thinking_known(const char *level)
+{
+	static const char *const levels[] = { "off", "minimal", "low",
+		"medium", "high", "xhigh" };
+	size_t			 i;
+
+	for (i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+		if (strcmp(level, levels[i]) == 0)
+			return true;
+	return false;
+}
 
 int
 cmd_agent(struct args *a)
@@ -16,13 +46,25 @@ cmd_agent(struct args *a)
 	struct rpc	*r;
 	json_t		*params, *res, *p, *payloads;
 	char		 key[37];
-	int64_t		 seconds = options_num(a, OPT_TIMEOUT, 600, 1, 86400);
+	int64_t		 seconds = 600;
 	size_t		 i;
 	int		 status = 0;
 
 	if (a->opt[OPT_MESSAGE] == NULL) {
 		fprintf(stderr, "error: required option '-m, --message "
 		    "<text>' not specified\n");
+		return 1;
+	}
+	if (a->opt[OPT_TIMEOUT] != NULL && num_parse(str_of(
+	    a->opt[OPT_TIMEOUT]), 1, 86400, &seconds) == -1) {
+		fprintf(stderr, "Error: --timeout takes whole seconds from 1 "
+		    "to 86400\n");
+		return 1;
+	}
+	if (a->opt[OPT_THINKING] != NULL &&
+	    !thinking_known(a->opt[OPT_THINKING])) {
+		fprintf(stderr, "Error: --thinking takes off, minimal, low, "
+		    "medium, high or xhigh\n");
 		return 1;
 	}
 	uuid_v4(key);
@@ -64,8 +106,10 @@ cmd_agent(struct args *a)
 	approver.since_ms = wall_ms();
 	/* A login that may not be asked still gets its answer. */
 	(void)rpc_watch(r, a, approver_event, &approver);
+	signal(SIGINT, interrupted);
 	res = rpc_call(r, "agent", json_incref(params), true,
 	    (seconds + 30) * 1000);
+	signal(SIGINT, SIG_DFL);
 	json_decref(params);
 	rpc_close(r);
 	if (res == NULL)

@@ -262,7 +262,8 @@ status_text(const struct facts *f, const char *target)
 	print_text(daemon);
 	if (f->config != NULL ? !json_is_true(json_object_get(f->config,
 	    "exists")) : access(f->ps.config, F_OK) != 0)
-		printf(" (none: embedded defaults)");
+		printf(f->answers ? " (none: embedded defaults)" :
+		    " (there is none)");
 	if (!f->remote && strcmp(daemon, f->ps.config) != 0)
 		printf("\nConfig of this command: %s (another one)",
 		    f->ps.config);

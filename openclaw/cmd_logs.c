@@ -6,6 +6,7 @@
 /* openclaw logs: the gateway's log through logs.tail. */
 #include "common/compat.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include "common/text.h"
@@ -76,6 +77,61 @@ log_notice(struct args *a, const char *text)
 		fprintf(stderr, "%s\n", text);
 }
 
+/* Waits; false when nobody reads standard output any more. */
+static bool
+log_pause(int64_t ms)
+{
+	struct pollfd	 pfd = { STDOUT_FILENO, 0, 0 };
+
+	return poll(&pfd, 1, (int)ms) != 1;
+}
+
+/*
+ * The next lines.  Who follows goes on when the gateway, or its log process,
+ * is away for a while: once there was an answer, its end is not ours.
+ */
+static json_t *
+log_ask(struct args *a, struct rpc **r, json_t *params, int64_t timeout,
+    int64_t wait_ms, bool patient)
+{
+	json_t		*res, *err = NULL;
+	const char	*code;
+	bool		 told = false;
+
+	if (!patient)
+		return rpc_call(*r, "logs.tail", params, false, timeout);
+	for (;;) {
+		res = *r == NULL ? NULL : rpc_try(*r, "logs.tail",
+		    json_incref(params), false, timeout, &err);
+		if (res != NULL)
+			break;
+		code = jtext(err, "code", "CLOSED");
+		if (strcmp(code, "CLOSED") != 0 && strcmp(code,
+		    "UNAVAILABLE") != 0) {
+			fprintf(stderr, "Error: %s\n", jtext(err, "message",
+			    "?"));
+			break;
+		}
+		if (!told)
+			log_notice(a, "the gateway does not answer; waiting "
+			    "until it does");
+		told = true;
+		json_decref(err);
+		err = NULL;
+		rpc_close(*r);
+		*r = NULL;
+		fflush(stdout);
+		if (!log_pause(wait_ms))
+			break;
+		*r = rpc_open_again(a);
+	}
+	if (res != NULL && told)
+		log_notice(a, "the gateway answers again");
+	json_decref(err);
+	json_decref(params);
+	return res;
+}
+
 int
 cmd_logs(struct args *a)
 {
@@ -100,10 +156,10 @@ cmd_logs(struct args *a)
 		if (cursor >= 0)
 			json_object_set_new(params, "cursor",
 			    json_integer(cursor));
-		if ((res = rpc_call(r, "logs.tail", params, false,
-		    timeout)) == NULL) {
+		if ((res = log_ask(a, &r, params, timeout, wait_ms, !first &&
+		    a->opt[OPT_FOLLOW] != NULL)) == NULL) {
 			rpc_close(r);
-			return 1;
+			return log_pause(0) ? 1 : 0;
 		}
 		if (first && a->opt[OPT_JSON] != NULL)
 			log_ndjson(json_pack("{s:s, s:s, s:I, s:I}", "type",
@@ -125,8 +181,8 @@ cmd_logs(struct args *a)
 		first = false;
 		if (fflush(stdout) == EOF)
 			break;
-		if (a->opt[OPT_FOLLOW] != NULL)
-			usleep((useconds_t)wait_ms * 1000);
+		if (a->opt[OPT_FOLLOW] != NULL && !log_pause(wait_ms))
+			break;
 	} while (a->opt[OPT_FOLLOW] != NULL);
 	rpc_close(r);
 	return 0;

@@ -6,8 +6,12 @@
 /* openclaw: global options, choice of the command, help. */
 #include "common/compat.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "common/text.h"
 #include "openclaw/openclaw.h"
@@ -122,6 +126,23 @@ unknown(const char *what, const char *word, const char *group)
 	return 1;
 }
 
+/* What could not be written is no success; that a reader has gone is his own
+ * business. */
+static int
+finish(int status)
+{
+	struct pollfd	 pfd = { STDOUT_FILENO, 0, 0 };
+
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	if (poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLNVAL) == 0)
+		return status;
+	fprintf(stderr, "Error: standard output: %s\n", errno != 0 ?
+	    strerror(errno) : "cannot be written");
+	return 1;
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -129,11 +150,16 @@ main(int argc, char *argv[])
 	struct args		 args;
 	static char		 approvals[] = "approvals";
 	const char		*profile = NULL;
-	int			 first, used, operand;
-	bool			 dev = false;
+	int			 first, used, operand, fd;
+	bool			 dev = false, help;
 
 	setlocale(LC_CTYPE, "C.UTF-8");
 	signal(SIGPIPE, SIG_IGN);
+	/* No connection may get the number of a standard stream. */
+	while ((fd = open("/dev/null", O_RDONLY)) != -1 && fd <= 2)
+		;
+	if (fd != -1)
+		close(fd);
 	memset(&args, 0, sizeof(args));
 	for (first = 1; first < argc && argv[first][0] == '-'; first++) {
 		if (strcmp(argv[first], "--version") == 0 ||
@@ -180,9 +206,12 @@ main(int argc, char *argv[])
 		setenv("OPENCLAW_PROFILE", dev ? "dev" : profile, 1);
 	if (dev && getenv("OPENCLAW_GATEWAY_PORT") == NULL)
 		setenv("OPENCLAW_GATEWAY_PORT", "19001", 1);
+	help = first < argc && strcmp(argv[first], "help") == 0;
+	if (help)
+		first++;
 	if (first == argc) {
 		help_all(NULL);
-		return 1;
+		return help ? 0 : 1;
 	}
 	/* What it is called elsewhere. */
 	if (strcmp(argv[first], "exec-approvals") == 0)
@@ -195,7 +224,11 @@ main(int argc, char *argv[])
 		return unknown("command", argv[operand], c->name);
 	if (c->run == NULL) {
 		help_all(c->name);
-		return operand < argc ? 0 : 1;
+		return help || operand < argc ? 0 : 1;
+	}
+	if (help) {
+		options_help(c);
+		return 0;
 	}
 	if (options_parse(&args, c, argc, argv, operand) == -1)
 		return 1;
@@ -204,5 +237,5 @@ main(int argc, char *argv[])
 		return 0;
 	}
 	args.argv = argv;
-	return c->run(&args);
+	return finish(c->run(&args));
 }

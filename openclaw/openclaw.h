@@ -54,6 +54,8 @@ struct rpc;
 /* Opens the local control socket, or --url; prints why it cannot, with the
  * target, and returns NULL. */
 struct rpc *rpc_open(const struct args *);
+/* The same, and says nothing when it is not there. */
+struct rpc *rpc_open_again(const struct args *);
 void	 rpc_close(struct rpc *);
 /* Sends a request (params is stolen, may be NULL) and waits; the payload is
  * the caller's (a JSON null when there is none), NULL after a message.

@@ -179,35 +179,71 @@ table_rule(const struct table *t, const int *w, const char *left,
 	putchar('\n');
 }
 
+/* Too narrow for a box: a line for each value, a blank one between rows. */
+static void
+table_print_lines(const struct table *t)
+{
+	const char	*cell;
+	size_t		 r, c;
+
+	for (r = 0; r < t->nrows; r++) {
+		if (r > 0)
+			putchar('\n');
+		for (c = 0; c < t->ncols; c++) {
+			cell = t->cells[r * t->ncols + c];
+			if (cell[0] == '\0')
+				continue;
+			printf("%s: ", t->heads[c]);
+			print_cell(cell, text_width(cell));
+			putchar('\n');
+		}
+	}
+}
+
 void
 table_print(struct table *t)
 {
 	struct winsize	 ws;
-	int		 w[COLS_MAX] = { 0 }, total = 1, limit = 0, widest;
+	int		 w[COLS_MAX], below[COLS_MAX] = { 0 }, total = 1, limit = 0, widest;
 	size_t		 r, c;
 
 	if (t == NULL)
 		return;
 	for (c = 0; c < t->ncols; c++) {
-		w[c] = text_width(t->heads[c]);
 		for (r = 0; r < t->nrows; r++)
-			if (text_width(t->cells[r * t->ncols + c]) > w[c])
-				w[c] = text_width(t->cells[r * t->ncols + c]);
+			if (text_width(t->cells[r * t->ncols + c]) > below[c])
+				below[c] = text_width(t->cells[r * t->ncols +
+				    c]);
+		w[c] = text_width(t->heads[c]);
+		if (w[c] < below[c])
+			w[c] = below[c];
 		total += w[c] + 3;
 	}
 	if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) ==
-	    0 && ws.ws_col >= 40)
+	    0 && ws.ws_col > 0)
 		limit = ws.ws_col;
-	/* The widest column gives way first, down to six characters. */
+	/* Notes stand last and give way first, then headings that are wider
+	 * than what is below them, then whatever is widest. */
 	while (limit > 0 && total > limit) {
 		widest = 0;
 		for (c = 1; c < t->ncols; c++)
 			if (w[c] > w[widest])
 				widest = (int)c;
-		if (w[widest] <= 6)
+		for (c = 0; c < t->ncols && (w[c] <= 4 || w[c] <= below[c]);
+		    c++)
+			;
+		if (w[t->ncols - 1] > 4)
+			widest = (int)t->ncols - 1;
+		else if (c < t->ncols)
+			widest = (int)c;
+		else if (w[widest] <= 6)
 			break;
 		w[widest]--;
 		total--;
+	}
+	if (limit > 0 && total > limit) {
+		table_print_lines(t);
+		goto out;
 	}
 	table_rule(t, w, "┌", "┬", "┐");
 	for (c = 0; c < t->ncols; c++) {
@@ -226,6 +262,7 @@ table_print(struct table *t)
 		puts("│");
 	}
 	table_rule(t, w, "└", "┴", "┘");
+out:
 	free(t->cells);
 	free(t);
 }

@@ -46,17 +46,36 @@ rpc_explain_denied(const char *path)
 	fprintf(stderr, "; with --url and a token nobody asks for the user.\n");
 }
 
+/* A command that works as things are. */
+static void
+rpc_explain_start(const struct paths *ps)
+{
+	const char	*profile = getenv("OPENCLAW_PROFILE");
+	bool		 none = access(ps->config, F_OK) == -1 &&
+			    errno == ENOENT;
+
+	if (profile == NULL)
+		profile = "";
+	fprintf(stderr, "Is it running? `openclaw %s%s%sgateway run%s` starts "
+	    "it in the foreground%s.\n", strcmp(profile, "dev") == 0 ? "--" :
+	    profile[0] != '\0' ? "--profile " : "", profile,
+	    profile[0] != '\0' ? " " : "", none ? " --allow-unconfigured" : "",
+	    none ? ", on the embedded defaults" : "");
+}
+
 /* err: errno of the connection, 0 when it was something else. */
 static void
 rpc_explain(const struct rpc *r, const struct args *a, int err)
 {
 	struct paths	 ps;
 	char		 why[256];
+	bool		 known;
 
 	fprintf(stderr, "Gateway target: %s\n", r->target);
 	fprintf(stderr, "Source: %s\n", a->opt[OPT_URL] != NULL ? "--url" :
 	    "local control socket");
-	if (paths_resolve(&ps, NULL, NULL, why, sizeof(why)) == 0)
+	known = paths_resolve(&ps, NULL, NULL, why, sizeof(why)) == 0;
+	if (known)
 		fprintf(stderr, "Config: %s\n", ps.config);
 	if (a->opt[OPT_URL] != NULL && a->opt[OPT_TOKEN] == NULL &&
 	    a->opt[OPT_PASSWORD] == NULL &&
@@ -65,14 +84,13 @@ rpc_explain(const struct rpc *r, const struct args *a, int err)
 		    "OPENCLAW_GATEWAY_TOKEN.\n");
 	if (a->opt[OPT_URL] == NULL && err == EACCES)
 		rpc_explain_denied(r->target);
-	else if (a->opt[OPT_URL] == NULL && (err == ENOENT ||
+	else if (a->opt[OPT_URL] == NULL && known && (err == ENOENT ||
 	    err == ECONNREFUSED))
-		fprintf(stderr, "Is it running? `openclaw gateway run` starts "
-		    "it in the foreground.\n");
+		rpc_explain_start(&ps);
 }
 
 static int
-rpc_connect(struct rpc *r, const struct args *a, int64_t timeout)
+rpc_connect(struct rpc *r, const struct args *a, int64_t timeout, bool quiet)
 {
 	json_t	*params, *auth, *res, *err = NULL;
 
@@ -93,8 +111,9 @@ rpc_connect(struct rpc *r, const struct args *a, int64_t timeout)
 	json_object_set_new(params, "auth", auth);
 	res = rpc_try(r, "connect", params, false, timeout, &err);
 	if (res == NULL) {
-		fprintf(stderr, "gateway connect failed: %s\n", err != NULL ?
-		    jtext(err, "message", "?") : "no answer");
+		if (!quiet)
+			fprintf(stderr, "gateway connect failed: %s\n", err !=
+			    NULL ? jtext(err, "message", "?") : "no answer");
 		json_decref(err);
 		return -1;
 	}
@@ -107,15 +126,15 @@ int
 rpc_watch(struct rpc *r, const struct args *a, rpc_event_cb cb, void *arg)
 {
 	/* The control socket needs no connect, but for events. */
-	if (!r->connected && rpc_connect(r, a, 10000) == -1)
+	if (!r->connected && rpc_connect(r, a, 10000, false) == -1)
 		return -1;
 	r->event_cb = cb;
 	r->event_arg = arg;
 	return 0;
 }
 
-struct rpc *
-rpc_open(const struct args *a)
+static struct rpc *
+rpc_begin(const struct args *a, bool quiet)
 {
 	struct paths	 ps;
 	struct rpc	*r;
@@ -132,7 +151,8 @@ rpc_open(const struct args *a)
 		    sizeof(why));
 	} else {
 		if (paths_resolve(&ps, NULL, NULL, why, sizeof(why)) == -1) {
-			fprintf(stderr, "Error: %s\n", why);
+			if (!quiet)
+				fprintf(stderr, "Error: %s\n", why);
 			free(r);
 			return NULL;
 		}
@@ -141,18 +161,34 @@ rpc_open(const struct args *a)
 	}
 	if (r->w == NULL) {
 		err = errno;
-		fprintf(stderr, "gateway connect failed: %s\n", why);
-		rpc_explain(r, a, err);
+		if (!quiet) {
+			fprintf(stderr, "gateway connect failed: %s\n", why);
+			rpc_explain(r, a, err);
+		}
 		free(r);
 		return NULL;
 	}
 	/* The control socket knows its peer by the kernel's word. */
-	if (a->opt[OPT_URL] != NULL && rpc_connect(r, a, timeout) == -1) {
-		rpc_explain(r, a, 0);
+	if (a->opt[OPT_URL] != NULL && rpc_connect(r, a, timeout, quiet) ==
+	    -1) {
+		if (!quiet)
+			rpc_explain(r, a, 0);
 		rpc_close(r);
 		return NULL;
 	}
 	return r;
+}
+
+struct rpc *
+rpc_open(const struct args *a)
+{
+	return rpc_begin(a, false);
+}
+
+struct rpc *
+rpc_open_again(const struct args *a)
+{
+	return rpc_begin(a, true);
 }
 
 void

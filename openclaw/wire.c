@@ -306,7 +306,9 @@ wire_send(struct wire *w, const char *text, size_t n, char *why, size_t size)
 	}
 	r = dbuf_err(&out) ? -1 : wire_write_all(w, out.p, out.n);
 	if (r == -1)
-		snprintf(why, size, "%s", strerror(errno));
+		snprintf(why, size, "%s", errno == EPIPE ||
+		    errno == ECONNRESET ? "gateway closed the connection" :
+		    strerror(errno));
 	dbuf_clear(&out);
 	return r;
 }

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 The gatewayd developers
 """Every command of openclaw(1) against running gateways and against none."""
+import fcntl
 import json
 import os
 import pathlib
+import pty
 import re
 import signal
 import socket
+import struct
 import subprocess
+import termios
 
 import pytest
 
@@ -257,6 +261,119 @@ def test_logs_follow(gw):
         p.stdout.close()
 
 
+@pytest.mark.parametrize("js", [[], ["--json"]], ids=["text", "json"])
+def test_logs_follow_over_a_restart(make_gateway, js):
+    """It waits for the gateway to come back, says so, and goes on."""
+    g = make_gateway()
+    out = g.dir / "follow"
+    with open(out, "wb") as f:
+        p = subprocess.Popen(argv_as(g, [str(BIN / "openclaw"), "logs", "--follow", "--interval",
+                                         "50", *js]), env=environ(g), stdout=f, stderr=f)
+    try:
+        wait_for(lambda: b"ready, generation" in out.read_bytes(), what="the log")
+        good(g, "gateway", "restart")
+        wait_for(lambda: b"the gateway answers again" in out.read_bytes(), what="its return")
+        wait_for(lambda: out.read_bytes().count(b"ready, generation") >= 2 * (1 + len(js)),
+                 what="the new start in the log")
+        assert p.poll() is None
+        assert b"the gateway does not answer; waiting" in out.read_bytes()
+        # While it is away Ctrl-C works as ever.
+        g.stop()
+        wait_for(lambda: out.read_bytes().count(b"waiting until") == 2, what="the notice")
+    finally:
+        p.send_signal(signal.SIGINT)
+        assert p.wait(120) == -signal.SIGINT
+    if js:
+        kinds = [json.loads(line)["type"] for line in out.read_text().splitlines()]
+        assert kinds[0] == "meta" and kinds.count("notice") == 3
+
+
+def test_logs_follow_ends_with_its_reader(make_gateway):
+    """Also when there is nothing to write and no gateway."""
+    g = make_gateway()
+    p = subprocess.Popen(argv_as(g, [str(BIN / "openclaw"), "logs", "--follow", "--interval",
+                                     "50"]), env=environ(g), stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE)
+    try:
+        assert p.stdout.readline()
+        g.stop()
+        assert b"waiting" in p.stderr.readline()
+        p.stdout.close()
+        assert p.wait(120) == 0
+    finally:
+        p.kill()
+        p.wait()
+        p.stderr.close()
+
+
+def at_width(gw, columns, *args):
+    """What a terminal of that width shows."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    p = subprocess.Popen(argv_as(gw, [str(BIN / "openclaw"), *args]), env=environ(gw),
+                         stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    text = b""
+    try:
+        while True:
+            text += os.read(ours, 65536)
+    except OSError:         # EIO: its end is closed
+        pass
+    os.close(ours)
+    assert p.wait(120) == 0, text
+    return text.decode().replace("\r\n", "\n")
+
+
+def test_tables_fit_the_terminal(gw):
+    good(gw, "agent", "-m", "run: uname", "--session-key", "agent:main:narrow")
+    for columns in (200, 100, 80, 60):
+        for words in (["gateway", "processes"], ["sessions"]):
+            rows = [line for line in at_width(gw, columns, *words).splitlines()
+                    if line[:1] in tuple("┌│├└")]
+            assert len({len(line) for line in rows}) <= 1, (columns, words)
+            assert all(len(line) <= columns for line in rows), (columns, words)
+    # Notes give way before the names that a restart wants.
+    assert "│ agentd/main │" in at_width(gw, 80, "gateway", "processes")
+    # No box fits: a line for each value, nothing cut.
+    text = at_width(gw, 30, "sessions")
+    assert "Key: agent:main:narrow\n" in text and "│" not in text
+    text = at_width(gw, 30, "gateway", "processes")
+    assert "Process: agentd/main\n" in text and "│" not in text
+
+
+def test_interrupted_agent_says_what_goes_on(gw):
+    p = subprocess.Popen(argv_as(gw, [str(BIN / "openclaw"), "agent", "-m", "run: sleep 3",
+                                      "--session-key", "agent:main:interrupted"]),
+                         env=environ(gw), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for(lambda: re.search(rf"control: agent by uid \d+, pid {p.pid}\b", gw.logs()),
+             what="the request arrives")
+    p.send_signal(signal.SIGINT)
+    out, err = p.communicate(timeout=120)
+    assert p.returncode == -signal.SIGINT and out == b""
+    assert b"The turn goes on" in err
+
+    def answered():
+        h = json.loads(good(gw, "gateway", "call", "chat.history", "--params",
+                            '{"sessionKey": "agent:main:interrupted"}'))
+        return any(m.get("role") == "assistant" and m.get("stopReason") == "stop"
+                   for m in h["messages"])
+    wait_for(answered, what="its answer in the session")
+
+
+def test_output_that_cannot_be_written_is_no_success(gw):
+    with open("/dev/full", "wb") as full:
+        r = subprocess.run(argv_as(gw, [str(BIN / "openclaw"), "health"]), env=environ(gw),
+                           stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+                           timeout=60)
+    assert r.returncode == 1
+    assert r.stderr == b"Error: standard output: No space left on device\n"
+    # A closed one: the connection must not take its number.
+    r = subprocess.run(argv_as(gw, ["sh", "-c", 'exec "$0" health >&-', str(BIN / "openclaw")]),
+                       env=environ(gw), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                       timeout=60)
+    assert r.returncode == 1 and r.stderr.startswith(b"Error: standard output: ")
+
+
 def test_channels_and_pairing(gw):
     assert good(gw, "channels", "status").startswith("No channel is configured; ")
     good(gw, "channels", "status", "--probe")
@@ -498,6 +615,9 @@ def test_no_gateway(tmp_path, words):
         assert r.returncode == 1
         assert r.stderr.startswith("gateway connect failed: ")
         assert f"Gateway target: {tmp_path}/run/control.sock" in r.stderr
+        # What it recommends works here: there is no configuration.
+        assert "`openclaw gateway run --allow-unconfigured` starts it" in r.stderr or \
+            words == ["gateway", "status"]
         if js and r.stdout:
             json.loads(r.stdout)
 
@@ -540,6 +660,10 @@ def test_words_that_are_wrong(gw):
     for t in ("abc", "0", "-1", "1.5", ""):
         assert bad(gw, "health", f"--timeout={t}") == \
             "Error: --timeout must be a positive integer (milliseconds)\n", t
+    assert bad(gw, "agent", "-m", "x", "--timeout", "0") == \
+        "Error: --timeout takes whole seconds from 1 to 86400\n"
+    assert bad(gw, "agent", "-m", "x", "--thinking", "hard").startswith(
+        "Error: --thinking takes off, ")
     assert "exclude" in bad(gw, "--dev", "--profile", "x", "health", status=2)
     bad(gw, "--profile", "../x", "health", status=2)
     bad(gw, "--profile", status=2)
@@ -558,6 +682,10 @@ def test_help_and_version(gw):
             assert r.returncode == 1 and f"usage: openclaw {name} " in r.stdout
             assert f"usage: openclaw {name} " in good(gw, name, "--help")
     assert openclaw(gw).returncode == 1
+    assert good(gw, "help") == text
+    assert good(gw, "help", "logs") == good(gw, "logs", "--help")
+    assert good(gw, "help", "sandbox") == good(gw, "sandbox", "--help")
+    assert bad(gw, "help", "nope") == "error: unknown command 'nope'\n"
 
 
 def test_a_closed_pipe_is_no_crash(gw):
@@ -602,7 +730,17 @@ class Foreground:
 @pytest.mark.parametrize("words", [["gateway", "run"], ["gateway"]], ids=" ".join)
 def test_gateway_run(make_gateway, mode, words):
     g = make_gateway(mode=mode, start=False)
-    assert Foreground(g, *words).p.wait(120) != 0     # no configuration: said, not guessed
+    # No configuration: said once, with what to do; not guessed.
+    none = Foreground(g, *words)
+    assert none.p.wait(120) == 78
+    text = none.text()
+    assert text.count("Missing config") == 1 and f"There is no {g.config_path}. " in text
+    assert "setup" not in text and "`openclaw gateway run --allow-unconfigured`" in text
+    none.log.close()
+    advice = re.search(r"Put (\{.*\}) into it", text).group(1)
+    g.write_config(advice)
+    Foreground(g, *words).ready().end()
+    g.config_path.unlink()
     f = Foreground(g, *words, "--allow-unconfigured", "--verbose").ready()
     try:
         line = pathlib.Path(f"/proc/{f.p.pid}/cmdline").read_bytes()
