@@ -142,7 +142,7 @@ configure_message(struct msg *m)
 	return MSG_OK;
 }
 
-/* --- watching --------------------------------------------------------------- */
+/* --- watching ------------------------------------------------------------- */
 
 static void
 configure_settled(void)
@@ -169,7 +169,7 @@ configure_watch(void)
 		    sup.paths.config);
 }
 
-/* --- the last good text ------------------------------------------------------ */
+/* --- the last good text --------------------------------------------------- */
 
 void
 configure_good(void)
