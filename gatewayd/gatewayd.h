@@ -155,7 +155,7 @@ void	 reload_again(void);	/* what was asked for meanwhile */
 void	 reload_ack(struct proc *, bool ok, const char *reason);
 void	 reload_gone(struct proc *);
 
-/* configure.c: changes of the configuration file. */
+/* host/configure.c: changes of the configuration file. */
 enum msg_err configure_message(struct msg *);
 void	 configure_next(void);		/* takes the next change that waits */
 void	 configure_watch(void);

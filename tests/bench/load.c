@@ -8,7 +8,8 @@
  *
  *	load PORT TOKEN MODE CLIENTS SECONDS [DEPTH | RATE]
  *
- * MODE: state (last-heartbeat, DEPTH in flight per client), routed
+ * MODE: state (last-heartbeat, DEPTH in flight per client), config
+ * (config.get, likewise), routed
  * (chat.history of an empty session, DEPTH in flight), turns (agent, one in
  * flight per client), latency (agent at RATE a second over all clients; time
  * from sending to the first agent event), idle (connect, say so, wait for the
@@ -32,7 +33,8 @@
 #include "common/text.h"
 #include "common/ws.h"
 
-enum mode { MODE_STATE, MODE_ROUTED, MODE_TURNS, MODE_LATENCY, MODE_IDLE };
+enum mode { MODE_STATE, MODE_ROUTED, MODE_TURNS, MODE_LATENCY, MODE_IDLE,
+	MODE_CONFIG };
 
 struct client {
 	int			 fd;
@@ -96,10 +98,10 @@ request(struct client *c, size_t index)
 	int	 n;
 
 	sent++;
-	if (mode == MODE_STATE)
+	if (mode == MODE_STATE || mode == MODE_CONFIG)
 		n = snprintf(text, sizeof(text), "{\"type\":\"req\",\"id\":"
-		    "\"%llu\",\"method\":\"last-heartbeat\"}",
-		    (unsigned long long)sent);
+		    "\"%llu\",\"method\":\"%s\"}", (unsigned long long)sent,
+		    mode == MODE_STATE ? "last-heartbeat" : "config.get");
 	else if (mode == MODE_ROUTED)
 		n = snprintf(text, sizeof(text), "{\"type\":\"req\",\"id\":"
 		    "\"%llu\",\"method\":\"chat.history\",\"params\":{"
@@ -285,7 +287,7 @@ int
 main(int argc, char *argv[])
 {
 	static const char *const names[] = { "state", "routed", "turns",
-		"latency", "idle" };
+		"latency", "idle", "config" };
 	struct epoll_event	 evs[256];
 	struct rlimit		 rl;
 	uint64_t		 begin, stop, now, due = 0, first;
@@ -303,9 +305,9 @@ main(int argc, char *argv[])
 		return 2;
 	}
 	token = argv[2];
-	for (i = 0; i < 5 && strcmp(names[i], argv[3]) != 0; i++)
+	for (i = 0; i < 6 && strcmp(names[i], argv[3]) != 0; i++)
 		;
-	if (i == 5)
+	if (i == 6)
 		return 2;
 	mode = (enum mode)i;
 	if (getrlimit(RLIMIT_NOFILE, &rl) == 0) {

@@ -274,6 +274,10 @@ def state():
         r = load(gw, "state", 50, 4, 32, cpu="1")
         report("answers from state, 50 sockets, one core, /s", r["per_second"], 100000,
                r["per_second"] >= 100000, hard=False, note="aim 150,000")
+        # One at a time: what a request takes, both ways and the client's part.
+        r = load(gw, "config", 1, 3, 1, cpu="1")
+        us = round(1e6 / max(r["per_second"], 1))
+        report("config.get, one at a time, us", us, 300, us <= 300, hard=False)
     finally:
         gw.close()
 
