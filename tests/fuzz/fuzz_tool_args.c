@@ -60,6 +60,8 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct dbuf		 errors, notes;
 	struct str		 path;
 	json_t			*args, *v;
+	enum exec_security	 security;
+	enum exec_ask		 ask;
 	const char		*key;
 	char			 buf[WPATH_MAX], why[256];
 
@@ -85,7 +87,8 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (toolpolicy_init(&pol, (struct str){(const char *)p + 1, n - 1},
 	    why, sizeof(why)) == 0) {
 		toolpolicy_allows(&pol, t, why, sizeof(why));
-		toolpolicy_exec(&pol, pol.config, why, sizeof(why));
+		toolpolicy_exec(&pol, pol.config, &security, &ask, why,
+		    sizeof(why));
 		toolpolicy_clear(&pol);
 	}
 	dbuf_clear(&errors);
