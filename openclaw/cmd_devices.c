@@ -85,20 +85,6 @@ show_paired(json_t *rows)
 	table_print(t);
 }
 
-/* Prints the answer, or what it says to people; frees it. */
-static int
-done(struct args *a, json_t *res, void (*human)(json_t *))
-{
-	if (res == NULL)
-		return 1;
-	if (a->opt[OPT_JSON] != NULL)
-		print_json(res);
-	else
-		human(res);
-	json_decref(res);
-	return 0;
-}
-
 static void
 show_devices(json_t *d)
 {
@@ -116,7 +102,8 @@ show_devices(json_t *d)
 int
 cmd_devices_list(struct args *a)
 {
-	return done(a, rpc_once(a, "device.pair.list", NULL), show_devices);
+	return print_answer(a, rpc_once(a, "device.pair.list", NULL),
+	    show_devices);
 }
 
 static void
@@ -166,7 +153,7 @@ cmd_devices_approve(struct args *a)
 		    "requestId", id), false, rpc_timeout(a));
 	rpc_close(r);
 	json_decref(list);
-	return done(a, res, show_approved);
+	return print_answer(a, res, show_approved);
 }
 
 int
@@ -177,8 +164,8 @@ cmd_devices_reject(struct args *a)
 		    "'requestId'\n");
 		return 1;
 	}
-	return done(a, rpc_once(a, "device.pair.reject", json_pack("{s:s}",
-	    "requestId", a->operand[0])), show_rejected);
+	return print_answer(a, rpc_once(a, "device.pair.reject",
+	    json_pack("{s:s}", "requestId", a->operand[0])), show_rejected);
 }
 
 /* --device and --role as parameters; NULL after a message. */
@@ -222,7 +209,7 @@ cmd_devices_rotate(struct args *a)
 			    json_string(a->scopes[i]));
 		json_object_set_new(params, "scopes", list);
 	}
-	return done(a, rpc_once(a, "device.token.rotate", params),
+	return print_answer(a, rpc_once(a, "device.token.rotate", params),
 	    show_rotated);
 }
 
@@ -239,6 +226,6 @@ cmd_devices_revoke(struct args *a)
 
 	if (params == NULL)
 		return 1;
-	return done(a, rpc_once(a, "device.token.revoke", params),
+	return print_answer(a, rpc_once(a, "device.token.revoke", params),
 	    show_revoked);
 }

@@ -8,19 +8,6 @@
 
 #include "openclaw/openclaw.h"
 
-static int
-show(struct args *a, json_t *res, void (*human)(json_t *))
-{
-	if (res == NULL)
-		return 1;
-	if (a->opt[OPT_JSON] != NULL)
-		print_json(res);
-	else
-		human(res);
-	json_decref(res);
-	return 0;
-}
-
 static void
 line(const char *label, const char *text)
 {
@@ -66,7 +53,7 @@ show_health(json_t *h)
 int
 cmd_health(struct args *a)
 {
-	return show(a, rpc_once(a, "health", NULL), show_health);
+	return print_answer(a, rpc_once(a, "health", NULL), show_health);
 }
 
 static void
@@ -313,7 +300,7 @@ cmd_sessions(struct args *a)
 				json_object_set_new(row, "ageMs", json_integer(
 				    now - jnum(row, "updatedAt", 0)));
 	}
-	return show(a, res, show_sessions);
+	return print_answer(a, res, show_sessions);
 }
 
 static void
@@ -357,7 +344,7 @@ show_channels(json_t *c)
 int
 cmd_channels_status(struct args *a)
 {
-	return show(a, rpc_once(a, "channels.status", json_pack("{s:b}",
+	return print_answer(a, rpc_once(a, "channels.status", json_pack("{s:b}",
 	    "probe", a->opt[OPT_PROBE] != NULL)), show_channels);
 }
 
@@ -401,7 +388,8 @@ cmd_pairing_list(struct args *a)
 		channel = a->operand[0];
 	if (channel != NULL)
 		json_object_set_new(params, "channel", json_string(channel));
-	return show(a, rpc_once(a, "pairing.list", params), show_pairing);
+	return print_answer(a, rpc_once(a, "pairing.list", params),
+	    show_pairing);
 }
 
 static void
@@ -463,5 +451,5 @@ cmd_pairing_approve(struct args *a)
 	if (res != NULL && a->opt[OPT_NOTIFY] != NULL)
 		check_notified(a, r, res);
 	rpc_close(r);
-	return show(a, res, show_approved);
+	return print_answer(a, res, show_approved);
 }

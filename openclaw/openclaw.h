@@ -76,6 +76,9 @@ json_t	*rpc_once(const struct args *, const char *method, json_t *params);
 
 /* print.c */
 void	 print_json(json_t *);		/* 2 blanks, a newline */
+/* The answer as --json wants it, or what it says to people; frees it.  Exit
+ * status: 1 when there is none (NULL; the reason was said). */
+int	 print_answer(const struct args *, json_t *, void (*human)(json_t *));
 void	 print_text(const char *);	/* control bytes escaped */
 void	 print_text_to(FILE *, const char *);
 bool	 print_colors(const struct args *);

@@ -300,3 +300,16 @@ jnum(json_t *j, const char *key, int64_t def)
 
 	return json_is_number(v) ? (int64_t)json_number_value(v) : def;
 }
+
+int
+print_answer(const struct args *a, json_t *res, void (*human)(json_t *))
+{
+	if (res == NULL)
+		return 1;
+	if (a->opt[OPT_JSON] != NULL)
+		print_json(res);
+	else
+		human(res);
+	json_decref(res);
+	return 0;
+}
