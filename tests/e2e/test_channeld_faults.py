@@ -42,9 +42,9 @@ def test_R07_kill_before_the_answer_is_read(rig):
 
 def test_R07_kill_after_commit_before_it_is_confirmed(rig):
     rig.wait_state("CH_UP")
+    # the poll that would confirm does not get through
+    rig.fake.fault("getUpdates", "hold", offset=rig.fake.next_update + 1)
     n = rig.fake.message(7, "x")
-    # the next poll, which would confirm, does not get through
-    rig.fake.fault("getUpdates", "hold")
     rig.wait("CH_INBOUND")
     rig.fake.wait(lambda: rig.fake.holding, what="next poll")
     assert rig.fake.confirmed <= n
