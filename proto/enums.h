@@ -58,6 +58,15 @@ enum cf_reload { CF_RELOAD_HOT, CF_RELOAD_RESTART, CF_RELOAD_OFF,
 /* CF_PROBLEM.severity */
 enum cf_severity { CF_WARNING, CF_ERROR };
 
+/* HTTP_REQ.route: row of routes.def */
+enum http_route {
+#define ROUTE(id, path, match, methods, owner, handler, door, body, key) \
+	HTTP_ROUTE_##id,
+#include "proto/routes.def"
+#undef ROUTE
+	ROUTE_MAX
+};
+
 /* AUTH_REQ.role, AUTH_TICKET.role */
 enum client_role { CLIENT_OPERATOR, CLIENT_NODE };
 /* AUTH_RES.verdict */

@@ -106,6 +106,7 @@ conf_load(struct front_conf *c, const struct parcel *p, char *why, size_t size)
 	    "limit.preauth_bytes");
 	c->max_conns = (unsigned int)parcel_get_num(p, fds < 1024 ? fds : 1024,
 	    1, fds, "limit.connections");
+	routes_load(&c->routes, p);
 	if (base_path_load(c, parcel_get(p, "ui.basePath"), why, size) == -1)
 		return -1;
 	if (list_load(p, "trustedProxy", &c->origin.proxies,

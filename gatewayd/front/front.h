@@ -14,6 +14,7 @@
 #include "common/worker.h"
 #include "common/ws.h"
 #include "gatewayd/front/locality.h"
+#include "gatewayd/front/routes.h"
 
 /* --- configuration: conf.c ----------------------------------------------- */
 
@@ -23,6 +24,7 @@ struct front_conf {
 	uint32_t	 handshake_ms;
 	uint32_t	 preauth_bytes;		/* of one message */
 	unsigned int	 max_conns;		/* relays included */
+	struct route_conf routes;
 };
 extern struct front_conf	front_conf;
 

@@ -27,28 +27,19 @@
 	"manifest-src 'self'; base-uri 'none'; form-action 'none'; " \
 	"frame-ancestors 'none'"
 
-struct response {
-	unsigned int	 status;
-	const char	*type;
-	const void	*body;
-	size_t		 n;
-	const char	*extra;		/* header lines with CRLF */
-	const char	*etag;
-	bool		 lent;		/* body lives as long as we do */
-	bool		 head_only, close;
-};
-
-static const char *
-status_text(unsigned int status)
+const char *
+http_status_text(unsigned int status)
 {
 	static const struct { unsigned int status; const char *text; } t[] = {
 		{ 200, "OK" }, { 302, "Found" }, { 304, "Not Modified" },
-		{ 400, "Bad Request" }, { 403, "Forbidden" },
+		{ 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" },
 		{ 404, "Not Found" }, { 405, "Method Not Allowed" },
-		{ 408, "Request Timeout" }, { 426, "Upgrade Required" },
+		{ 408, "Request Timeout" }, { 413, "Content Too Large" },
+		{ 426, "Upgrade Required" },
 		{ 429, "Too Many Requests" },
 		{ 431, "Request Header Fields Too Large" },
-		{ 503, "Service Unavailable" },
+		{ 500, "Internal Server Error" }, { 502, "Bad Gateway" },
+		{ 503, "Service Unavailable" }, { 504, "Gateway Timeout" },
 		{ 505, "HTTP Version Not Supported" },
 	};
 	size_t	i;
@@ -70,30 +61,39 @@ date_text(char *buf, size_t size)
 		buf[0] = '\0';
 }
 
-static void
-respond(struct conn *c, const struct response *r)
+void
+http_begin(struct conn *c, const struct response *r)
 {
-	struct evbuffer	*out = stream_out(c->s);
-	char		 date[64];
+	char	 date[64];
 
 	date_text(date, sizeof(date));
-	evbuffer_add_printf(out, "HTTP/1.1 %u %s\r\nDate: %s\r\n"
-	    "Content-Security-Policy: " CSP "\r\n"
+	evbuffer_add_printf(stream_out(c->s), "HTTP/1.1 %u %s\r\n"
+	    "Date: %s\r\nContent-Security-Policy: %s\r\n"
 	    "X-Content-Type-Options: nosniff\r\n"
-	    "X-Frame-Options: DENY\r\n"
+	    "X-Frame-Options: %s\r\n"
 	    "Referrer-Policy: no-referrer\r\n"
 	    "Cross-Origin-Opener-Policy: same-origin\r\n"
 	    "Cross-Origin-Resource-Policy: same-origin\r\n"
-	    "Cache-Control: %s\r\n%s%s%s%s", r->status,
-	    status_text(r->status), date, r->etag != NULL ? "no-cache" :
-	    "no-store", r->etag != NULL ? "ETag: " : "",
+	    "Cache-Control: %s\r\n%s%s%s%s%s", r->status,
+	    http_status_text(r->status), date, r->csp != NULL ? r->csp : CSP,
+	    r->framed ? "SAMEORIGIN" : "DENY", r->cache != NULL ? r->cache :
+	    r->etag != NULL ? "no-cache" : "no-store",
+	    r->etag != NULL ? "ETag: " : "",
 	    r->etag != NULL ? r->etag : "", r->etag != NULL ? "\r\n" : "",
-	    r->extra != NULL ? r->extra : "");
+	    r->extra != NULL ? r->extra : "",
+	    r->close ? "Connection: close\r\n" : "");
+}
+
+void
+http_respond(struct conn *c, const struct response *r)
+{
+	struct evbuffer	*out = stream_out(c->s);
+
+	http_begin(c, r);
 	if (r->status != 304)
 		evbuffer_add_printf(out, "Content-Type: %s\r\n"
 		    "Content-Length: %zu\r\n", r->type, r->n);
-	evbuffer_add_printf(out, "%s\r\n", r->close ? "Connection: close\r\n" :
-	    "");
+	evbuffer_add(out, "\r\n", 2);
 	if (!r->head_only && r->status != 304 && r->n > 0) {
 		if (r->lent)
 			evbuffer_add_reference(out, r->body, r->n, NULL, NULL);
@@ -116,7 +116,14 @@ respond_text(struct conn *c, unsigned int status, const char *text,
 	    .n = strlen(text), .type = "text/plain; charset=utf-8",
 	    .extra = extra, .head_only = head_only, .close = close };
 
-	respond(c, &r);
+	http_respond(c, &r);
+}
+
+void
+http_respond_text(struct conn *c, const struct http_ask *a,
+    unsigned int status, const char *text)
+{
+	respond_text(c, status, text, NULL, a->head_only, a->close);
 }
 
 void
@@ -158,83 +165,103 @@ serve_asset(struct conn *c, const struct http_head *h, const struct asset *a,
 
 	if (http_header_has(h, "If-None-Match", a->etag))
 		r.status = 304;
-	respond(c, &r);
+	http_respond(c, &r);
 }
 
-static bool
-serve_probe(struct conn *c, const char *path, bool head_only, bool close)
+static void
+serve_probe(struct conn *c, const struct http_ask *a, bool good,
+    const char *body)
 {
-	struct response	r = { .type = "application/json; charset=utf-8",
-	    .head_only = head_only, .close = close };
-
 	/* Nothing about versions or state: nobody has said who asks. */
-	if (strcmp(path, "/health") == 0 || strcmp(path, "/healthz") == 0) {
-		r.status = 200;
-		r.body = "{\"ok\":true,\"status\":\"live\"}";
-	} else if (strcmp(path, "/ready") != 0 &&
-	    strcmp(path, "/readyz") != 0) {
-		return false;
-	} else if (front_router != NULL && front_store != NULL) {
-		r.status = 200;
-		r.body = "{\"ready\":true}";
-	} else {
-		r.status = 503;
-		r.body = "{\"ready\":false}";
-	}
-	r.n = strlen(r.body);
-	respond(c, &r);
-	return true;
+	struct response	r = { .status = good ? 200 : 503, .body = body,
+	    .n = strlen(body), .type = "application/json; charset=utf-8",
+	    .head_only = a->head_only, .close = a->close };
+
+	http_respond(c, &r);
+}
+
+void
+front_serve_health(struct conn *c, const struct http_ask *a)
+{
+	serve_probe(c, a, true, "{\"ok\":true,\"status\":\"live\"}");
+}
+
+void
+front_serve_ready(struct conn *c, const struct http_ask *a)
+{
+	bool	 ready = front_router != NULL && front_store != NULL;
+
+	serve_probe(c, a, ready, ready ? "{\"ready\":true}" :
+	    "{\"ready\":false}");
+}
+
+/* A row of routes.def. */
+static void
+serve_route(struct conn *c, const struct http_ask *a, unsigned int method)
+{
+	const struct route	*r = a->route;
+
+	if ((method & r->methods) == 0)
+		respond_text(c, 405, "Method Not Allowed", r->methods ==
+		    ROUTE_POST ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n",
+		    false, a->close);
+	else if (r->door != ROUTE_OPEN && !host_allowed(a->h, c->from.peer,
+	    &front_conf.origin))
+		respond_text(c, 403, "host not allowed", NULL, a->head_only,
+		    a->close);
+	else
+		r->serve(c, a);
 }
 
 static void
 route(struct conn *c, const struct http_head *h, const char *path,
     struct str query)
 {
+	struct http_ask		 ask = { .h = h, .path = path, .query = query };
 	const struct asset	*a = NULL;
 	const char		*name;
 	char			 location[256];
-	bool			 get, head_only, close, probe;
+	unsigned int		 method;
+	bool			 get;
 
 	/* A body is not read here, so what follows it cannot be found. */
-	close = !h->keep_alive || h->body != HTTP_BODY_NONE ||
+	ask.close = !h->keep_alive || h->body != HTTP_BODY_NONE ||
 	    c->requests >= REQUESTS_MAX;
-	head_only = str_eqs(h->method, "HEAD");
-	get = head_only || str_eqs(h->method, "GET");
-	probe = strcmp(path, "/health") == 0 || strcmp(path, "/ready") == 0 ||
-	    strcmp(path, "/healthz") == 0 || strcmp(path, "/readyz") == 0;
-	name = below_base(path);
-	if (name != NULL && !probe)
-		a = asset_find(name);
-	if (!get && (probe || a != NULL)) {
-		respond_text(c, 405, "Method Not Allowed",
-		    "Allow: GET, HEAD\r\n", false, close);
+	ask.head_only = str_eqs(h->method, "HEAD");
+	get = ask.head_only || str_eqs(h->method, "GET");
+	method = get ? ROUTE_GET : str_eqs(h->method, "POST") ? ROUTE_POST : 0;
+	if ((ask.route = route_find(path, &ask.rest)) != NULL) {
+		serve_route(c, &ask, method);
 		return;
 	}
-	if (get && serve_probe(c, path, head_only, close))
+	name = below_base(path);
+	if (name != NULL)
+		a = asset_find(name);
+	if (!get && a != NULL) {
+		respond_text(c, 405, "Method Not Allowed",
+		    "Allow: GET, HEAD\r\n", false, ask.close);
 		return;
+	}
 	if (!host_allowed(h, c->from.peer, &front_conf.origin)) {
-		respond_text(c, 403, "host not allowed", NULL, head_only,
-		    close);
+		http_respond_text(c, &ask, 403, "host not allowed");
 		return;
 	}
 	if (a != NULL) {
-		serve_asset(c, h, a, head_only, close);
+		serve_asset(c, h, a, ask.head_only, ask.close);
 		return;
 	}
 	if (get && front_conf.base_path[0] != '\0' &&
 	    strcmp(path, front_conf.base_path) == 0) {
 		(void)snprintf(location, sizeof(location),
 		    "Location: %s/\r\n", front_conf.base_path);
-		respond_text(c, 302, "", location, head_only, close);
+		respond_text(c, 302, "", location, ask.head_only, ask.close);
 		return;
 	}
 	if (get && name != NULL && *name == '\0') {
-		respond_text(c, 503, "Control UI assets not found", NULL,
-		    head_only, close);
+		http_respond_text(c, &ask, 503, "Control UI assets not found");
 		return;
 	}
-	(void)query;
-	respond_text(c, 404, "Not Found", NULL, head_only, close);
+	http_respond_text(c, &ask, 404, "Not Found");
 }
 
 void
