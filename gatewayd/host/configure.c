@@ -86,6 +86,11 @@ configure_put_cb(bool ok)
 	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
 	int		 fd = results_text(CF_TEXT_ANSWER);
 
+	/* Of a reader that died behind it: not what came of it. */
+	if (!ok && fd != -1 && conf_problem()[0] != '\0') {
+		close(fd);
+		fd = -1;
+	}
 	if (fd == -1 || (ok && configure_store(why, sizeof(why)) == -1)) {
 		if (fd != -1)
 			close(fd);

@@ -34,7 +34,8 @@ TOOLS = [
 class Agent:
     def __init__(self, model="builtin/script", script="", builtin=None,
                  agent=None, config=None, tools=TOOLS, parcel=None,
-                 base=None):
+                 base=None, gate=None):
+        self.gate = gate
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="gw-agent-",
                                                  dir=base))
         os.chmod(self.dir, 0o755)
@@ -64,7 +65,8 @@ class Agent:
                                                  is not None else []) +
                              self.modeld,
                              mounts=[(self.state, "rw"),
-                                     (self.workspace, "ro")])
+                                     (self.workspace, "ro")],
+                             gate=self.gate)
         self.worker.start()
         self.pending = []
         self.states = []

@@ -24,7 +24,9 @@ class Rig:
     """Answers CN_OPEN by itself, acknowledges events when auto is set, keeps
     everything that the router got."""
 
-    def __init__(self, fake=None, parcel=None, auto=True, mount="rw"):
+    def __init__(self, fake=None, parcel=None, auto=True, mount="rw",
+                 gate=None):
+        self.gate = gate
         self.fake = fake or FakeTelegram(TOKEN).start()
         self.dir = tempfile.mkdtemp(prefix="gwchan.")
         if os.getuid() == 0:
@@ -51,7 +53,7 @@ class Rig:
         if self.w is not None:
             self.outputs += self.w.output()
         self.w = Worker("CHAN", "telegram:main", self.parcel,
-                        ["ROUTER", "CONNECT"], self.mounts)
+                        ["ROUTER", "CONNECT"], self.mounts, self.gate)
         self.w.start()
         self._serve(self._broker, self.w.peers["CONNECT"])
         self._serve(self._router, self.w.peers["ROUTER"])

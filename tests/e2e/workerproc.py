@@ -58,9 +58,11 @@ def sandbox_spec(mounts=()):
 
 
 class Worker:
-    def __init__(self, role, instance="", parcel=None, peers=(), mounts=()):
+    def __init__(self, role, instance="", parcel=None, peers=(), mounts=(),
+                 gate=None):
         self.role, self.instance, self.parcel = role, instance, parcel
         self.peer_names, self.mounts = list(peers), list(mounts)
+        self.gate = gate        # a syscallgate.Gate, for one start
         self.pid = None
         self.peers, self.ctl, self.log = {}, None, []
         self.log_link, self.log_lock = None, threading.Lock()
@@ -77,6 +79,9 @@ class Worker:
         null = os.open("/dev/null", os.O_RDWR)
         src = [null, null, self.stderr.fileno(), ctl_child.fileno(),
                parcel if parcel is not None else null, log_child.fileno()]
+        if self.gate is not None:
+            argv = self.gate.command(argv, place=len(src))
+            src.append(self.gate.theirs.fileno())
         high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 100) for fd in src]
         self.pid = os.posix_spawn(argv[0], argv, {"PATH": "/usr/bin:/bin"},
                                   file_actions=[(os.POSIX_SPAWN_DUP2, h, i)
@@ -85,6 +90,9 @@ class Worker:
             os.close(fd)
         ctl_child.close()
         log_child.close()
+        if self.gate is not None:
+            self.gate.attend()
+            self.gate = None
         self._logger(log_ours)
         self.ctl.send("PROC_SANDBOX", spec=sandbox_spec(self.mounts))
         self.ctl.expect("PROC_HELLO", timeout=timeout)
