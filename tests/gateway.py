@@ -63,6 +63,46 @@ def free_port():
     raise AssertionError("no free port")
 
 
+def default_signals():
+    """Whoever started the tests may have told them to ignore a signal, as a
+    shell does with SIGINT for what it runs in the background; the programs
+    under test would inherit that."""
+    for sig in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM,
+                signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTSTP):
+        if signal.getsignal(sig) == signal.SIG_IGN:
+            signal.signal(sig, signal.default_int_handler if sig == signal.SIGINT
+                          else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def stat_of(pid):
+    """Fields of /proc/PID/stat from the state on; None when it has ended, also
+    when nobody has waited for it yet: the first process of a container may
+    never do that."""
+    try:
+        f = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    except OSError:
+        return None
+    return None if f[0] in "ZX" else f
+
+
+def births(pids):
+    """pid -> when it began: numbers are used again."""
+    found = {p: stat_of(p) for p in pids}
+    return {p: f[19] for p, f in found.items() if f}
+
+
+def living(born):
+    """Those of births() that have not ended."""
+    return [p for p, at in births(born).items() if born[p] == at]
+
+
+def pause(pid):
+    """Stops a process; once this returns it does nothing more."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: (stat_of(pid) or "T")[0] == "T", what=f"{pid} to stop")
+
+
 def wait_for(cond, timeout=60, what="condition"):
     end = time.monotonic() + timeout
     while time.monotonic() < end:
@@ -336,6 +376,10 @@ class Gateway:
             tree |= more
         return {p: found[p][1] for p in tree if p in found}
 
+    def kids(self):
+        """births() of all of them but the supervisor."""
+        return births(p for p in self.children() if p != self.proc.pid)
+
     def kill(self, name, sig=signal.SIGKILL):
         pid = self.processes()[name]["pid"]
         if pid <= 1:        # it is down; kill(0) would be for ourselves
@@ -358,13 +402,10 @@ class Gateway:
         left = []
         try:
             if self.proc is not None and self.proc.poll() is None:
-                kids = [p for p in self.children() if p != self.proc.pid]
+                kids = self.kids()
                 self.stop()
                 end = time.monotonic() + 60
-                while time.monotonic() < end:
-                    left = [p for p in kids if os.path.exists(f"/proc/{p}")]
-                    if not left:
-                        break
+                while (left := living(kids)) and time.monotonic() < end:
                     time.sleep(0.02)
         finally:
             if self.proc is not None:

@@ -177,6 +177,17 @@ class Agent:
                 return
             raise AssertionError((m, m.fields))
 
+    def settle(self):
+        """What it was told before is committed; what it said until then but of
+        the turn that shows it: its end is told behind all that."""
+        run = self.turn("/help", session="settle")
+
+        def of_it(m):
+            return run == m.fields.get("run_id") or m.name == "AG_EVENT" and \
+                json.loads(m.fields["payload"]).get("runId") == run
+        got = self.until("AG_RUN_END", run=run)
+        return [m for m in got if not of_it(m)]
+
     def ask(self, method, params=None, scopes=3, timeout=60, **kw):
         corr = 900000 + int(time.monotonic() * 1e6) % 1000000
         self.router.send("RPC_REQ", corr=corr, method=method, scopes=scopes,

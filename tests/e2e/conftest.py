@@ -11,7 +11,9 @@ for p in (HERE, os.path.join(ROOT, "tests"), os.path.join(ROOT, "tests", "fakes"
     if p not in sys.path:
         sys.path.insert(0, p)
 
-from gateway import Gateway, modes  # noqa: E402
+from gateway import Gateway, default_signals, modes  # noqa: E402
+
+default_signals()
 
 
 @pytest.fixture(params=modes())

@@ -22,6 +22,7 @@ import re
 import select
 import socket
 import struct
+import threading
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -286,6 +287,7 @@ class Link:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         self.out_seq = 0
         self.in_seq = 0
+        self.sending = threading.Lock()     # rigs answer from threads
 
     def fileno(self):
         return self.sock.fileno()
@@ -298,13 +300,14 @@ class Link:
         desc = BY_NAME[msg]
         flags = header_flags
         payload, bodies = encode(desc, fields)
-        self.out_seq += 1
         allfds = list(fds) + bodies
         if allfds:
             flags |= F_FDS
-        self.send_raw(HEADER.pack(HEADER.size + len(payload), desc.num, 1,
-                                  flags, 0, 0, corr, self.out_seq, 0) +
-                      payload, allfds)
+        with self.sending:
+            self.out_seq += 1
+            self.send_raw(HEADER.pack(HEADER.size + len(payload), desc.num, 1,
+                                      flags, 0, 0, corr, self.out_seq, 0) +
+                          payload, allfds)
         for fd in bodies:
             os.close(fd)
 

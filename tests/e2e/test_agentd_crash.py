@@ -45,21 +45,27 @@ def agent():
     a.close()
 
 
-def drain(agent, n=0, seconds=0.3, acks=0):
+def drain(agent, n=0, acks=0):
     """What the router is told: n deliveries at least, which are acked, and so
-    many acknowledgements, then all until it is quiet."""
-    got = []
-    while True:
-        missing = len(texts(got)) < n or \
-            sum(m.name == "AG_TURN_ACK" for m in got) < acks
-        try:
-            m = agent.recv(60 if missing else seconds)
-        except TimeoutError:
-            assert not missing, (got, agent.worker.output())
-            return got
+    many acknowledgements, then all until nothing more comes of it.  What was
+    acked is known as that from then on, also to the next process."""
+    def take(m):
         if m.name == "AG_DELIVER":
             agent.ack_delivery(m)
         got.append(m)
+    got = []
+    while len(texts(got)) < n or \
+            sum(m.name == "AG_TURN_ACK" for m in got) < acks:
+        try:
+            take(agent.recv())
+        except TimeoutError:
+            raise AssertionError((got, agent.worker.output())) from None
+    while True:
+        more = agent.settle()
+        for m in more:
+            take(m)
+        if not texts(more):
+            return got
 
 
 def texts(got):

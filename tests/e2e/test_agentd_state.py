@@ -234,28 +234,22 @@ def test_only_so_many_runs_at_once():
     with Agent(script=SCRIPT, agent={"maxConcurrent": 2}) as a:
         for i in range(4):
             a.turn("slow", run=f"r{i}", session=f"s{i}")
-        got = [m for _ in range(2) for m in a.until("AG_EVENT")]
-        a.worker.ctl.send("PROC_STAT")
-        d = a.worker.ctl.expect("PROC_STAT_RES").fields["detail"]
-        assert d.startswith("2 running, 2 waiting")
-        a.ask("chat.abort", sessionKey="s0")
+        got = []
 
         def started():
             return {e["runId"] for e in events(got, EVENT_AGENT)
                     if e["data"].get("phase") == "start"}
+        while len(started()) < 2 or \
+                sum(m.name == "AG_TURN_ACK" for m in got) < 4:
+            got.append(a.recv())
+        a.worker.ctl.send("PROC_STAT")
+        d = a.worker.ctl.expect("PROC_STAT_RES").fields["detail"]
+        assert d.startswith("2 running, 2 waiting")
+        a.ask("chat.abort", sessionKey="s0")
         while len(started()) < 3:
             got.append(a.recv())
-        got += drain(a)
+        got += a.settle()
         assert started() == {"r0", "r1", "r2"}
-
-
-def drain(a):
-    got, a.pending = a.pending, []
-    while True:
-        try:
-            got.append(a.recv(0.2))
-        except TimeoutError:
-            return got
 
 
 def test_queue_of_a_session_is_bounded():
@@ -286,6 +280,7 @@ def test_files_are_private():
         a.until("AG_RUN_END")
         wait_for((a.state / "sessions" / "sessions.json").exists,
                  what="view")
+        a.kill()                # or some would come and go meanwhile
         for p in a.state.rglob("*"):
             assert p.stat().st_mode & 0o077 == 0, p
 

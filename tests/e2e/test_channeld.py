@@ -321,11 +321,12 @@ def test_T46_replay(rig):
     f.message(7, "two")
     rig.wait("CH_INBOUND", 2)
     rig.settle()        # or it would be told again
+    rig.w.kill()        # or it may take what is for the next
     f.fault("getUpdates", "replay")
     f.update(update_id=n, message=dict(old["message"], message_id=555,
                                        text="three"))
     f.update(message=old["message"])
-    rig.restart()
+    rig.start()
     rig.wait("CH_INBOUND", 3)
     f.message(7, "four")
     rig.wait("CH_INBOUND", 4)
@@ -362,7 +363,7 @@ def test_C06_long_answer(rig):
     code = "\n".join(f"line {i} of some code" for i in range(400))
     rig.deliver("d", "Intro.\n\n```python\n" + code + "\n```\n\nEnd \U0001F600",
                 reply_to="2")
-    a = rig.wait("CH_DELIVER_ACK", timeout=30)
+    a = rig.wait("CH_DELIVER_ACK")
     sent = rig.fake.sent
     assert a.status == DELIVERY["DELIVERY_SENT"] and len(sent) >= 3
     assert a.remote_ids == ",".join(str(s["message_id"]) for s in sent)
@@ -415,8 +416,12 @@ def test_delivery_order(rig):
                    description="Too Many Requests")
     rig.deliver("a1", "a1", chat=7)
     rig.fake.wait(lambda: not rig.fake.faults, what="429")
+    rig.fake.fault("sendMessage", "hold", text="a1")    # its repeat
     rig.deliver("a2", "a2", chat=7)
     rig.deliver("b1", "b1", chat=8)
+    rig.wait("CH_DELIVER_ACK", delivery_id="b1")
+    rig.fake.wait(lambda: rig.fake.holding, what="repeat")
+    rig.fake.release()
     rig.wait("CH_DELIVER_ACK", delivery_id="a2")
     assert rig.fake.texts() == ["b1", "a1", "a2"]
 
@@ -444,7 +449,8 @@ def test_typing(rig):
     a, b = rig.fake.actions[:2]
     assert a[1:] == b[1:] == (7, "typing") and b[0] - t > 4
     rig.router.send("CH_TYPING", chat="7", on=0)
-    rig.settle()
+    rig.deliver("d", "x")       # is sent behind what was on its way
+    rig.wait("CH_DELIVER_ACK")
     n = len(rig.fake.actions)
     time.sleep(6)
     assert len(rig.fake.actions) == n
@@ -486,6 +492,7 @@ def test_reload(rig):
         a = rig.w.ctl.expect("PROC_CONFIG_ACK")
         if a.ok:
             rig.w.ctl.send("PROC_CONFIG_COMMIT", generation=generation)
+            rig.w.ping()
         return a
 
     a = reload(2, token="123456:another")
@@ -505,7 +512,7 @@ def test_drain(rig):
     rig.fake.fault("sendMessage", "hold")
     rig.deliver("d", "x")
     rig.fake.wait(lambda: rig.fake.holding, what="send")
-    rig.w.ctl.send("PROC_DRAIN", deadline_ms=5000)
+    rig.w.ctl.send("PROC_DRAIN", deadline_ms=60000)
     with pytest.raises(TimeoutError):
         rig.w.ctl.recv(0.5)
     rig.fake.release()
@@ -523,7 +530,7 @@ def test_drain(rig):
 def test_bad_parcel(make_rig, change, why):
     """Said and ended; the supervisor's back-off does the rest."""
     rig = make_rig(start=False, parcel=change)
-    with pytest.raises((EOFError, BrokenPipeError)):
+    with pytest.raises((EOFError, ConnectionError)):
         rig.start()
     assert why in rig.w.output() and "no token" not in rig.w.output()
     rig.outputs, rig.w = rig.w.output(), None

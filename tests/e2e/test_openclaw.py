@@ -15,7 +15,7 @@ import termios
 
 import pytest
 
-from gateway import BIN, NOBODY, ROOT, UID_BASE, Gateway, modes, wait_for
+from gateway import BIN, NOBODY, ROOT, UID_BASE, Gateway, births, living, modes, wait_for
 
 COMMANDS = re.findall(r'^COMMAND\("([^"]+)",\s*(\w+),',
                       (ROOT / "openclaw/commands.def").read_text(), re.M)
@@ -769,7 +769,7 @@ def test_gateway_run(make_gateway, mode, words):
 @pytest.mark.parametrize("mode", modes())
 def test_gateway_run_force(make_gateway, mode):
     old = make_gateway(mode=mode)
-    kids = [p for p in old.children()]
+    kids = births(old.children())
     # Root sees whose port it is; others know the one of their own state.
     g = make_gateway(mode=mode, start=False,
                      state=old.state if old.drop or os.geteuid() else None)
@@ -779,8 +779,7 @@ def test_gateway_run_force(make_gateway, mode):
         old.proc.wait(120)
         f.ready()
         assert f"force: killed pid {old.proc.pid} on port {g.port}" in f.text()
-        wait_for(lambda: not any(os.path.exists(f"/proc/{p}") for p in kids), 60,
-                 "nothing of the old one is left")
+        wait_for(lambda: not living(kids), 60, "nothing of the old one is left")
         assert "ok" in good(g, "health", "--url", g.url, "--token", g.token)
     finally:
         f.end()

@@ -13,6 +13,9 @@ for p in ("tests/fault", "tests/e2e", "tests", "tests/fakes"):
         sys.path.insert(0, p)
 
 from faultrig import House  # noqa: E402
+from gateway import default_signals  # noqa: E402
+
+default_signals()
 
 
 @pytest.fixture

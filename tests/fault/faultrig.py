@@ -13,7 +13,7 @@ import time
 import uuid
 
 from frontrig import Closed, Ws, connect_params
-from gateway import Gateway, RpcError, modes, wait_for
+from gateway import Gateway, RpcError, modes, pause, wait_for
 from telegram import FakeTelegram
 
 ROLES = ["front", "router", "store", "connect", "log",
@@ -39,6 +39,8 @@ SCRIPT = r'''
 @on user~"tool job"
   pause 200ms
   call exec {"command":"echo began >> began; sleep 1; echo ended >> ended; echo OUT"}
+@on user~"tool endless"
+  call exec {"command":"echo began >> began; sleep 600; echo ended >> ended"}
 @on user~"tool file"
   call read {"path":"note.txt"}
 @on user~"tool think"
@@ -117,9 +119,10 @@ class Web:
             elif m["id"][:1] == "k":
                 key = m["id"][1:]
                 status = (m.get("payload") or {}).get("status")
-                if status in ("ok", "error"):
+                # Asked again while its end was on the way: that is known then.
+                if status in ("ok", "error") and key in self.wanted:
                     self.repeats.setdefault(key, []).append(status)
-                    self.wanted.pop(key, None)
+                    self.wanted.pop(key)
                 elif not m["ok"] and key in self.wanted:
                     assert m["error"]["code"] == "UNAVAILABLE", m
                     threading.Timer(0.1, self._again, (key,)).start()
@@ -248,8 +251,8 @@ class House(Gateway):
         return {n: r["pid"] for n, r in self.settled().items()}
 
     def pause(self, pid):
-        os.kill(pid, signal.SIGSTOP)
         self.stopped.add(pid)
+        pause(pid)
 
     def go_on(self, pid):
         self.stopped.discard(pid)

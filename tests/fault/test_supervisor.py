@@ -10,7 +10,7 @@ import time
 
 import pytest
 from faultrig import AGENT, CHAN, ROLES, config
-from gateway import RpcError, modes, wait_for
+from gateway import RpcError, living, modes, wait_for
 
 
 def waits(h, name):
@@ -219,19 +219,18 @@ def test_R10_supervisor_killed_leaves_nothing(make_house, mode, busy):
     h = make_house(mode=mode)
     if busy:
         w = h.web()
-        w.send("tool job x")
+        w.send("tool endless x")
         wait_for((h.workspace() / "began").exists, what="job")
         h.fake.fault("sendMessage", "hold")
         h.fake.message(7, "quick")
         h.fake.wait(lambda: h.fake.holding, what="held reply")
-    kids = [p for p in h.children() if p != h.proc.pid]
+    kids = h.kids()
     assert len(kids) >= len(ROLES)
     for web in h.webs:
         web.closing = True
     h.proc.kill()
     h.proc.wait()
-    wait_for(lambda: not [p for p in kids if os.path.exists(f"/proc/{p}")], 60,
-             "every process to end")
+    wait_for(lambda: not living(kids), 60, "every process to end")
     h.fake.release()
     # all that was accepted is there for the next one
     h.start()
@@ -252,11 +251,10 @@ def test_R07_R10_supervisor_killed_at_random(make_house):
             f.message(200 + n, f"quick m{n}")
             n += 1
         time.sleep(0.013 * i)
-        kids = [p for p in h.children() if p != h.proc.pid]
+        kids = h.kids()
         h.proc.kill()
         h.proc.wait()
-        wait_for(lambda: not [p for p in kids if os.path.exists(f"/proc/{p}")],
-                 60, "every process to end")
+        wait_for(lambda: not living(kids), 60, "every process to end")
         h.start()
     f.wait(lambda: all(f.texts(200 + i) for i in range(n)), 240, "all answers")
     time.sleep(0.5)
