@@ -28,7 +28,7 @@
 
 #include "agentd/provider.h"
 #include "agentd/sessdb.h"
-#include "agentd/session_key.h"
+#include "common/session_key.h"
 #include "agentd/transcript.h"
 #include "agentd/visible.h"
 #include "common/dbuf.h"

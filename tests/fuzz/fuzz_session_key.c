@@ -6,7 +6,7 @@
 /* A key that is accepted is canonical: it is its own canonical form. */
 #include "common/compat.h"
 
-#include "agentd/session_key.h"
+#include "common/session_key.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -10,7 +10,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-#include "agentd/session_key.h"
+#include "common/session_key.h"
 
 static void
 test_canonical_forms(void **state)

@@ -7,8 +7,8 @@
  * Session keys (spec sessions 2, gateway-protocol 4.1).  Clients write them as
  * they like; the store knows only the canonical, lower-case form.
  */
-#ifndef AGENTD_SESSION_KEY_H
-#define AGENTD_SESSION_KEY_H
+#ifndef COMMON_SESSION_KEY_H
+#define COMMON_SESSION_KEY_H
 
 #include <stdbool.h>
 #include <stddef.h>

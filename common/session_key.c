@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-#include "agentd/session_key.h"
+#include "common/session_key.h"
 
 const char *
 session_kind_name(enum session_kind k)
