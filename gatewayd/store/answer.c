@@ -38,6 +38,29 @@ store_broken(struct link *l, uint64_t corr)
 	    "used; see the log");
 }
 
+void
+store_answer_buf(struct link *l, uint64_t corr, struct dbuf *b)
+{
+	if (db_failed() || dbuf_err(b))
+		store_broken(l, corr);
+	else
+		store_answer(l, corr, (struct str){ b->p, b->n });
+	dbuf_clear(b);
+}
+
+void
+store_tell(struct link *router, enum gw_event event, struct dbuf *b)
+{
+	struct m_st_event	 m;
+
+	memset(&m, 0, sizeof(m));
+	m.event = (uint8_t)event;
+	m.payload = (struct str){ b->p, b->n };
+	if (!dbuf_err(b) && b->n > 0)
+		send_st_event(router, &m, 0, 0);
+	dbuf_clear(b);
+}
+
 bool
 store_param(struct str params, const char *name, struct skim_val *v)
 {

@@ -12,8 +12,8 @@
 #include "common/log.h"
 #include "gatewayd/store/store.h"
 
-#define STATEMENTS_MAX	80
-#define SCHEMA_VERSION	2
+#define STATEMENTS_MAX	96
+#define SCHEMA_VERSION	3
 
 static sqlite3	*db;
 static bool	 failed;
@@ -21,6 +21,16 @@ static struct {
 	const char	*sql;	/* literal: compared by address */
 	sqlite3_stmt	*st;
 } statements[STATEMENTS_MAX];
+
+#define NODE_TABLES							\
+    "CREATE TABLE node_pending (request TEXT PRIMARY KEY,"		\
+    " node TEXT NOT NULL UNIQUE, name TEXT NOT NULL,"			\
+    " about TEXT NOT NULL, silent INTEGER, repair INTEGER NOT NULL,"	\
+    " ts INTEGER NOT NULL) WITHOUT ROWID;"				\
+    "CREATE TABLE node_paired (node TEXT PRIMARY KEY,"			\
+    " hash BLOB NOT NULL, name TEXT NOT NULL, about TEXT NOT NULL,"	\
+    " created_ms INTEGER NOT NULL, approved_ms INTEGER NOT NULL,"	\
+    " connected_ms INTEGER) WITHOUT ROWID;"
 
 static const char schema[] =
     "CREATE TABLE device (id TEXT PRIMARY KEY, key TEXT NOT NULL,"
@@ -46,7 +56,8 @@ static const char schema[] =
     " PRIMARY KEY (channel, account, sender)) WITHOUT ROWID;"
     "CREATE TABLE allow (channel TEXT NOT NULL, account TEXT NOT NULL,"
     " sender TEXT NOT NULL, created_ms INTEGER NOT NULL,"
-    " PRIMARY KEY (channel, account, sender)) WITHOUT ROWID;";
+    " PRIMARY KEY (channel, account, sender)) WITHOUT ROWID;"
+    NODE_TABLES;
 
 static int
 db_exec(const char *sql)
@@ -106,13 +117,18 @@ db_open_file(const char *dir)
 	switch (db_user_version()) {
 	case 0:
 		if (db_exec("BEGIN EXCLUSIVE") == 0 && db_exec(schema) == 0 &&
-		    db_exec("PRAGMA user_version=2; COMMIT") == 0)
+		    db_exec("PRAGMA user_version=3; COMMIT") == 0)
 			return 0;
 		break;
 	case 1:
 		if (db_exec("BEGIN EXCLUSIVE; ALTER TABLE device_token ADD "
-		    "COLUMN rotated_ms INTEGER; PRAGMA user_version=2; "
-		    "COMMIT") == 0)
+		    "COLUMN rotated_ms INTEGER; " NODE_TABLES
+		    "PRAGMA user_version=3; COMMIT") == 0)
+			return 0;
+		break;
+	case 2:
+		if (db_exec("BEGIN EXCLUSIVE; " NODE_TABLES
+		    "PRAGMA user_version=3; COMMIT") == 0)
 			return 0;
 		break;
 	case SCHEMA_VERSION:

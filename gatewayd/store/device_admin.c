@@ -190,15 +190,10 @@ write_device(struct jw *w, sqlite3_stmt *st)
 	jw_obj_end(w);
 }
 
-/* Sends what was written, unless the database or memory failed meanwhile. */
 static void
 answer(const struct ask *a, struct dbuf *b)
 {
-	if (db_failed() || dbuf_err(b))
-		store_broken(a->router, a->corr);
-	else
-		store_answer(a->router, a->corr, (struct str){ b->p, b->n });
-	dbuf_clear(b);
+	store_answer_buf(a->router, a->corr, b);
 }
 
 static void
@@ -231,19 +226,6 @@ device_list(const struct ask *a)
 /* --- events ------------------------------------------------------------------- */
 
 static void
-tell(struct link *router, enum gw_event event, struct dbuf *b)
-{
-	struct m_st_event	 m;
-
-	memset(&m, 0, sizeof(m));
-	m.event = (uint8_t)event;
-	m.payload = (struct str){ b->p, b->n };
-	if (!dbuf_err(b) && b->n > 0)
-		send_st_event(router, &m, 0, 0);
-	dbuf_clear(b);
-}
-
-static void
 tell_resolved(struct link *router, const char *request, struct str device,
     const char *decision, uint64_t now)
 {
@@ -258,7 +240,7 @@ tell_resolved(struct link *router, const char *request, struct str device,
 	jw_ks(&w, "decision", decision);
 	jw_kuint(&w, "ts", now);
 	jw_obj_end(&w);
-	tell(router, EVENT_DEVICE_PAIR_RESOLVED, &b);
+	store_tell(router, EVENT_DEVICE_PAIR_RESOLVED, &b);
 }
 
 void
@@ -280,7 +262,7 @@ device_tell(struct link *router, const struct m_auth_req *q,
 	    "request = ?", "t", v->request);
 	while (db_step(st))
 		write_pending(&w, st);
-	tell(router, EVENT_DEVICE_PAIR_REQUESTED, &b);
+	store_tell(router, EVENT_DEVICE_PAIR_REQUESTED, &b);
 }
 
 static void

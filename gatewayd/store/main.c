@@ -174,7 +174,8 @@ store_on_auth(struct link *from, struct msg *m)
 			strlcpy(v.message, "the gateway is starting; try "
 			    "again", sizeof(v.message));
 			ticket = 0;
-		}
+		} else if (q.role == CLIENT_NODE)
+			node_connected(&q, v.device, now);
 	}
 	memset(&res, 0, sizeof(res));
 	res.conn = q.conn;
@@ -224,7 +225,8 @@ store_message(struct link *l, struct msg *m)
 			pairing_list(l, rpc.params, m->h.corr, wall_ms());
 		else if (str_eqs(rpc.method, "pairing.approve"))
 			pairing_approve(l, rpc.params, m->h.corr, wall_ms());
-		else if (!device_rpc(l, &rpc, m->h.corr, wall_ms()))
+		else if (!device_rpc(l, &rpc, m->h.corr, wall_ms()) &&
+		    !node_rpc(l, &rpc, m->h.corr, wall_ms()))
 			store_refuse(l, m->h.corr, "INVALID_REQUEST",
 			    "unknown method");
 		return MSG_OK;

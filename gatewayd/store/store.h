@@ -14,6 +14,7 @@
 
 #include <sqlite3.h>
 
+#include "common/dbuf.h"
 #include "common/json_skim.h"
 #include "common/link.h"
 #include "common/parcel.h"
@@ -113,6 +114,14 @@ void	 device_tell(struct link *router, const struct m_auth_req *,
 /* Names every credential that ended lately: the router may have missed it. */
 void	 device_sync(struct link *router, uint64_t now_ms);
 
+/* node.c: devices that are nodes, and the older approvals of them. */
+/* Answers node.*; false when the method is none of these. */
+bool	 node_rpc(struct link *router, const struct m_rpc_req *,
+	    uint64_t corr, uint64_t now_ms);
+/* One was let in: noted with its approval, when it has one. */
+void	 node_connected(const struct m_auth_req *, bool device,
+	    uint64_t now_ms);
+
 /* lockout.c: failures per address and credential class; survives restarts. */
 /* Seconds that this client's address is still shut out, 0 when it is not. */
 uint32_t lockout_check(const struct m_auth_req *, const char *class,
@@ -141,5 +150,10 @@ void	 store_answer(struct link *, uint64_t corr, struct str json);
 void	 store_refuse(struct link *, uint64_t corr, const char *code,
 	    const char *message);
 void	 store_broken(struct link *, uint64_t corr);	/* the database */
+/* Sends what was written and clears it, unless the database or memory failed
+ * meanwhile. */
+void	 store_answer_buf(struct link *, uint64_t corr, struct dbuf *);
+/* An event for clients who may pair; clears the buffer. */
+void	 store_tell(struct link *router, enum gw_event, struct dbuf *);
 
 #endif
