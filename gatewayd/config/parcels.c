@@ -20,6 +20,7 @@
  *		session.scope session.dmScope paths.config paths.state
  *		gateway.port default.model default.provider
  *		default.contextTokens json.config json.models json.agents
+ *		node.allow.N node.deny.N
  * agentd	agent.id state.dir workspace json.config model.primary
  *		model.fallback.N provider.N.{name,instance}
  * modeld	see providers.c		channeld	see accounts.c
@@ -701,6 +702,8 @@ build_router(struct build *b)
 	}
 	put_bindings(b, pw);
 	put_identities(b, pw);
+	put_texts(pw, cf->root, "gateway.nodes.allowCommands", "node.allow");
+	put_texts(pw, cf->root, "gateway.nodes.denyCommands", "node.deny");
 	parcel_puts(pw, "main", "session.mainKey");
 	parcel_puts(pw, json5_text(cf->root, "session.scope", "per-sender"),
 	    "session.scope");

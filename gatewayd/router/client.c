@@ -67,6 +67,7 @@ rt_client_new(int fd, enum client_door door)
 	c->fd = fd;
 	c->door = door;
 	c->id = ++last;
+	TAILQ_INIT(&c->subs);
 	uuid_v4(c->conn_id);
 	ws_reader_init(&c->ws, true, RT_MAX_PAYLOAD);
 	c->ws.binary_text = true;
@@ -141,6 +142,19 @@ client_free(struct client *c)
 	free(c);
 }
 
+/* Others hear that it is not here any more. */
+static void
+client_leaves(struct client *c)
+{
+	if (c->hello)
+		rt_presence_disconnect(c);
+	c->hello = false;
+	if (c->node != NULL)
+		rt_node_gone(c);
+	if (c->pending > 0)
+		rt_invokes_client_gone(c);
+}
+
 /* No more of it; memory goes when no callback of it can be running. */
 static void
 client_end(struct client *c)
@@ -156,9 +170,7 @@ client_end(struct client *c)
 	c->dirty = false;
 	TAILQ_REMOVE(&rt_clients, c, entry);
 	TAILQ_INSERT_TAIL(&dead, c, entry);
-	if (c->hello)
-		rt_presence_disconnect(c);
-	c->hello = false;
+	client_leaves(c);
 	if (c->door != DOOR_WS)
 		rt_control_gone(c);
 	event_active(late_ev, EV_TIMEOUT, 0);
@@ -175,9 +187,7 @@ rt_client_close(struct client *c, unsigned int code, const char *reason)
 	c->close_at = mono_ms() + CLOSE_MS;
 	if (!c->busy)
 		dbuf_clear(&c->in);
-	if (c->hello)
-		rt_presence_disconnect(c);
-	c->hello = false;
+	client_leaves(c);
 	client_dirty(c);
 }
 

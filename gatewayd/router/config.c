@@ -44,9 +44,29 @@ list_count(const struct parcel *p, const char *key, const char *sub)
 	size_t	 n;
 
 	for (n = 0; n < LIST_MAX; n++)
-		if (parcel_get(p, "%s.%zu.%s", key, n, sub) == NULL)
+		if ((sub != NULL ? parcel_get(p, "%s.%zu.%s", key, n, sub) :
+		    parcel_get(p, "%s.%zu", key, n)) == NULL)
 			break;
 	return n;
+}
+
+/* key.0, key.1, ... */
+static int
+read_texts(const struct parcel *p, const char *key, char ***list, size_t *n)
+{
+	size_t	 i, all = list_count(p, key, NULL);
+
+	*n = 0;
+	if (all == 0)
+		return 0;
+	if ((*list = calloc(all, sizeof(**list))) == NULL)
+		return -1;
+	*n = all;
+	for (i = 0; i < all; i++)
+		if (((*list)[i] = text_dup(parcel_get(p, "%s.%zu", key,
+		    i))) == NULL)
+			return -1;
+	return 0;
 }
 
 static int
@@ -196,7 +216,9 @@ rt_config_new(const struct parcel *p, char *why, size_t size)
 	if ((cf = calloc(1, sizeof(*cf))) == NULL)
 		return NULL;
 	if (read_agents(cf, p) == -1 || read_accounts(cf, p) == -1 ||
-	    read_routes(cf, p) == -1)
+	    read_routes(cf, p) == -1 || read_texts(p, "node.allow",
+	    &cf->nodes.allow, &cf->nodes.nallow) == -1 || read_texts(p,
+	    "node.deny", &cf->nodes.deny, &cf->nodes.ndeny) == -1)
 		goto fail;
 	cf->main_key = get_dup(p, "session.mainKey", 0, NULL, "main");
 	cf->path_config = get_dup(p, "paths.config", 0, NULL, "");
@@ -244,6 +266,7 @@ rt_config_free(struct rt_config *cf)
 	free(cf->agents);
 	free(cf->accounts);
 	route_table_clear(&cf->routes);
+	node_policy_clear(&cf->nodes);
 	free(cf->main_key);
 	free(cf->path_config);
 	free(cf->path_state);

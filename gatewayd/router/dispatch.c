@@ -43,11 +43,14 @@ audit(const struct client *c, const struct method *m)
 {
 	bool	 host = m->owner == OWNER_PARENT || m->scope == SCOPE_PAIRING ||
 		    m->id == METHOD_EXEC_APPROVAL_RESOLVE ||
+		    m->id == METHOD_EXEC_APPROVALS_NODE_SET ||
+		    m->id == METHOD_NODE_INVOKE ||
 		    m->id == METHOD_EXEC_APPROVALS_SET;
 
 	if (m->id == METHOD_GATEWAY_PROCESSES ||
 	    m->id == METHOD_SANDBOX_PROFILES || m->id == METHOD_PAIRING_LIST ||
 	    m->id == METHOD_DEVICE_PAIR_LIST ||
+	    m->id == METHOD_NODE_PAIR_LIST ||
 	    m->id == METHOD_AGENT_WAIT ||
 	    (!host && (c->door == DOOR_WS || m->scope != SCOPE_WRITE)))
 		return;

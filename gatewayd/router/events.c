@@ -167,8 +167,10 @@ rt_broadcast_health(void)
 	rt_health_write(&w);
 	/* The next one says it all again, so a client that is busy with a
 	 * large answer need not end for this one. */
-	if (!dbuf_err(&b))
+	if (!dbuf_err(&b)) {
 		rt_broadcast(EVENT_HEALTH, b.p, b.n, true, 0);
+		rt_node_event_copy(EVENT_HEALTH, NULL, NULL, b.p, b.n);
+	}
 	dbuf_clear(&b);
 }
 
@@ -201,10 +203,13 @@ rt_on_ag_event(struct link *l, struct msg *m)
 	if (v.event == EVENT_CHAT && !v.droppable)
 		rt_run_chat_told(v.run_id);
 	rt_broadcast((enum gw_event)v.event, json.p, json.n, v.droppable, 0);
+	if (v.event == EVENT_AGENT || v.event == EVENT_CHAT)
+		rt_node_event_copy((enum gw_event)v.event, self,
+		    &v.session_key, json.p, json.n);
 	return MSG_OK;
 }
 
-/* Devices that ask to be paired, and what became of them: store says what, who
+/* Devices and nodes that ask to be paired, and what became of them: store says what, who
  * is told is decided here. */
 enum msg_err
 rt_on_st_event(struct msg *m)
@@ -216,7 +221,9 @@ rt_on_st_event(struct msg *m)
 	if ((err = get_st_event(m, &v)) != MSG_OK)
 		return err;
 	if ((v.event != EVENT_DEVICE_PAIR_REQUESTED &&
-	    v.event != EVENT_DEVICE_PAIR_RESOLVED) ||
+	    v.event != EVENT_DEVICE_PAIR_RESOLVED &&
+	    v.event != EVENT_NODE_PAIR_REQUESTED &&
+	    v.event != EVENT_NODE_PAIR_RESOLVED) ||
 	    skim_text(v.payload.p, v.payload.n, &json) != SKIM_OK ||
 	    json.kind != SKIM_OBJECT)
 		return MSG_MEANING;

@@ -231,6 +231,7 @@ clock_cb(evutil_socket_t fd, short what, void *arg)
 		n = snprintf(tick, sizeof(tick), "{\"ts\":%llu}",
 		    (unsigned long long)wall_ms());
 		rt_broadcast(EVENT_TICK, tick, (size_t)n, true, 0);
+		rt_node_event_copy(EVENT_TICK, NULL, NULL, tick, (size_t)n);
 	}
 	if (now >= health_at) {
 		health_at = now + RT_HEALTH_MS;

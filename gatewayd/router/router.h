@@ -25,9 +25,12 @@
 #include "common/parcel.h"
 #include "common/worker.h"
 #include "common/ws.h"
+#include "gatewayd/router/node_policy.h"
 #include "gatewayd/router/route.h"
 
 struct evbuffer;
+struct request;
+struct node_sub;
 
 /* The published policy (spec 1.3, and advice 2 of section 10 on payloads); a
  * client is told what is enforced. */
@@ -89,6 +92,7 @@ struct rt_config {
 	struct rt_account	*accounts;
 	size_t			 naccounts;
 	struct route_table	 routes;
+	struct node_policy	 nodes;
 	bool			 scope_global;
 	char			*main_key, *path_config, *path_state;
 	char			*model, *provider;
@@ -146,6 +150,9 @@ struct client {
 	char			*device_id;
 	uint64_t		 issued_at;	/* of its credential, wall */
 	struct presence		*presence;
+	struct node		*node;		/* in that role */
+	TAILQ_HEAD(, node_sub)	 subs;		/* of a node */
+	size_t			 nsubs;
 	bool			 hello;		/* receives broadcasts */
 	bool			 dirty, writing, blocked, busy, dead;
 	bool			 eof;		/* control: sends no more */
@@ -192,6 +199,42 @@ void	 rt_control_gone(struct client *);
 void	 rt_control_stop(void);
 /* `connect` on the control socket: narrows, and answers hello-ok. */
 void	 rt_control_connect(struct client *, const struct skim_frame *);
+
+/* --- nodes.c: who is connected in that role --------------------------------- */
+
+/* Enters or leaves the table; a second socket of a node takes its place, and
+ * the first is not addressed any more. */
+void	 rt_node_connect(struct client *, const struct m_auth_ticket *);
+void	 rt_node_gone(struct client *);
+/* The one that is addressed by that id, NULL when there is none. */
+struct client *rt_node_find(struct str id);
+const char *rt_node_id(const struct client *);
+/* May that command be sent to it?  NULL, or the reason why not. */
+const char *rt_node_refusal(const struct client *, const char *command);
+/* Answers node.list and node.describe: what store said of the devices that may
+ * be nodes, joined with what is connected. */
+void	 rt_nodes_answer(struct client *, struct str id, const struct method *,
+	    const struct skim_val *known);
+void	 rt_do_skills_bins(struct request *);
+
+/* --- invoke.c: commands for nodes -------------------------------------------- */
+
+void	 rt_do_node_invoke(struct request *);
+void	 rt_do_node_invoke_result(struct request *);
+void	 rt_do_node_approvals_get(struct request *);
+void	 rt_do_node_approvals_set(struct request *);
+/* What it was asked fails; what it has asked is called off. */
+void	 rt_invokes_node_gone(const struct client *);
+void	 rt_invokes_client_gone(const struct client *);
+
+/* --- node_event.c: what nodes say ---------------------------------------------- */
+
+void	 rt_do_node_event(struct request *);
+/* A copy, without seq, for nodes that subscribed to the session, or, when key
+ * is NULL, to any. */
+void	 rt_node_event_copy(enum gw_event, const struct rt_agent *,
+	    const struct str *key, const char *payload, size_t n);
+void	 rt_node_unsubscribe_all(struct client *);
 
 /* --- hello.c: tickets, hand-over, hello-ok ------------------------------- */
 
@@ -350,6 +393,12 @@ enum msg_err rt_on_sup_snapshot(struct msg *);
 
 void	 rt_do_agent(struct request *);
 void	 rt_do_chat_send(struct request *);
+/* A turn that no request waits for: NULL, or why it cannot be.  options: JSON
+ * object or empty. */
+const char *rt_turn_start(struct client *, const struct method *,
+	    struct str run_id, struct str session, struct str text,
+	    struct str options);
+bool	 rt_known_channel(const char *);
 enum msg_err rt_on_turn_ack(struct link *, struct msg *);
 enum msg_err rt_on_run_end(struct link *, struct msg *);
 void	 rt_turn_fail(struct pending *, const char *why);

@@ -211,7 +211,11 @@ rt_on_rpc_res(struct link *l, struct msg *m)
 	if (p->gather != NULL)
 		rt_gather_part(p, &v);
 	else if ((c = rt_client_find(p->client)) != NULL) {
-		if (v.ok)
+		if (v.ok && (p->method->id == METHOD_NODE_LIST ||
+		    p->method->id == METHOD_NODE_DESCRIBE))
+			rt_nodes_answer(c, (struct str){ p->id, p->id_n },
+			    p->method, &json);
+		else if (v.ok)
 			rt_answer_raw(c, (struct str){ p->id, p->id_n },
 			    json.p, json.n);
 		else

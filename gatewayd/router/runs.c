@@ -440,15 +440,78 @@ media_of(const struct skim_val *v)
 	return (struct str){ "", 0 };
 }
 
+/* Sends the turn of r, whose acknowledgement c and id wait for, when there is
+ * one: NULL, or why it cannot be; then r is gone. */
+static const char *
+turn_put(struct run *r, struct rt_agent *a, struct client *c,
+    struct str id, const struct method *m, struct m_ag_turn *t)
+{
+	struct pending	*p;
+	char		 dedupe[RUN_ID_MAX + 16];
+
+	if ((p = rt_pending_new(PEND_TURN, a->link, c, id,
+	    RT_RPC_MS)) == NULL) {
+		run_free(r);
+		return "too many requests; try again";
+	}
+	p->run = r;
+	p->method = m;
+	run_dedupe(r, dedupe, sizeof(dedupe));
+	t->run_id = str_of(r->run_id);
+	t->source = (uint8_t)r->source;
+	t->ts_ms = wall_ms();
+	t->dedupe_key = str_of(dedupe);
+	if (send_ag_turn(a->link, t, p->corr, 0) == 0)
+		return NULL;
+	rt_pending_free(p);
+	run_free(r);
+	return "the agent is busy; try again";
+}
+
+/* May that agent be given a turn now? */
+static const char *
+turn_refusal(const struct rt_agent *a)
+{
+	if (rt.stopping)
+		return "the gateway is stopping";
+	if (a->link == NULL)
+		return "the agent is not running; try again";
+	return link_full(a->link) ? "the agent is busy; try again" : NULL;
+}
+
+const char *
+rt_turn_start(struct client *c, const struct method *m, struct str run_id,
+    struct str session, struct str text, struct str options)
+{
+	struct rt_agent	*a = rt_agent_of_key(session);
+	struct m_ag_turn t;
+	struct run	*r;
+	const char	*why;
+
+	if (a == NULL)
+		return "unknown agent";
+	if ((why = turn_refusal(a)) != NULL)
+		return why;
+	if ((r = run_new(TURN_AGENT, run_id, a)) == NULL)
+		return "too many runs; try again";
+	memset(&t, 0, sizeof(t));
+	t.session_key = session;
+	t.channel = STR_LIT("node");
+	t.sender = str_of(c->device_id != NULL ? c->device_id : "");
+	t.sender_name = str_of(c->principal);
+	t.options = options;
+	t.text = text;
+	return turn_put(r, a, NULL, (struct str){ "", 0 }, m, &t);
+}
+
 /* Sends the turn; the answer comes with AG_TURN_ACK. */
 static void
 turn_send(struct request *q, struct rt_agent *a, enum turn_source source,
     const char *key, const char *session, struct str text, struct str media)
 {
 	struct m_ag_turn	 t;
-	struct pending		*p;
 	struct run		*r;
-	char			 dedupe[RUN_ID_MAX + 16];
+	const char		*why;
 
 	/* Run ids are seen by everybody, and agents tell the end of a run by its
 	 * id alone: another's must not be taken for it. */
@@ -459,11 +522,8 @@ turn_send(struct request *q, struct rt_agent *a, enum turn_source source,
 		    source == TURN_AGENT ? "chat.send" : "agent");
 		return;
 	}
-	if (rt.stopping || a->link == NULL || link_full(a->link)) {
-		rt_answer_error(q->client, q->id, "UNAVAILABLE", rt.stopping ?
-		    "the gateway is stopping" : a->link == NULL ?
-		    "the agent is not running; try again" :
-		    "the agent is busy; try again");
+	if ((why = turn_refusal(a)) != NULL) {
+		rt_answer_error(q->client, q->id, "UNAVAILABLE", why);
 		return;
 	}
 	if ((r = run_new(source, str_of(key), a)) == NULL) {
@@ -471,39 +531,21 @@ turn_send(struct request *q, struct rt_agent *a, enum turn_source source,
 		    "too many runs; try again");
 		return;
 	}
-	if ((p = rt_pending_new(PEND_TURN, a->link, q->client, q->id,
-	    RT_RPC_MS)) == NULL) {
-		run_free(r);
-		rt_answer_error(q->client, q->id, "UNAVAILABLE",
-		    "too many requests; try again");
-		return;
-	}
-	p->run = r;
-	p->method = q->method;
-	run_dedupe(r, dedupe, sizeof(dedupe));
 	memset(&t, 0, sizeof(t));
-	t.run_id = str_of(key);
 	t.session_key = str_of(session);
-	t.source = (uint8_t)source;
 	t.channel = STR_LIT("webchat");
 	t.sender = str_of(q->client->device_id != NULL ?
 	    q->client->device_id : "");
 	t.sender_name = str_of(q->client->principal);
-	t.ts_ms = wall_ms();
-	t.dedupe_key = str_of(dedupe);
 	t.options = (struct str){ options_buf.p, options_buf.n };
 	t.text = text;
 	t.media = media;
-	if (send_ag_turn(a->link, &t, p->corr, 0) == -1) {
-		rt_pending_free(p);
-		run_free(r);
-		rt_answer_error(q->client, q->id, "UNAVAILABLE",
-		    "the agent is busy; try again");
-	}
+	if ((why = turn_put(r, a, q->client, q->id, q->method, &t)) != NULL)
+		rt_answer_error(q->client, q->id, "UNAVAILABLE", why);
 }
 
-static bool
-known_channel(const char *s)
+bool
+rt_known_channel(const char *s)
 {
 	static const char *const names[] = { "last", "webchat", "telegram",
 	    "whatsapp", "discord", "slack", "signal", "imessage", "googlechat",
@@ -542,7 +584,7 @@ rt_do_agent(struct request *q)
 	}
 	for (i = 0; i < 2; i++)
 		if (text_of(chans[i], channel, sizeof(channel)) == -1 ||
-		    (channel[0] != '\0' && !known_channel(channel))) {
+		    (channel[0] != '\0' && !rt_known_channel(channel))) {
 			refuse(q, "invalid agent params: unknown channel: %s",
 			    channel[0] != '\0' ? channel : "(too long)");
 			return;

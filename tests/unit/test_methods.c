@@ -303,6 +303,11 @@ test_T31_no_method_takes_a_place(void **state)
 		/* programs that run unasked, in the jail that they do not
 		 * widen: what an operator with operator.admin decides */
 		{ "exec.approvals.set", "file" },
+		/* the same of a node, which judges them; and what a node is
+		 * asked to do, by the names that it offers itself */
+		{ "exec.approvals.node.set", "file" },
+		{ "node.invoke", "command" },
+		{ "node.pair.request", "commands" },
 	};
 	static const struct { const char *m, *param; bool strict; } params[] = {
 #define P_STR(n, need, lo, hi)	 { M, #n, S },
