@@ -331,11 +331,22 @@ root_build(struct trees *t, uint64_t size)
 	char text[32];
 	const char *opt[] = { "mode", "0755", "size", text, "nr_inodes",
 	    "1024", NULL };
+	struct mount_attr a;
 	struct stat st;
 	size_t i, j, *order;
 	mode_t mask;
 	int fd, save;
 
+	/* systemd makes every mount of a host shared, and a namespace without
+	 * users of its own starts with what it was copied from: the root could
+	 * not be changed, and what happens to mounts here, their end as well,
+	 * would happen on the host. */
+	memset(&a, 0, sizeof(a));
+	a.propagation = MS_PRIVATE;
+	if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &a, sizeof(a)) == -1) {
+		trees_why(t, "/", "making mounts private");
+		return -1;
+	}
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)size);
 	if ((fd = fs_new("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
 	    MOUNT_ATTR_NOEXEC, opt)) == -1) {

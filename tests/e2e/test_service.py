@@ -32,10 +32,11 @@ class Unit(gw.Gateway):
         caps = [c.lower().removeprefix("cap_") for v in
                 settings("CapabilityBoundingSet") for c in v.split()]
         assert settings("NoNewPrivileges") == ["yes"] and settings("ProtectSystem") == ["strict"]
-        # Only what is mounted above the read-only root can be written to.
+        # Only what is mounted above the read-only root can be written to.  And
+        # systemd leaves every mount shared.
         script = ('mount --make-rprivate / && mount --bind "$0" "$0" && '
                   'mount -o remount,bind,ro / && ! touch /etc/gwt-written 2>/dev/null && '
-                  'exec "$@"')
+                  'mount --make-rshared / && exec "$@"')
         return ["unshare", "-m", "sh", "-c", script, str(self.dir), "setpriv", "--no-new-privs",
                 "--bounding-set", "-all," + ",".join("+" + c for c in caps),
                 *super().command()]
@@ -55,6 +56,10 @@ def test_the_rights_of_the_unit_are_enough():
         assert len(rows) >= 9
         status = pathlib.Path(f"/proc/{g.proc.pid}/status").read_text()
         assert re.search(r"^NoNewPrivs:\s+1$", status, re.M)
+        # What the others made of their roots has not come back to us.
+        at = [line.split()[4] for line in open(f"/proc/{g.proc.pid}/mountinfo")]
+        assert at.count("/") == 1 and at.count("/proc") == \
+            [line.split()[4] for line in open("/proc/self/mountinfo")].count("/proc"), at
     finally:
         g.close()
 
