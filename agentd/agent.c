@@ -147,6 +147,8 @@ agent_message(struct link *l, struct msg *m)
 		return turn_message(l, m);
 	case MSG_AG_RUN_ASK:
 		return turn_asked(l, m);
+	case MSG_AG_SYSTEM:
+		return sysevent_message(l, m);
 	case MSG_AG_DELIVER_ACK:
 		return outbox_ack(l, m);
 	case MSG_RPC_REQ:

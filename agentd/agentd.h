@@ -440,6 +440,13 @@ char	*prompt_file(const char *name);
 /* What the model is to read of a turn. */
 json_t	*prompt_user(struct turn *);
 
+/* --- sysevent.c ---------------------------------------------------------- */
+
+enum msg_err sysevent_message(struct link *, struct msg *);	/* AG_SYSTEM */
+/* What waits for this session, a line each, for the next message. */
+void	 sysevent_put(const struct session *, struct dbuf *);
+void	 sysevent_seen(struct session *);	/* the transcript has them */
+
 /* A stored message as the model may see it: NULL when not at all. */
 json_t	*history_convert(json_t *message);
 /* The images of the newest messages stay, about max_bytes of them. */

@@ -302,6 +302,7 @@ prompt_user(struct turn *t)
 	json_t		*text, *m, *images = NULL;
 
 	dbuf_init(&b, 2u << 20);
+	sysevent_put(t->session, &b);
 	if (r->source == TURN_CHANNEL) {
 		iso_time(r->ts_ms != 0 ? r->ts_ms : r->accepted_at, stamp);
 		dbuf_putc(&b, '[');

@@ -80,6 +80,7 @@ run_start(struct turn *t)
 		return;
 	}
 	json_decref(msg);
+	sysevent_seen(s);
 	free(t->media);		/* the transcript has it */
 	t->media = NULL;
 	free((char *)t->row.user_entry);

@@ -197,6 +197,7 @@ control_message(struct proc *from, struct msg *m)
 	case MSG_SUP_REQ:
 		return control_on_req(from, m);
 	case MSG_SUP_CONFIG_PUT:
+	case MSG_SUP_SENTINEL:
 		return configure_message(m);
 	case MSG_SUP_PEER:
 		return control_on_peer(from, m);

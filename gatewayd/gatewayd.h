@@ -159,6 +159,7 @@ void	 reload_gone(struct proc *);
 enum msg_err configure_message(struct msg *);
 void	 configure_next(void);		/* takes the next change that waits */
 void	 configure_watch(void);
+void	 configure_tell(void);		/* the router, which is there again */
 void	 configure_good(void);		/* what was just read does run */
 bool	 configure_restarts(void);	/* a change asked for it, soon */
 /* Writes what was just judged; -1 with why. */

@@ -34,5 +34,5 @@ lines_ready(struct proc *p)
 	if (p->role == ROLE_LOG)
 		log_early_flush();
 	else if (p->role == ROLE_ROUTER)
-		conf_tell();
+		configure_tell();
 }

@@ -17,6 +17,7 @@
 #include "gatewayd/gatewayd.h"
 #include "gatewayd/host/confile.h"
 #include "gatewayd/host/confwatch.h"
+#include "gatewayd/host/sentinel.h"
 #include "gatewayd/host/wishes.h"
 
 static struct event	*restart_ev;
@@ -68,8 +69,7 @@ configure_store(char *why, size_t size)
 		return -1;
 	}
 	if ((fd = results_text(CF_TEXT_SENTINEL)) != -1) {
-		snprintf(path, sizeof(path), "%s/restart-sentinel.json",
-		    sup.paths.state);
+		sentinel_path(sup.paths.state, path, sizeof(path));
 		if (confile_write_fd(path, NULL, fd) == -1)
 			log_warn("%s", path);
 		close(fd);
@@ -134,6 +134,10 @@ configure_message(struct msg *m)
 	struct m_sup_config_put	 v;
 	enum msg_err		 err;
 
+	if (m->h.type == MSG_SUP_SENTINEL) {
+		sentinel_told();
+		return m->nfds == 0 ? MSG_OK : MSG_FD;
+	}
 	if ((err = get_sup_config_put(m, &v)) != MSG_OK)
 		return err;
 	if (m->nfds != 1 || v.verb >= CF_VERB_MAX)
@@ -163,8 +167,24 @@ configure_settled(void)
 }
 
 void
+configure_tell(void)
+{
+	struct m_sup_sentinel	 m = { 0 };
+	struct proc		*r = proc_find(ROLE_ROUTER, "");
+	int			 fd;
+
+	conf_tell();
+	if (r == NULL || r->ctl == NULL || r->state != PROC_ST_RUNNING ||
+	    (fd = sentinel_text()) == -1)
+		return;
+	link_send_fds(r->ctl, MSG_SUP_SENTINEL, &m, 0, 0, &fd, 1);
+}
+
+void
 configure_watch(void)
 {
+	/* What is written from now on is for the next start. */
+	sentinel_open(sup.paths.state);
 	if ((restart_ev = evtimer_new(sup.base, configure_restart_cb,
 	    NULL)) == NULL)
 		fatalx("restart timer");

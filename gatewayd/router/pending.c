@@ -42,6 +42,9 @@ fail(struct pending *p, const char *why)
 	case PEND_DECISION:
 		rt_decision_fail(p);
 		return;
+	case PEND_SENTINEL:
+		rt_sentinel_fail(p);
+		return;
 	}
 }
 

@@ -59,6 +59,7 @@ attach(struct link *l)
 		if (link_peer(l) == ROLE_AGENT) {
 			a->link = l;
 			rt_runs_agent_up(a);
+			rt_sentinel_try();
 		} else
 			a->tool = l;
 		break;
@@ -242,6 +243,7 @@ clock_cb(evutil_socket_t fd, short what, void *arg)
 	rt_runs_sweep(now);
 	rt_approvals_sweep(wall_ms());
 	rt_clients_sweep(now);
+	rt_sentinel_try();
 }
 
 static int

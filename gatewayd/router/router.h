@@ -306,7 +306,8 @@ enum pending_kind {
 	PEND_DELIVER,	/* CH_DELIVER for an agent; name: delivery id */
 	PEND_PAIR,	/* ST_PAIR for a channel; name: sender */
 	PEND_SUP,	/* SUP_REQ of a client */
-	PEND_DECISION	/* a client waits for an operator's decision */
+	PEND_DECISION,	/* a client waits for an operator's decision */
+	PEND_SENTINEL	/* AG_SYSTEM of the restart */
 };
 
 struct approval;
@@ -388,6 +389,13 @@ void	 rt_do_config_write(struct request *);
 enum msg_err rt_on_sup_config_res(struct link *, struct msg *);
 /* The file is not what runs: config.get tells how it is. */
 enum msg_err rt_on_sup_snapshot(struct msg *);
+
+/* --- sentinel.c: what the restart was for ----------------------------------- */
+
+enum msg_err rt_on_sup_sentinel(struct msg *);
+void	 rt_sentinel_try(void);		/* once more, if it is still to be told */
+void	 rt_sentinel_ack(struct pending *, const struct m_ag_turn_ack *);
+void	 rt_sentinel_fail(struct pending *);
 
 /* --- runs.c: agent and chat.send ------------------------------------------ */
 

@@ -291,6 +291,8 @@ rt_on_sup(struct link *l, struct msg *m)
 		return rt_on_sup_config_res(l, m);
 	case MSG_SUP_SNAPSHOT:
 		return rt_on_sup_snapshot(m);
+	case MSG_SUP_SENTINEL:
+		return rt_on_sup_sentinel(m);
 	case MSG_SUP_PEER_RES:
 		return rt_on_sup_peer_res(m);
 	default:

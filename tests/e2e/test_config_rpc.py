@@ -4,6 +4,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import threading
 
@@ -89,20 +90,87 @@ def test_set_apply_and_schema_of_the_wire(make_gateway):
     assert s["uiHints"]["gateway.auth.token"]["sensitive"] is True
 
 
+def said(gw, key, text):
+    """Says that; every text of the session's users then."""
+    run = "r-" + text.replace(" ", "-")
+    gw.call("chat.send", {"sessionKey": key, "message": text,
+                          "idempotencyKey": run})
+    gw.call("agent.wait", {"runId": run, "timeoutMs": 60000})
+    return [b["text"] for m in gw.call("chat.history", {"sessionKey": key})
+            ["messages"] if m["role"] == "user" for b in m["content"]]
+
+
 @pytest.mark.parametrize("mode", modes())
-def test_patch_restarts_and_leaves_a_sentinel(make_gateway, mode):
+def test_the_session_that_asked_for_a_restart_is_told(make_gateway, mode):
     gw = make_gateway(config=BASE, mode=mode)
+    place = gw.state / "restart-sentinel.json"
     began = len(gw.output())
     r = edit(gw, {"ui": {"assistant": {"name": "N"}}}, "config.patch",
-             note="because", restartDelayMs=0)
+             note="because", restartDelayMs=0,
+             sessionKey="agent:main:other")
     assert r["restart"]["delayMs"] == 0
     assert r["restart"]["pid"] == gw.proc.pid
     wait_for(lambda: "open http" in gw.output(began), what="the new start")
-    s = json.loads((gw.state / "restart-sentinel.json").read_text())
-    assert s["payload"] == r["sentinel"]["payload"]
-    assert s["payload"]["message"] == "because"
+    wait_for(lambda: not place.exists(), what="an agent that knows")
+    # in front of what is said there next, once, and nowhere else
+    assert said(gw, "main", "one") == ["one"]
+    texts = said(gw, "agent:main:other", "two")
+    assert len(texts) == 1
+    assert re.match(r"System: \[\d{4}-\d\d-\d\dT[0-9:]+Z\] GatewayRestart:\n",
+                    texts[0]) and texts[0].endswith("\n\ntwo"), texts
+    told = texts[0].split("\n")[1]
+    assert json.loads(told) == r["sentinel"]["payload"]
+    assert json.loads(told)["message"] == "because"
+    assert said(gw, "agent:main:other", "three")[1:] == ["three"]
     wait_for(lambda: gw.call("config.get")["config"]["ui"]["assistant"]
              ["name"] == "N", what="the patched configuration")
+
+
+def test_a_sentinel_of_nobody_and_one_that_is_none(make_gateway):
+    gw = make_gateway(config=BASE, start=False)
+    place = gw.state / "restart-sentinel.json"
+    payload = {"kind": "config-apply", "status": "ok", "ts": 5, "message": "m"}
+
+    def put(text):
+        place.write_text(text if isinstance(text, str) else json.dumps(text))
+        os.chown(place, *(gw.config_path.stat().st_uid,) * 2)
+    # whose session is no agent's: the main one is told
+    put({"version": 1, "payload": {**payload, "sessionKey": "agent:no:x"}})
+    gw.start()
+    wait_for(lambda: not place.exists(), what="an agent that knows")
+    assert "GatewayRestart" in said(gw, "main", "one")[0]
+    gw.stop()
+    # the same once more, as after a death right before it was removed
+    put({"version": 1, "payload": payload})
+    gw.start()
+    wait_for(lambda: not place.exists(), what="an agent that knows")
+    assert said(gw, "main", "two")[1:] == ["two"]
+    gw.stop()
+    for text in ["", "{", '{"version": 2, "payload": {}}', '{"version": 1}',
+                 '{"version": 1, "payload": []}', "x" * (1 << 20)]:
+        put(text)
+        gw.start()
+        wait_for(lambda: not place.exists(), what=f"removal of {text[:40]}")
+        assert gw.call("health")["ok"]
+        gw.stop()
+    place.symlink_to(gw.config_path)
+    gw.start()
+    assert said(gw, "main", "three")[2:] == ["three"]
+    assert gw.config_path.exists() and place.is_symlink()
+    # what a change writes now is for the next start
+    place.unlink()
+    edit(gw, {"ui": {"seamColor": "#aabbcc"}}, "config.patch",
+         restartDelayMs=60000)
+    os.kill(gw.processes()["router"]["pid"], signal.SIGKILL)
+
+    def again():
+        try:
+            return gw.call("health")["ok"]
+        except (OSError, EOFError):
+            return False
+    wait_for(again, what="the router")
+    assert said(gw, "main", "four")[3:] == ["four"]
+    assert place.exists()
 
 
 def test_concurrent_changes_have_one_winner(make_gateway):

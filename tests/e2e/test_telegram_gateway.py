@@ -54,6 +54,24 @@ def openclaw(gw, *args):
                          "OPENCLAW_GATEWAY_TOKEN": gw.token})
 
 
+def test_a_chat_that_asked_for_a_restart_is_answered_there(make, fake):
+    gw = make(model="builtin/echo", dmPolicy="open", allowFrom=["*"])
+    fake.message(42, "hello")
+    fake.wait(lambda: len(fake.texts(42)) == 1, what="an answer")
+    key = gw.call("sessions.list")["sessions"][0]["key"]
+    began = len(gw.output())
+    snap = gw.call("config.get")
+    gw.call("config.patch", {"raw": '{"ui": {"seamColor": "#aabbcc"}}',
+                             "baseHash": snap["hash"], "sessionKey": key,
+                             "note": "a colour", "restartDelayMs": 0})
+    wait_for(lambda: "open http" in gw.output(began), what="the new start")
+    fake.wait(lambda: len(fake.texts(42)) == 2, what="a word after it")
+    assert "GatewayRestart" in fake.texts(42)[1]
+    assert "a colour" in fake.texts(42)[1]
+    wait_for(lambda: not (gw.state / "restart-sentinel.json").exists(),
+             what="no sentinel")
+
+
 @pytest.mark.parametrize("mode", modes())
 def test_pairing_and_answer(make, fake, mode):
     gw = make(mode)
