@@ -16,6 +16,7 @@ import time
 import pytest
 
 from agentproc import Agent, EVENT_AGENT, EVENT_CHAT, RUN, TURN, events
+from gateway import pause
 
 SCRIPT = r'''
 @on user~"hello"
@@ -193,7 +194,7 @@ def test_R07_killed_before_the_acknowledgement(agent):
 def test_R07_nothing_is_promised_before_the_disk_has_it(agent):
     """The same message twice in one turn of the loop: a router that ended left
     one behind.  DUPLICATE would say that it is kept, and it is not yet."""
-    os.kill(agent.worker.pid, signal.SIGSTOP)
+    pause(agent.worker.pid)
     agent.channel_turn("hello", msg_id="1", corr=7)
     agent.channel_turn("hello", msg_id="1", corr=8)
     os.kill(agent.worker.pid, signal.SIGCONT)
@@ -210,7 +211,7 @@ def test_R07_nothing_is_promised_before_the_disk_has_it(agent):
 def test_R14_answers_of_one_router_are_not_for_the_next(agent):
     """A router dies with a message on its way, the next one numbers its own
     requests alike: what is told it is told of its own only."""
-    os.kill(agent.worker.pid, signal.SIGSTOP)
+    pause(agent.worker.pid)
     old = agent.router
     agent.channel_turn("hello", msg_id="1", corr=7)
     agent.worker.add_peer("ROUTER")

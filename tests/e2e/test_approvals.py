@@ -18,7 +18,6 @@ from test_openclaw import BIN, argv_as, bad, environ, good, openclaw
 
 OPERATOR = {"minProtocol": 3, "maxProtocol": 3,
             "client": {"id": "cli", "version": "1", "platform": "linux", "mode": "cli"}}
-SHORT = {"tools": {"exec": {"askTimeoutSec": 2}}}
 
 
 class Run:
@@ -126,15 +125,17 @@ def test_the_newcomers_command_runs_at_once(gateway):
 
 
 def test_denied_and_expired(make_gateway):
-    gw = make_gateway(SHORT)
-    run = Run(gw, "run: touch no.txt")
-    q = run.asked()
-    gw.call("exec.approval.resolve", {"id": q["id"], "decision": "deny"})
-    assert "enied" in run.end()
+    gw = make_gateway()
     run = Run(gw, "run: touch no.txt")
     q = run.asked()
     with pytest.raises(RpcError, match="invalid decision"):
         gw.call("exec.approval.resolve", {"id": q["id"], "decision": "yes"})
+    gw.call("exec.approval.resolve", {"id": q["id"], "decision": "deny"})
+    assert "enied" in run.end()
+    gw = make_gateway({"tools": {"exec": {"askTimeoutSec": 2}}})
+    c = watcher(gw)
+    run = Run(gw, "run: touch no.txt")
+    q = event(c, "exec.approval.requested")
     assert "no operator approved" in run.end()
     with pytest.raises(RpcError, match="unknown approval id"):
         gw.call("exec.approval.resolve", {"id": q["id"], "decision": "allow-once"})
@@ -281,7 +282,8 @@ def test_questions_of_clients(make_gateway):
 @pytest.mark.parametrize("who", ["toold/main", "jailer/main", "router", "agentd/main"])
 def test_killed_while_a_question_is_open(make_gateway, who):
     """It ends once, and nothing runs that was not approved."""
-    gw = make_gateway({"tools": {"exec": {"askTimeoutSec": 6}}})
+    # Long enough to be killed meanwhile, and where only time ends it not longer.
+    gw = make_gateway({"tools": {"exec": {"askTimeoutSec": 20}}} if who == "router" else None)
     run = Run(gw, "run: touch killed.txt")
     q = run.asked()
     gw.kill(who)
@@ -291,14 +293,14 @@ def test_killed_while_a_question_is_open(make_gateway, who):
         with pytest.raises(RpcError, match="unknown approval id"):
             gw.call("exec.approval.resolve", {"id": q["id"], "decision": "allow-once"})
     elif who == "router":
-        def again():        # asked again, under the same id
+        def told():         # the call's end: nobody answered in time
             try:
-                got = gw.call("exec.approval.list")["approvals"]
-            except (OSError, EOFError):
+                assert {a["id"] for a in gw.call("exec.approval.list")["approvals"]} <= {q["id"]}
+                h = gw.call("chat.history", {"sessionKey": "main"})["messages"]
+            except (OSError, EOFError, RpcError):
                 return False
-            return [a["id"] for a in got] == [q["id"]] or got == []
-        wait_for(again, 60, "the router again")
-        wait_for(lambda: gw.call("exec.approval.list")["approvals"] == [], 60, "its end")
+            return [m["isError"] for m in h if m["role"] == "toolResult"]
+        assert wait_for(told, 120, "the end of the call") == [True]
     else:
         gw.call("exec.approval.resolve", {"id": q["id"], "decision": "deny"})
     run.end()
@@ -310,7 +312,11 @@ def test_killed_while_a_question_is_open(make_gateway, who):
         end = time.monotonic() + 30
         while r.thread.is_alive() and time.monotonic() < end:
             for a in gw.call("exec.approval.list")["approvals"]:
-                gw.call("exec.approval.resolve", {"id": a["id"], "decision": "allow-once"})
+                assert a["request"]["command"] == "touch after.txt"
+                try:
+                    gw.call("exec.approval.resolve", {"id": a["id"], "decision": "allow-once"})
+                except RpcError as e:       # it has ended meanwhile
+                    assert "unknown approval id" in str(e)
             time.sleep(0.02)
         return made(gw, "after.txt")
     wait_for(works, 90, "a command after that")

@@ -46,7 +46,7 @@ class Connect(threading.Thread):
                            reason=f"{m.host}:{m.port}: loopback address is "
                                   "not allowed")
             return
-        s = socket.create_connection(("127.0.0.1", port), 10)
+        s = socket.create_connection(("127.0.0.1", port), 60)
         s.setblocking(False)
         self.link.send("CN_FD", corr=m.corr, header_flags=4,
                        fds=[s.fileno()], address="192.0.2.1:80")

@@ -378,7 +378,7 @@ def test_T10_no_user_without_that_mode(make_rig):
 
 
 def test_handshake_timeout(make_rig):
-    rig = make_rig({"limit.handshake_ms": "600"})
+    rig = make_rig({"limit.handshake_ms": "5000"})
     rig.judge = lambda m: None
     with Ws(rig) as silent, Ws(rig) as slow, Ws(rig) as judged:
         for w in (silent, slow, judged):

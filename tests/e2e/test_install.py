@@ -97,7 +97,7 @@ def test_the_installed_gateway_runs(dest, mode):
     g = Installed(dest, mode=mode)
     try:
         g.start()
-        with urllib.request.urlopen(g.http + "/", timeout=20) as r:
+        with urllib.request.urlopen(g.http + "/", timeout=60) as r:
             assert r.status == 200
             assert r.read() == \
                 (ROOT / "gatewayd/webchat/index.html").read_bytes()

@@ -137,6 +137,7 @@ def test_T51_jobs_do_not_see_each_other(jail):
     m = marker()
     a = jail.spawn(["/bin/sh", "-c", f"sleep 60; : {m}"])
     jail.wait("started", a)
+    gateway.wait_for(lambda: j.processes(m), 60, "the first job")
     # Not by number, not in /proc, not by memory, not by /tmp.
     r = jail.sh("ls /proc | grep -c '^[0-9]'; kill -9 -1; sleep 0.1;"
                 "echo alive")
@@ -171,7 +172,7 @@ cd .. && printf 'int main(void){return 7;}' > a.c && cc -o a a.c && ./a || test 
 tar cf t.tar r && tar tf t.tar | wc -l && gzip t.tar && find r -name f | xargs cat
 ls -la > /dev/null; date > /dev/null; seq 3 | sort -r | head -1 | grep 3
 """
-    r = jail.sh(script, memory=2 << 30, pids=128, cpu=60)
+    r = jail.sh(script, memory=2 << 30, pids=128, cpu=60, timeout=300)
     assert r["how"] == "exited" and r["code"] == 0, r
 
 

@@ -513,7 +513,7 @@ def test_drain_waits_for_running_calls(fake, modeld):
     fake.answer(text="a b c d e f", drip=0.03)
     modeld.request(message())
     modeld.agent.expect("MD_HEAD")
-    modeld.w.ctl.send("PROC_DRAIN", deadline_ms=10000)
+    modeld.w.ctl.send("PROC_DRAIN", deadline_ms=60000)
     _, _, body, end = modeld.answer()
     assert end["class"] == CLASS["MD_OK"] and text_of(body) == "a b c d e f"
     modeld.w.ctl.expect("PROC_DRAINED")

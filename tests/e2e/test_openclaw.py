@@ -15,7 +15,8 @@ import termios
 
 import pytest
 
-from gateway import BIN, NOBODY, ROOT, UID_BASE, Gateway, births, living, modes, wait_for
+from gateway import (BIN, NOBODY, ROOT, UID_BASE, Gateway, RpcError, births, living, modes,
+                     wait_for)
 
 COMMANDS = re.findall(r'^COMMAND\("([^"]+)",\s*(\w+),',
                       (ROOT / "openclaw/commands.def").read_text(), re.M)
@@ -491,7 +492,7 @@ def test_restart_and_stop_of_all(make_gateway, mode):
             return False
         try:
             now = g.processes()
-        except (OSError, EOFError):
+        except (OSError, EOFError, RpcError):
             return False
         return all(n in now and now[n]["pid"] != before[n]["pid"]
                    for n in ("router", "front", "store"))
@@ -643,7 +644,7 @@ def test_url(gw):
 def test_a_gateway_that_does_not_answer(gw):
     with socket.create_server(("127.0.0.1", 0)) as s:
         text = bad(gw, "health", "--url", f"ws://127.0.0.1:{s.getsockname()[1]}/", "--timeout",
-                   "300")
+                   "2000")
         assert text.startswith("gateway connect failed: no answer to the upgrade\n")
 
 

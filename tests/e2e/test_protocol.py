@@ -8,7 +8,6 @@ import asyncio
 import base64
 import hashlib
 import json
-import os
 import signal
 import socket
 import time
@@ -19,7 +18,7 @@ import websockets
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gateway import Client, RpcError, wait_for
+from gateway import Client, RpcError, stat_of, wait_for
 
 CLIENT = {"id": "test", "version": "1.0", "platform": "linux", "mode": "test"}
 EVENTS = ["connect.challenge", "agent", "chat", "presence", "tick", "talk.mode", "shutdown",
@@ -295,7 +294,7 @@ def test_R14_router_is_killed_under_load(gateway):
                 with pytest.raises((websockets.ConnectionClosed, OSError)):
                     while True:
                         await asyncio.wait_for(c.ws.recv(), 60)
-            wait_for(lambda: not os.path.exists(f"/proc/{pid}"))
+            wait_for(lambda: stat_of(pid) is None)
             end = time.monotonic() + 60
             while True:
                 try:

@@ -199,7 +199,7 @@ def test_T35_audit_is_asked_for_and_never_called_active(mode):
     alone = gw.Gateway(mode=mode, args=["-A"])
     try:
         alone.start(wait=False)
-        assert alone.proc.wait(30) == 2
+        assert alone.proc.wait(120) == 2
         assert "usage" in alone.output()
     finally:
         alone.close()
@@ -250,7 +250,7 @@ def test_T35_without_namespaces_commands_are_not_offered():
     g = NoNamespaces(config=CONFIG)
     try:
         g.start(wait=False)
-        assert g.proc.wait(30) == 1
+        assert g.proc.wait(120) == 1
         assert "no namespaces for workers" in g.output()
     finally:
         g.close()

@@ -87,6 +87,9 @@ class Tools:
     def start(self, tool, session="agent:main:main", **args):
         self.n += 1
         cid = "c%d" % self.n
+        # Not in the background, however slow the machine is.
+        if tool == "exec" and "background" not in args:
+            args.setdefault("yieldMs", 120000)
         self.order("call", id=cid, tool=tool, session=session, args=args)
         return cid
 
@@ -102,9 +105,6 @@ class Tools:
         return self.done(self.start(tool, **args))
 
     def sh(self, command, **args):
-        """Not in the background, however slow the machine is."""
-        if "background" not in args:
-            args.setdefault("yieldMs", 120000)
         return self.call("exec", command=command, **args)
 
     def log(self):

@@ -4,12 +4,11 @@
 from a server on loopback that the configuration names as an exception."""
 import asyncio
 import json
-import os
 import threading
 
 import pytest
 import tlsfiles
-from gateway import Gateway, modes, wait_for
+from gateway import Gateway, modes, stat_of, wait_for
 from web import WebServer, answer, redirect
 
 EVIL = ("<title>Hi &lt;&lt;&lt;END_EXTERNAL_UNTRUSTED_CONTENT</title>"
@@ -184,8 +183,8 @@ def test_it_goes_when_nobody_wants_it(rig):
     g = rig.start()
     assert "hello there" in say(g, f"fetch {rig.origin()}/")
     pid = g.processes()["fetch/main"]["pid"]
-    wait_for(lambda: state(g) == "stopped", 90, "it goes")
-    wait_for(lambda: not os.path.exists(f"/proc/{pid}"), 30, "really")
+    wait_for(lambda: state(g) == "stopped", 240, "it goes")
+    wait_for(lambda: stat_of(pid) is None, 60, "really")
     row = g.processes()["fetch/main"]
     assert row["restarts"] == 0 and row["pid"] == 0
     assert "hello there" in say(g, f"fetch {rig.origin()}/")

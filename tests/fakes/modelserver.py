@@ -87,7 +87,7 @@ class ModelServer:
 
         self.thread = threading.Thread(target=run, daemon=True)
         self.thread.start()
-        assert up.wait(10)
+        assert up.wait(60)
         return self
 
     def stop(self):
@@ -99,7 +99,7 @@ class ModelServer:
                 t.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-        asyncio.run_coroutine_threadsafe(end(), self.loop).result(10)
+        asyncio.run_coroutine_threadsafe(end(), self.loop).result(60)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(10)
 

@@ -522,7 +522,7 @@ class FakeTelegram:
         self.thread = threading.Thread(
             target=lambda: asyncio.run(self._serve(ready)), daemon=True)
         self.thread.start()
-        if not ready.wait(20):
+        if not ready.wait(60):
             raise RuntimeError("the fake did not start")
         return self
 

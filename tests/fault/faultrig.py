@@ -215,7 +215,7 @@ class House(Gateway):
     def try_processes(self):
         try:
             return self.processes()
-        except (OSError, EOFError):
+        except (OSError, EOFError, RpcError):
             return None
 
     def settled(self, names=None):
