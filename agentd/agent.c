@@ -14,7 +14,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "agentd/agentd.h"
+#include "agentd/http.h"
 #include "common/log.h"
 
 struct link	*router, *tools;
@@ -127,6 +127,7 @@ agent_peer_gone(struct link *l)
 	if (l == router) {
 		router = NULL;
 		rpc_router_gone();
+		http_router_gone();
 	}
 	toolcall_peer_gone(l);
 	model_peer_gone(l);
@@ -135,8 +136,10 @@ agent_peer_gone(struct link *l)
 static void
 agent_peer_drained(struct link *l)
 {
-	if (l == router)
+	if (l == router) {
 		model_router_drained();
+		http_router_drained();
+	}
 }
 
 static enum msg_err
@@ -151,6 +154,10 @@ agent_message(struct link *l, struct msg *m)
 		return sysevent_message(l, m);
 	case MSG_AG_DELIVER_ACK:
 		return outbox_ack(l, m);
+	case MSG_HTTP_REQ:
+	case MSG_HTTP_GONE:
+	case MSG_HTTP_CREDIT:
+		return http_message(l, m);
 	case MSG_RPC_REQ:
 		return rpc_message(l, m);
 	case MSG_TL_ACCEPT:

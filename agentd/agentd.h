@@ -89,6 +89,7 @@ json_t	*config_at(json_t *, const char *path);
 
 struct turn;
 struct run;
+struct http_call;
 TAILQ_HEAD(turn_list, turn);
 TAILQ_HEAD(session_list, session);
 
@@ -186,8 +187,13 @@ struct turn {
 	size_t			 media_n;
 	bool			 has_media;	/* the journal has some of it */
 	size_t			 held;		/* bytes of its texts */
+	struct http_call	*http;		/* who waits for it, or NULL */
 };
 enum msg_err turn_message(struct link *, struct msg *);
+/* One that did not come as AG_TURN: l is NULL, and http_turn_answered() gets
+ * what AG_TURN_ACK would say.  Unless it is MSG_OK nothing was said. */
+enum msg_err turn_offer(struct link *l, uint64_t corr,
+	    const struct m_ag_turn *, struct http_call *);
 enum msg_err turn_asked(struct link *, struct msg *);	/* AG_RUN_ASK */
 void	 turn_free(struct turn *);
 /* Recreates what was not done when the process ended. */
@@ -355,6 +361,7 @@ struct run {
 	char			*failure;
 	bool			 injected;	/* answered without a model */
 	bool			 interrupted;	/* by the end of the process */
+	json_t			*handed;	/* a call for the client */
 	json_t			*usage;
 	struct sessdb_usage	 spent;		/* by all its calls */
 	char			*delivery_id;
@@ -411,6 +418,8 @@ void	 model_peer(struct link *);
 void	 model_peer_gone(struct link *);
 enum msg_err model_message(struct link *, struct msg *);
 void	 model_router_drained(void);
+/* The modeld for a provider; NULL when it is not there. */
+struct link *model_link(const char *provider);
 
 /* --- toolcall.c ---------------------------------------------------------- */
 

@@ -10,7 +10,7 @@
  */
 #include "common/compat.h"
 
-#include "agentd/agentd.h"
+#include "agentd/http.h"
 #include "agentd/json_load.h"
 #include "common/log.h"
 
@@ -161,6 +161,7 @@ event_assistant(struct run *run)
 	    all.n - run->published };
 	run->published = all.n;
 	run->shown = true;
+	http_turn_delta(run, delta, delta.p == all.p);
 	/* Cumulative text makes the sum of events quadratic; beyond this only
 	 * the final tells the rest. */
 	if (all.n > EVENT_TEXT_MAX)

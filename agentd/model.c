@@ -15,7 +15,7 @@
 
 #include <errno.h>
 
-#include "agentd/agentd.h"
+#include "agentd/http.h"
 #include "agentd/json_load.h"
 #include "agentd/levels.h"
 #include "common/log.h"
@@ -65,6 +65,7 @@ model_peer_gone(struct link *l)
 	for (i = 0; i < MODELS_MAX; i++)
 		if (models[i] == l)
 			models[i] = NULL;
+	http_sub_gone(l);
 	for (run = LIST_FIRST(&runs); run != NULL; run = next) {
 		next = LIST_NEXT(run, entry);
 		if (run->md != l)
@@ -120,6 +121,11 @@ model_call(struct run *run)
 	run->context.messages = run->session->history;
 	run->context.tools = toolcall_list();
 	json_incref(run->context.tools);
+	if (http_turn_tools(run) != NULL) {
+		run->context.tools = json_copy(toolcall_list());
+		json_decref(toolcall_list());
+		json_array_extend(run->context.tools, http_turn_tools(run));
+	}
 	run->ps = pstream_new(&run->model, wall_ms(), on_stream, run);
 	if (run->ps == NULL) {
 		run->error.class = PROVIDER_TRANSIENT;
@@ -215,6 +221,8 @@ model_message(struct link *l, struct msg *m)
 	enum msg_err		 err;
 	enum provider_class	 class;
 
+	if (http_embeddings_message(l, m))
+		return MSG_OK;
 	/* An unknown number is that of a call which was cancelled. */
 	run = run_of(l, m->h.corr);
 	switch (m->h.type) {
@@ -350,6 +358,9 @@ choose(struct run *run)
 	v = json_object_get(o->params, "maxTokens");
 	if (json_is_integer(v) && json_integer_value(v) > 0)
 		o->max_tokens = (uint64_t)json_integer_value(v);
+	v = json_object_get(run->turn->options, "maxTokens");
+	if (json_is_integer(v) && json_integer_value(v) > 0)
+		o->max_tokens = (uint64_t)json_integer_value(v);
 	v = json_object_get(o->params, "temperature");
 	if (json_is_number(v) && json_number_value(v) >= 0)
 		o->temperature = json_number_value(v);
@@ -396,6 +407,24 @@ step(struct run *run)
 		run_timer(run, delay);
 }
 
+static struct link *
+link_of_instance(const char *instance)
+{
+	size_t	 i;
+
+	for (i = 0; i < MODELS_MAX && instance != NULL; i++)
+		if (models[i] != NULL &&
+		    strcmp(link_instance(models[i]), instance) == 0)
+			return models[i];
+	return NULL;
+}
+
+struct link *
+model_link(const char *provider)
+{
+	return link_of_instance(config_instance(cfg, provider));
+}
+
 static void
 start_request(struct run *run)
 {
@@ -403,14 +432,10 @@ start_request(struct run *run)
 	struct provider_error	 err;
 	struct m_md_req		 m;
 	const char		*instance;
-	struct link		*l = NULL;
-	size_t			 i;
+	struct link		*l;
 
 	instance = config_instance(run->cfg, run->model.provider);
-	for (i = 0; i < MODELS_MAX && instance != NULL; i++)
-		if (models[i] != NULL &&
-		    strcmp(link_instance(models[i]), instance) == 0)
-			l = models[i];
+	l = link_of_instance(instance);
 	if (l == NULL || link_full(l)) {
 		if (run->waiting_since == 0)
 			run->waiting_since = mono_ms();

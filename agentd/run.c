@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <stdarg.h>
 
-#include "agentd/agentd.h"
+#include "agentd/http.h"
 #include "agentd/json_load.h"
 #include "common/log.h"
 
@@ -240,6 +240,14 @@ run_model_done(struct run *run)
 		run_end(run, RUN_OK);
 		return;
 	}
+	if ((block = http_turn_clients(run, content)) != NULL) {
+		model_cancel(run);
+		session_append(s, msg, true, NULL);
+		http_turn_hand(run, content, block);
+		json_decref(msg);
+		run_end(run, RUN_OK);
+		return;
+	}
 	toolcall_collect(run, content);
 	model_cancel(run);
 	session_append(s, msg, true, NULL);
@@ -343,6 +351,7 @@ run_committed(struct run *run)
 
 	state_now();
 	event_chat_end(run);
+	http_turn_ended(run);
 	if (run->delivery_id != NULL) {
 		turn_delivery(run, &d);
 		outbox_add(&d);
@@ -467,6 +476,7 @@ run_free(struct run *run)
 	dbuf_clear(&run->text);
 	json_decref(run->message);
 	json_decref(run->usage);
+	json_decref(run->handed);
 	json_decref(run->texts);
 	free(run->system);
 	free(run->wish);

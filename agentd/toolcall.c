@@ -12,7 +12,7 @@
  */
 #include "common/compat.h"
 
-#include "agentd/agentd.h"
+#include "agentd/http.h"
 #include "agentd/json_load.h"
 #include "agentd/sanitize.h"
 #include "common/log.h"
@@ -62,6 +62,7 @@ toolcall_peer_gone(struct link *l)
 	if (tools != l)
 		return;
 	tools = NULL;
+	http_sub_gone(l);
 	for (run = LIST_FIRST(&runs); run != NULL; run = next) {
 		next = LIST_NEXT(run, entry);
 		if (run->state != RUN_ST_TOOLS)
@@ -227,7 +228,8 @@ toolcall_message(struct link *l, struct msg *m)
 	json_t			*j;
 	enum msg_err		 err;
 
-	(void)l;
+	if (http_tools_message(l, m))
+		return MSG_OK;
 	switch (m->h.type) {
 	case MSG_TL_LIST_RES:
 		if ((err = get_tl_list_res(m, &list)) != MSG_OK)

@@ -14,6 +14,7 @@
 
 #include "agentd/agentd.h"
 #include "agentd/attach.h"
+#include "agentd/http.h"
 #include "agentd/json_load.h"
 #include "common/log.h"
 
@@ -282,19 +283,27 @@ enum msg_err
 turn_message(struct link *l, struct msg *m)
 {
 	struct m_ag_turn	 in;
+	enum msg_err		 err;
+
+	if ((err = get_ag_turn(m, &in)) != MSG_OK)
+		return err;
+	return turn_offer(l, m->h.corr, &in, NULL);
+}
+
+enum msg_err
+turn_offer(struct link *l, uint64_t corr, const struct m_ag_turn *turn,
+    struct http_call *http)
+{
+	struct m_ag_turn	 in = *turn;
 	struct sessdb_turn	 row;
 	struct session		*s;
 	struct turn		*t;
 	struct str		 agent, rest;
 	struct dbuf		 media;
 	json_t			*options = NULL;
-	enum msg_err		 err;
 	char			 key[SESSION_KEY_MAX + 1], *answer;
-	uint64_t		 corr = m->h.corr;
 	int			 r;
 
-	if ((err = get_ag_turn(m, &in)) != MSG_OK)
-		return err;
 	if (in.source >= TURN_SOURCE_MAX || in.chat_type >= CHAT_TYPE_MAX)
 		return MSG_RANGE;
 	if (session_key_canon(in.session_key, cfg->agent_id,
@@ -406,9 +415,11 @@ turn_message(struct link *l, struct msg *m)
 	}
 	t->options = options;
 	t->corr = corr;
-	t->asker = link_endpoint(l);
+	t->asker = l != NULL ? link_endpoint(l) : 0;
 	t->ack_due = true;
 	t->session = s;
+	if ((t->http = http) != NULL)
+		http->turn = t;
 	if (in.source == TURN_AGENT)
 		note_agent(t);
 	if (media.n > 0) {
@@ -428,8 +439,8 @@ turn_message(struct link *l, struct msg *m)
 static bool
 ack_wanted(const struct turn *t)
 {
-	return t->ack_due && router != NULL &&
-	    link_endpoint(router) == t->asker;
+	return t->ack_due && (t->http != NULL || (router != NULL &&
+	    link_endpoint(router) == t->asker));
 }
 
 void
@@ -440,8 +451,8 @@ turn_committed(struct turn *t)
 	waits = t->run == NULL && (t->session->run != NULL ||
 	    t->session->nturns > 0 || nactive >= cfg->max_concurrent);
 	if (ack_wanted(t))
-		ack(router, t->corr, t->row.run_id, waits ? TURN_QUEUED :
-		    TURN_ACCEPTED, t->row.accepted_at, "", "");
+		ack(t->asker != 0 ? router : NULL, t->corr, t->row.run_id,
+		    waits ? TURN_QUEUED : TURN_ACCEPTED, t->row.accepted_at, "", "");
 	t->ack_due = false;
 	if (t->run == NULL)	/* else a command; its end follows */
 		turn_enqueue(t);
@@ -455,7 +466,8 @@ turn_refused(struct turn *t, int err)
 	if (ack_wanted(t)) {
 		snprintf(why, sizeof(why), "%s", journal_trouble()[0] != '\0' ?
 		    journal_trouble() : strerror(err));
-		ack(router, t->corr, t->row.run_id, TURN_REFUSED, 0,
+		ack(t->asker != 0 ? router : NULL, t->corr, t->row.run_id,
+		    TURN_REFUSED, 0,
 		    "UNAVAILABLE", why);
 	}
 	if (t->run != NULL)
@@ -474,6 +486,8 @@ turn_free(struct turn *t)
 				    r->text, r->session_id, r->user_entry };
 	size_t			 i;
 
+	if (t->http != NULL)
+		t->http->turn = NULL;
 	if (t->queued)
 		turn_unqueue(t);
 	held_bytes -= t->held;
@@ -844,6 +858,10 @@ ack(struct link *l, uint64_t corr, const char *run_id,
 {
 	struct m_ag_turn_ack	 m;
 
+	if (l == NULL) {
+		http_turn_answered(run_id, status, code, reason);
+		return;
+	}
 	memset(&m, 0, sizeof(m));
 	m.run_id = str_of(run_id);
 	m.status = (uint8_t)status;

@@ -66,6 +66,16 @@ enum http_route {
 #undef ROUTE
 	ROUTE_MAX
 };
+/* HTTP_RES.form */
+enum http_form { HTTP_JSON, HTTP_SSE };
+/* HTTP_RES.end */
+enum http_end {
+	HTTP_MORE,
+	HTTP_DONE,
+	HTTP_CUT,	/* no more will come, and it is not whole */
+};
+#define ROUTE_BODY_MAX	26214400	/* HTTP_REQ.body */
+#define HTTP_WINDOW	262144	/* bytes of an answer without HTTP_CREDIT */
 
 /* AUTH_REQ.role, AUTH_TICKET.role */
 enum client_role { CLIENT_OPERATOR, CLIENT_NODE };

@@ -217,6 +217,16 @@ cf_json_agent(struct cf *cf, const struct cf_agent *a,
 	    "gateway.controlUi.basePath", "")));
 	json5_set(cf->pool, o, "ui", v);
 	json5_set(cf->pool, o, "tools", cf_json_tools(cf, a));
+	/* What is said of requests over HTTP. */
+	if ((v = json5_new(cf->pool, JSON5_OBJECT, NULL)) == NULL)
+		return NULL;
+	if (json5_path(cf->root, "gateway.http.endpoints.responses") != NULL)
+		json5_set(cf->pool, v, "responses", json5_copy(cf->pool,
+		    json5_path(cf->root, "gateway.http.endpoints.responses")));
+	if (json5_path(cf->root, "gateway.tools") != NULL)
+		json5_set(cf->pool, v, "tools", json5_copy(cf->pool,
+		    json5_path(cf->root, "gateway.tools")));
+	json5_set(cf->pool, o, "http", v);
 	json5_set(cf->pool, models, "providers", cf_providers_json(cf, pv,
 	    pn));
 	if ((v = json5_path(cf->root, "models.builtin")) != NULL)

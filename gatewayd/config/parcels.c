@@ -13,7 +13,8 @@
  * front	tls.enabled tls.cert tls.key ui.dir ui.basePath trustedProxy.N
  *		allowedOrigin.N userHeader requiredHeader.N auth.mode
  *		limit.handshake_ms
- *		limit.preauth_bytes limit.connections
+ *		limit.preauth_bytes limit.connections route.<key>
+ *		route.<key>.body (keys of routes.def)
  * router	agent.N.{id,name,default} channel.N.{kind,account,label}
  *		binding.N.{agent,channel,account,peerKind,peerId}
  *		identityLink.N.{name,peer} session.mainKey
@@ -256,6 +257,44 @@ tls_on(const struct cf *cf)
 	return json5_bool(cf->root, "gateway.tls.enabled", false);
 }
 
+static int64_t
+number(const struct cf *cf, const char *key, int64_t dflt)
+{
+	const struct json5	*v = json5_path(cf->root, key);
+
+	return v != NULL && v->isint ? v->i : dflt;
+}
+
+/* What of routes.def is turned on. */
+static void
+put_routes(struct parcel_writer *pw, const struct cf *cf)
+{
+	static const char	 at[] = "gateway.http.endpoints.";
+	char			 key[128];
+	bool			 chat, responses;
+	int64_t			 files, images, most;
+
+	snprintf(key, sizeof(key), "%schatCompletions.enabled", at);
+	chat = json5_bool(cf->root, key, false);
+	snprintf(key, sizeof(key), "%sresponses.enabled", at);
+	responses = json5_bool(cf->root, key, false);
+	parcel_put_bool(pw, chat, "route.chatCompletions");
+	parcel_put_bool(pw, responses, "route.responses");
+	parcel_put_bool(pw, chat, "route.embeddings");
+	parcel_put_bool(pw, chat || responses, "route.models");
+	snprintf(key, sizeof(key), "%sresponses.files.maxBytes", at);
+	files = number(cf, key, 5242880);
+	snprintf(key, sizeof(key), "%sresponses.images.maxBytes", at);
+	images = number(cf, key, 10485760);
+	/* In base64, and with what stands around it. */
+	most = (files > images ? files : images) * 2;
+	most = most < 20971520 ? 20971520 : most;
+	snprintf(key, sizeof(key), "%sresponses.maxBodyBytes", at);
+	most = number(cf, key, most);
+	parcel_put_num(pw, most < ROUTE_BODY_MAX ? most : ROUTE_BODY_MAX,
+	    "route.responses.body");
+}
+
 static void
 build_front(struct build *b)
 {
@@ -310,6 +349,7 @@ build_front(struct build *b)
 		put_texts(pw, cf->root, "gateway.auth.trustedProxy."
 		    "requiredHeaders", "requiredHeader");
 	}
+	put_routes(pw, cf);
 	parcel_puts(pw, a.mode, "auth.mode");
 	parcel_put_num(pw, 10000, "limit.handshake_ms");
 	parcel_put_num(pw, 65536, "limit.preauth_bytes");

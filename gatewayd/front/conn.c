@@ -53,6 +53,7 @@ conn_free(struct conn *c)
 {
 	TAILQ_REMOVE(&conns, c, entry);
 	nconns--;
+	api_free(c);
 	stream_free(c->s);
 	event_free(c->timer);
 	ws_reader_clear(&c->ws);
@@ -90,6 +91,9 @@ conn_timer_cb(evutil_socket_t fd, short what, void *arg)
 	case CONN_CHALLENGED:
 	case CONN_JUDGED:
 		upgrade_close(c, WS_CLOSE_NORMAL, "");
+		return;
+	case CONN_API:
+		api_timeout(c);
 		return;
 	case CONN_TLS:
 	case CONN_LEAVING:
@@ -163,7 +167,7 @@ conn_count_of(const char *peer)
 	unsigned int	 n = 0;
 
 	TAILQ_FOREACH(c, &conns, entry)
-		if (strcmp(c->from.peer, peer) == 0)
+		if (strcmp(c->from.peer, peer) == 0 && !api_admitted(c))
 			n++;
 	return n;
 }
@@ -176,7 +180,8 @@ conn_evict(void)
 
 	/* The list is by age: the first that may go is the oldest. */
 	for (c = TAILQ_FIRST(&conns); c != NULL; c = TAILQ_NEXT(c, entry))
-		if (c->state != CONN_JUDGED && c->state != CONN_LEAVING)
+		if (c->state != CONN_JUDGED && c->state != CONN_LEAVING &&
+		    !api_admitted(c))
 			break;
 	if (c == NULL || c->born_ms + EVICT_MS > now)
 		return false;
@@ -185,14 +190,13 @@ conn_evict(void)
 }
 
 void
-conn_each_judged(void (*fn)(struct conn *))
+conn_each(void (*fn)(struct conn *))
 {
 	struct conn	*c, *next;
 
 	for (c = TAILQ_FIRST(&conns); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, entry);
-		if (c->state == CONN_JUDGED || c->state == CONN_LEAVING)
-			fn(c);
+		fn(c);
 	}
 }
 
@@ -207,7 +211,9 @@ conn_free_all(void)
 			upgrade_close(c, WS_CLOSE_RESTART, "service restart");
 			continue;
 		}
-		if (c->state != CONN_LEAVING)
+		if (c->state == CONN_API)
+			api_stop(c);
+		else if (c->state != CONN_LEAVING)
 			conn_free(c);
 	}
 }
@@ -268,6 +274,9 @@ conn_read_cb(struct stream *s, struct evbuffer *in, void *arg)
 	case CONN_CHALLENGED:
 		upgrade_read(c, in);
 		break;
+	case CONN_API:
+		api_read(c, in);
+		break;
 	case CONN_CLOSING:
 		evbuffer_drain(in, evbuffer_get_length(in));
 		break;
@@ -288,6 +297,8 @@ conn_drained_cb(struct stream *s, void *arg)
 	(void)s;
 	if (c->state == CONN_LEAVING)
 		upgrade_drained(c);
+	else if (c->state == CONN_API)
+		api_drained(c);
 }
 
 static void

@@ -42,7 +42,8 @@ front_peer_gone(struct link *l)
 		front_store = NULL;
 	else
 		return;
-	conn_each_judged(upgrade_lost);
+	conn_each(upgrade_lost);
+	conn_each(api_lost);
 }
 
 static enum msg_err
@@ -50,6 +51,8 @@ front_message(struct link *l, struct msg *m)
 {
 	if (m->h.type == MSG_AUTH_RES && l == front_store)
 		return upgrade_auth_res(m);
+	if (m->h.type == MSG_HTTP_RES && l == front_router)
+		return api_res(m);
 	/* An answer to what was never asked. */
 	return MSG_MEANING;
 }

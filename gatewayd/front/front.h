@@ -51,6 +51,7 @@ enum conn_state {
 	CONN_HEAD,		/* a request head is awaited */
 	CONN_CHALLENGED,	/* WebSocket: the connect frame is awaited */
 	CONN_JUDGED,		/* store was asked */
+	CONN_API,		/* a request that others answer: api.c */
 	CONN_LEAVING,		/* accepted; our last bytes are on their way */
 	CONN_CLOSING,		/* we said our last word */
 };
@@ -70,6 +71,7 @@ struct conn {
 	char			*user;		/* locality_user() */
 	char			*request_id;	/* of connect, JSON */
 	uint64_t		 ticket;
+	struct api		*api;		/* in CONN_API */
 };
 
 /* Takes fd. */
@@ -84,8 +86,8 @@ unsigned int conn_count_of(const char *peer);
 void	 conn_linger(struct conn *);
 void	 conn_free(struct conn *);
 void	 conn_timer(struct conn *, uint32_t ms);
-/* Calls fn for everybody who waits for store or router. */
-void	 conn_each_judged(void (*fn)(struct conn *));
+/* Calls fn for everybody; it may free the one it is called for. */
+void	 conn_each(void (*fn)(struct conn *));
 /* Frees all of them (drain); WebSockets get a close 1012. */
 void	 conn_free_all(void);
 
@@ -95,6 +97,8 @@ void	 conn_free_all(void);
 void	 http_request(struct conn *, const struct http_head *, size_t head_n,
 	    struct evbuffer *in);
 void	 http_refuse(struct conn *, unsigned int status, const char *text);
+/* One answer is out and another request may come. */
+void	 http_next(struct conn *);
 /* Bytes that answer whoever is not even let in. */
 size_t	 http_busy(char *buf, size_t size, uint32_t retry_s);
 
@@ -108,6 +112,25 @@ void	 upgrade_close(struct conn *, unsigned int code, const char *reason);
 enum msg_err upgrade_auth_res(struct msg *);
 /* Store or router went away while they were asked. */
 void	 upgrade_lost(struct conn *);
+/* A flood of refusals is one line in a while, with their number. */
+void	 upgrade_log_refused(const struct conn *, const char *reason);
+
+/* --- routes that other processes answer: api.c ---------------------------- */
+
+/* A row of routes.def with the door SECRET; the head is drained later. */
+void	 api_request(struct conn *, const struct http_ask *);
+void	 api_auth_res(struct conn *, const struct m_auth_res *);
+void	 api_read(struct conn *, struct evbuffer *in);
+void	 api_drained(struct conn *);
+void	 api_timeout(struct conn *);
+enum msg_err api_res(struct msg *);
+/* Store says that it may ask. */
+bool	 api_admitted(const struct conn *);
+/* Store or router went away: ends the responses that now cannot come. */
+void	 api_lost(struct conn *);
+void	 api_stop(struct conn *);	/* we go */
+/* Of a connection that is freed. */
+void	 api_free(struct conn *);
 
 /* --- links: main code in front.c ----------------------------------------- */
 

@@ -35,7 +35,7 @@ http_status_text(unsigned int status)
 		{ 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" },
 		{ 404, "Not Found" }, { 405, "Method Not Allowed" },
 		{ 408, "Request Timeout" }, { 413, "Content Too Large" },
-		{ 426, "Upgrade Required" },
+		{ 415, "Unsupported Media Type" }, { 426, "Upgrade Required" },
 		{ 429, "Too Many Requests" },
 		{ 431, "Request Header Fields Too Large" },
 		{ 500, "Internal Server Error" }, { 502, "Bad Gateway" },
@@ -106,6 +106,24 @@ http_respond(struct conn *c, const struct response *r)
 	}
 	conn_timer(c, KEEP_MS);
 	stream_flush(c->s);
+}
+
+/* What came with the last request is looked at in a turn of its own. */
+static void
+offer_again(struct conn *c)
+{
+	if (evbuffer_get_length(stream_in(c->s)) > 0) {
+		stream_pause(c->s);
+		stream_resume(c->s);
+	}
+}
+
+void
+http_next(struct conn *c)
+{
+	c->state = CONN_HEAD;
+	conn_timer(c, KEEP_MS);
+	offer_again(c);
 }
 
 static void
@@ -209,8 +227,14 @@ serve_route(struct conn *c, const struct http_ask *a, unsigned int method)
 	    &front_conf.origin))
 		respond_text(c, 403, "host not allowed", NULL, a->head_only,
 		    a->close);
-	else
+	else if (r->door != ROUTE_SECRET)
 		r->serve(c, a);
+	else if (!origin_allowed(a->h, &front_conf.origin)) {
+		upgrade_log_refused(c, "origin not allowed");
+		respond_text(c, 403, "origin not allowed", NULL, a->head_only,
+		    a->close);
+	} else
+		api_request(c, a);
 }
 
 static void
@@ -224,9 +248,9 @@ route(struct conn *c, const struct http_head *h, const char *path,
 	unsigned int		 method;
 	bool			 get;
 
-	/* A body is not read here, so what follows it cannot be found. */
-	ask.close = !h->keep_alive || h->body != HTTP_BODY_NONE ||
-	    c->requests >= REQUESTS_MAX;
+	/* Who does not read its body cannot find what follows it. */
+	ask.last = !h->keep_alive || c->requests >= REQUESTS_MAX;
+	ask.close = ask.last || h->body != HTTP_BODY_NONE;
 	ask.head_only = str_eqs(h->method, "HEAD");
 	get = ask.head_only || str_eqs(h->method, "GET");
 	method = get ? ROUTE_GET : str_eqs(h->method, "POST") ? ROUTE_POST : 0;
@@ -290,9 +314,5 @@ http_request(struct conn *c, const struct http_head *h, size_t head_n,
 		route(c, h, path, query);
 	}
 	evbuffer_drain(in, head_n);
-	/* What came with it is looked at in a turn of its own. */
-	if (evbuffer_get_length(in) > 0) {
-		stream_pause(c->s);
-		stream_resume(c->s);
-	}
+	offer_again(c);
 }

@@ -10,8 +10,6 @@
 #include "common/parcel.h"
 #include "gatewayd/front/front.h"
 
-#define BODY_MAX	26214400	/* HTTP_REQ.body */
-
 static const struct route routes[] = {
 #define ROUTE(id, path, match, methods, owner, handler, door, body, key) \
 	{ HTTP_ROUTE_##id, path, ROUTE_##match, ROUTE_##methods, \
@@ -37,7 +35,7 @@ routes_load(struct route_conf *rc, const struct parcel *p)
 		    parcel_get_bool(p, false, "route.%s", r->key);
 		rc->body_max[r->id] = r->key[0] == '\0' ? r->body_max :
 		    (size_t)parcel_get_num(p, (int64_t)r->body_max, 0,
-		    BODY_MAX, "route.%s.body", r->key);
+		    ROUTE_BODY_MAX, "route.%s.body", r->key);
 	}
 }
 

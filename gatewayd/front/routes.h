@@ -30,7 +30,8 @@ struct http_ask {
 	const char		*rest;	/* behind the route's path: "" or "/x" */
 	struct str		 query;
 	bool			 head_only;
-	bool			 close;	/* no request can follow this one */
+	bool			 close;	/* no request can follow this one, */
+	bool			 last;	/* nor if its body is read */
 };
 
 struct route {

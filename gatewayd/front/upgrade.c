@@ -30,9 +30,8 @@
 
 static void	 hand_over(struct conn *);
 
-/* A flood of refusals is one line in a while, with their number. */
-static void
-log_refused(const struct conn *c, const char *reason)
+void
+upgrade_log_refused(const struct conn *c, const char *reason)
 {
 	static uint64_t		since;
 	static unsigned int	said, more;
@@ -109,7 +108,7 @@ upgrade_request(struct conn *c, const struct http_head *h)
 		return;
 	}
 	if (!origin_allowed(h, &front_conf.origin)) {
-		log_refused(c, "origin not allowed");
+		upgrade_log_refused(c, "origin not allowed");
 		http_refuse(c, 403, "origin not allowed");
 		return;
 	}
@@ -194,8 +193,8 @@ connect_message(struct conn *c, struct str data)
 	} else {
 		if (cf.answer.n > 0 && !dbuf_err(&cf.answer))
 			send_text(c, &cf.answer);
-		log_refused(c, cf.close_reason[0] != '\0' ? cf.close_reason :
-		    "first frame is not JSON");
+		upgrade_log_refused(c, cf.close_reason[0] != '\0' ?
+		    cf.close_reason : "first frame is not JSON");
 		upgrade_close(c, cf.close_code, cf.close_reason);
 	}
 	connect_frame_clear(&cf);
@@ -253,6 +252,10 @@ upgrade_auth_res(struct msg *m)
 	if (v.penalty_s > 0 && c != NULL && !locality_is_shared(
 	    c->from.client))
 		(void)penalty_add(c->from.client, v.penalty_s);
+	if (c != NULL && c->state == CONN_API) {
+		api_auth_res(c, &v);
+		return MSG_OK;
+	}
 	/* Gone meanwhile: the router forgets the ticket by itself. */
 	if (c == NULL || c->state != CONN_JUDGED)
 		return MSG_OK;
@@ -265,7 +268,7 @@ upgrade_auth_res(struct msg *m)
 			hand_over(c);
 		return MSG_OK;
 	}
-	log_refused(c, v.message.p);
+	upgrade_log_refused(c, v.message.p);
 	refuse(c, str_of(c->request_id), v.code.n > 0 ? v.code.p :
 	    v.verdict == VERDICT_UNAVAILABLE ? "UNAVAILABLE" :
 	    "INVALID_REQUEST", v.message.p, v.details,
@@ -326,5 +329,6 @@ void
 upgrade_lost(struct conn *c)
 {
 	/* The question is lost, or the ticket is: the client asks again. */
-	refuse_starting(c, str_of(c->request_id));
+	if (c->state == CONN_JUDGED || c->state == CONN_LEAVING)
+		refuse_starting(c, str_of(c->request_id));
 }

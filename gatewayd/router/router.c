@@ -121,6 +121,7 @@ router_peer_gone(struct link *l)
 		if (a->tool == l)
 			a->tool = NULL;
 	}
+	rt_http_link_gone(l);
 	if (link_peer(l) == ROLE_CHAN)
 		rt_chan_gone(l);
 	if (link_peer(l) == ROLE_TOOL)
@@ -201,6 +202,14 @@ router_message(struct link *l, struct msg *m)
 		return rt_on_st_event(m);
 	case MSG_RPC_RES:
 		return rt_on_rpc_res(l, m);
+	case MSG_HTTP_REQ:
+		return rt_on_http_req(m);
+	case MSG_HTTP_RES:
+		return rt_on_http_res(l, m);
+	case MSG_HTTP_GONE:
+		return rt_on_http_gone(m);
+	case MSG_HTTP_CREDIT:
+		return rt_on_http_credit(m);
 	case MSG_AP_REQ:
 		return rt_on_ap_req(l, m);
 	case MSG_AP_EXPIRE:

@@ -450,6 +450,14 @@ void	 rt_chan_up(struct link *);
 void	 rt_store_up(struct link *);
 void	 rt_chan_gone(struct link *);
 
+/* --- http.c: requests that are no client ------------------------------------- */
+
+enum msg_err rt_on_http_req(struct msg *);
+enum msg_err rt_on_http_res(struct link *, struct msg *);
+enum msg_err rt_on_http_gone(struct msg *);
+enum msg_err rt_on_http_credit(struct msg *);
+void	 rt_http_link_gone(struct link *);
+
 /* --- main.c ----------------------------------------------------------------- */
 
 struct router {

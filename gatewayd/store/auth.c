@@ -214,3 +214,35 @@ auth_check(const struct m_auth_req *q, uint64_t now, struct auth_verdict *v)
 	v->verdict = VERDICT_OK;
 	v->message[0] = '\0';
 }
+
+void
+auth_http(const struct m_http_auth *h, uint64_t now, struct auth_verdict *v)
+{
+	struct m_auth_req	 q;
+	const char		*class;
+
+	memset(v, 0, sizeof(*v));
+	memset(&q, 0, sizeof(q));
+	/* Whichever of both is asked for. */
+	q.token = q.password = h->secret;
+	q.client_id = q.client_mode = STR_LIT("http");
+	q.remote = h->remote;
+	q.local = h->local;
+	q.user = h->user;
+	class = store_cfg.mode == AUTH_PASSWORD ? "password" : "token";
+	if (!auth_by_proxy(&q) &&
+	    (v->penalty_s = lockout_check(&q, class, now)) > 0) {
+		auth_refuse(v, "INVALID_REQUEST", "unauthorized: too many "
+		    "failed authentication attempts");
+		return;
+	}
+	if (!auth_shared(&q, v)) {
+		/* Showing nothing is no guess. */
+		if (h->secret.n > 0)
+			v->penalty_s = lockout_failed(&q, class, now);
+		return;
+	}
+	if (!auth_by_proxy(&q))
+		lockout_passed(&q, class);
+	v->verdict = VERDICT_OK;
+}

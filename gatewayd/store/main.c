@@ -194,6 +194,27 @@ store_on_auth(struct link *from, struct msg *m)
 	return MSG_OK;
 }
 
+/* The same for a request that is no client: there is nothing to hand over. */
+static enum msg_err
+store_on_http(struct link *from, struct msg *m)
+{
+	static struct auth_verdict	 v;
+	struct m_http_auth		 q;
+	struct m_auth_res		 res;
+	enum msg_err			 err;
+
+	if ((err = get_http_auth(m, &q)) != MSG_OK)
+		return err;
+	auth_http(&q, wall_ms(), &v);
+	memset(&res, 0, sizeof(res));
+	res.conn = q.conn;
+	res.verdict = (uint8_t)v.verdict;
+	res.message = str_of(v.message);
+	res.penalty_s = v.penalty_s;
+	send_auth_res(from, &res, m->h.corr, MSG_F_REPLY);
+	return MSG_OK;
+}
+
 static enum msg_err
 store_message(struct link *l, struct msg *m)
 {
@@ -205,6 +226,8 @@ store_message(struct link *l, struct msg *m)
 	switch (m->h.type) {
 	case MSG_AUTH_REQ:
 		return store_on_auth(l, m);
+	case MSG_HTTP_AUTH:
+		return store_on_http(l, m);
 	case MSG_ST_PAIR:
 		if ((err = get_st_pair(m, &pair)) != MSG_OK)
 			return err;

@@ -79,6 +79,9 @@ bool	 db_failed(void);	/* since the last call; then cleared */
 /* auth.c: steps 8 to 11 of a connect, in the protocol's order. */
 void	 auth_check(const struct m_auth_req *, uint64_t now_ms,
 	    struct auth_verdict *);
+/* The shared secret alone, for a request over HTTP. */
+void	 auth_http(const struct m_http_auth *, uint64_t now_ms,
+	    struct auth_verdict *);
 
 /* device.c */
 /* Steps 9a to 9f: NULL when the identity holds, else the error text. */

@@ -56,13 +56,16 @@ def test_probes(make_rig):
 
 def test_everything_else_is_404(rig):
     with Http(rig) as h:
-        for path in ("/nope", "/app.js.map", "/index", "/tools/invoke",
+        for path in ("/nope", "/app.js.map", "/index",
                      "/v1/chat/completions", "/hooks/agent", "/.git/config",
                      "/etc/passwd", "/__openclaw__/canvas/", "/ui"):
             assert h.request(path)[0] == 404, path
         status, headers, _ = h.request("/", method="POST")
         assert status == 405 and headers["allow"] == "GET, HEAD"
-        assert h.request("/tools/invoke", method="POST")[0] == 404
+        # Off until the configuration turns it on.
+        assert h.request("/v1/responses", method="POST")[0] == 404
+        status, headers, _ = h.request("/tools/invoke")
+        assert status == 405 and headers["allow"] == "POST"
 
 
 def test_base_path(make_rig):

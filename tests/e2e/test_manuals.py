@@ -76,6 +76,15 @@ def test_protocol_tells_events_and_client_ids():
             assert re.search(r"[ ,]%s\b" % re.escape(name), text), name
 
 
+def test_protocol_has_every_route():
+    text = section(page("openclaw-protocol.7"), "HTTP")
+    rows = re.findall(r'^ROUTE\((\w+),\s*"([^"]+)"',
+                      table("proto/routes.def"), re.M)
+    assert len(rows) >= 9
+    for name, path in rows:
+        assert re.search(r"Pa \S*%s\b" % re.escape(path), text), name
+
+
 def test_messages_has_every_message():
     text = page("gatewayd-messages.7")
     told = re.findall(r"^\.It Ic (\w+) Pq ([0-9a-f]{4})$", text, re.M)
