@@ -101,7 +101,8 @@ struct session {
 	bool			 in_ready;
 	char			 key[SESSION_KEY_MAX + 1];
 	json_t			*entry;		/* its object in sessions.json */
-	bool			 stored;	/* has a row */
+	bool			 stored;	/* has a row ... */
+	bool			 placed;	/* ... with this session id */
 	bool			 dirty;		/* row must be written */
 	struct transcript	*transcript;
 	json_t			*history;	/* for models; NULL: not read */
@@ -160,6 +161,9 @@ void	 session_trim(struct session *, size_t max_bytes);
 void	 session_shrink(void);
 /* The row of sessions.list and the text for its search. */
 int	 session_put(struct session *);
+/* sessdb_each_session() of an index that has what is in memory, too. */
+int	 session_each(const struct sessdb_filter *, sessdb_session_fn *,
+	    void *arg);
 const char *session_text(struct session *, const char *field,
 	    const char *def);
 void	 session_set(struct session *, const char *field, json_t *);
@@ -243,6 +247,9 @@ void	 journal_end(struct run *);
 /* Its turn was refused. */
 void	 journal_forget(struct run *);
 void	 journal_session(struct session *);
+/* Rows of sessions that wait are written now, for the index is to be read:
+ * 0 or -1. */
+int	 journal_sessions(void);
 /* The session goes: its row is written no more. */
 void	 journal_session_gone(struct session *);
 /* notice: what its chat is told in its place, or NULL; its id is ignored. */

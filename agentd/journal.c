@@ -17,6 +17,10 @@
  * together; the event loop waits for none.  Ends are not even written until
  * that next sync can begin: after the death of this process nobody would tell
  * an end that the database has, so the time between the two is kept short.
+ * What can be made again from the accepted turn (that it began, the row of its
+ * session) waits with them: a busy gateway writes these once a turn, with its
+ * end.  Before something that cannot be repeated they are written at once
+ * (journal_began), and before the index of sessions is read (journal_sessions).
  * What cannot be written (disk full, read-only) stays here and is tried again,
  * except new turns, which are refused, so that whoever offered them keeps them
  * (threats R07, R15).  When a sync fails nobody knows what the disk has: this
@@ -33,8 +37,10 @@
 #include "common/log.h"
 
 #define RETRY_MS	1000
+#define LAZY_MS		20	/* what can be made again may be so old */
 #define WARN_MS		60000
 #define PRUNE_MS	60000
+#define PRUNE_STEP_MS	50	/* until the next step of a long one */
 #define RESULT_KEEP_MS	(10ull * 60 * 1000)
 #define TURN_KEEP_MS	(7ull * 24 * 3600 * 1000)
 #define TURN_KEEP_MAX	100000
@@ -68,18 +74,24 @@ static TAILQ_HEAD(, session)	 dirty = TAILQ_HEAD_INITIALIZER(dirty);
 static STAILQ_HEAD(, drop)	 drops = STAILQ_HEAD_INITIALIZER(drops);
 static struct event		*flush_ev, *prune_ev;
 static char			 trouble[256];
-static uint64_t			 warned_ms;
+static uint64_t			 warned_ms, lazy_ms;
 static bool			 flushing, sync_runs;
-static bool			 hold_ends;	/* in this flush */
+/* What this flush leaves alone: all but accepts; starts and sessions. */
+static bool			 hold, lazy;
 
 static void	 drop_free(struct drop *);
 static void	 flush_cb(evutil_socket_t, short, void *);
 static void	 prune_cb(evutil_socket_t, short, void *);
-static int	 flush(bool hold);
+/* FLUSH_ACCEPTS: a sync is under way; _DUE: what is not too young, too. */
+enum flush_what { FLUSH_ACCEPTS, FLUSH_DUE, FLUSH_ALL };
+static int	 flush(enum flush_what);
 static int	 write_all(bool *began);
+static void	 sessions_written(void);
 static void	 tell(struct told *, int err);
 static void	 sync_start(void);
 static void	 schedule(uint32_t ms);
+static void	 lazy_begins(void);
+static void	 schedule_lazy(void);
 static int	 db_open(void);
 
 int
@@ -88,7 +100,7 @@ journal_open(void)
 	struct timeval	 tv = { .tv_sec = PRUNE_MS / 1000 };
 
 	flush_ev = evtimer_new(worker_base(), flush_cb, NULL);
-	prune_ev = event_new(worker_base(), -1, EV_PERSIST, prune_cb, NULL);
+	prune_ev = evtimer_new(worker_base(), prune_cb, NULL);
 	if (flush_ev == NULL || prune_ev == NULL ||
 	    disksync_open(worker_base()) == -1)
 		return -1;
@@ -120,9 +132,10 @@ journal_accept(struct turn *t)
 void
 journal_start(struct turn *t)
 {
+	lazy_begins();
 	TAILQ_INSERT_TAIL(&starts, t, journal);
 	t->in_starts = true;
-	schedule(0);
+	schedule_lazy();
 }
 
 /* Before a run does what cannot be repeated: is it known to have begun?  A
@@ -139,13 +152,14 @@ journal_began(struct turn *t)
 	/* With the session, or a new one would not find the transcript. */
 	TAILQ_FOREACH(o, &starts, journal)
 		if (sessdb_start_turn(db, &o->row) == -1 ||
-		    session_put(o->session) == -1)
+		    (!o->session->placed && session_put(o->session) == -1))
 			goto fail;
 	if (sessdb_commit(db) == -1)
 		goto fail;
 	while ((o = TAILQ_FIRST(&starts)) != NULL) {
 		TAILQ_REMOVE(&starts, o, journal);
 		o->in_starts = false;
+		o->session->placed = true;
 	}
 	return 0;
 fail:
@@ -180,8 +194,43 @@ journal_session(struct session *s)
 	if (s->dirty)
 		return;
 	s->dirty = true;
+	lazy_begins();
 	TAILQ_INSERT_TAIL(&dirty, s, dirty_entry);
-	schedule(0);
+	schedule_lazy();
+}
+
+int
+journal_sessions(void)
+{
+	struct session	*s;
+
+	if (TAILQ_EMPTY(&dirty))
+		return 0;
+	if (db == NULL || sessdb_begin(db) == -1)
+		return -1;
+	TAILQ_FOREACH(s, &dirty, dirty_entry)
+		if (session_put(s) == -1)
+			goto fail;
+	if (sessdb_commit(db) == 0) {
+		sessions_written();
+		return 0;
+	}
+fail:
+	sessdb_rollback(db);
+	return -1;
+}
+
+static void
+sessions_written(void)
+{
+	struct session	*s;
+
+	while ((s = TAILQ_FIRST(&dirty)) != NULL) {
+		TAILQ_REMOVE(&dirty, s, dirty_entry);
+		s->dirty = false;
+		s->stored = s->placed = true;
+		view_changed();
+	}
 }
 
 void
@@ -262,9 +311,9 @@ journal_next_accepting(const struct session *s, enum turn_source only)
 static bool
 journal_busy(void)
 {
-	return !TAILQ_EMPTY(&accepts) || !TAILQ_EMPTY(&starts) ||
-	    (!hold_ends && !TAILQ_EMPTY(&ends)) || !TAILQ_EMPTY(&dirty) ||
-	    !STAILQ_EMPTY(&drops);
+	return !TAILQ_EMPTY(&accepts) || !STAILQ_EMPTY(&drops) ||
+	    (!hold && !TAILQ_EMPTY(&ends)) ||
+	    (!lazy && (!TAILQ_EMPTY(&starts) || !TAILQ_EMPTY(&dirty)));
 }
 
 /* A command is accepted and ended in one transaction: it is never to be found
@@ -272,7 +321,7 @@ journal_busy(void)
 static bool
 is_held(const struct turn *t)
 {
-	return hold_ends && t->run != NULL;
+	return hold && t->run != NULL;
 }
 
 static bool
@@ -290,7 +339,7 @@ journal_trouble(void)
 int
 journal_flush(void)
 {
-	int	 ret = flush(false);
+	int	 ret = flush(FLUSH_ALL);
 
 	if (told_empty(&syncing) && told_empty(&written))
 		return ret;
@@ -312,8 +361,7 @@ synced_cb(int err, void *arg)
 		fatal("the journal cannot be brought to the disk");
 	}
 	tell(&syncing, 0);
-	if (!TAILQ_EMPTY(&ends))
-		flush(false);
+	flush(FLUSH_DUE);
 	sync_start();
 	turn_schedule();
 	session_shrink();
@@ -354,12 +402,11 @@ tell(struct told *who, int err)
 }
 
 static int
-flush(bool hold)
+flush(enum flush_what what)
 {
 	struct told		 now_told = TOLD(now_told);
 	struct turn		*t, *next;
 	struct run		*run;
-	struct session		*s;
 	struct drop		*d;
 	uint64_t		 now;
 	bool			 began = false;
@@ -367,9 +414,12 @@ flush(bool hold)
 
 	if (flushing)
 		return 0;
-	hold_ends = hold;
+	hold = what == FLUSH_ACCEPTS;
+	lazy = hold || (what == FLUSH_DUE && TAILQ_EMPTY(&ends) &&
+	    mono_ms() - lazy_ms < LAZY_MS);
 	if (!journal_busy()) {
-		hold_ends = false;
+		hold = lazy = false;
+		schedule_lazy();
 		return 0;
 	}
 	flushing = true;
@@ -379,7 +429,7 @@ flush(bool hold)
 		err = 0;
 	else
 		err = errno != 0 ? errno : EIO;
-	if (!hold_ends)
+	if (!hold)
 		TAILQ_FOREACH(run, &ends, journal)
 			tails_committed(run->session, err == 0);
 	/* Telling people queues new work: it starts from empty lists. */
@@ -395,17 +445,14 @@ flush(bool hold)
 	}
 	if (err == 0) {
 		trouble[0] = '\0';
-		if (!hold_ends)
+		if (!hold)
 			TAILQ_CONCAT(&written.done, &ends, journal);
-		while ((t = TAILQ_FIRST(&starts)) != NULL) {
-			TAILQ_REMOVE(&starts, t, journal);
-			t->in_starts = false;
-		}
-		while ((s = TAILQ_FIRST(&dirty)) != NULL) {
-			TAILQ_REMOVE(&dirty, s, dirty_entry);
-			s->dirty = false;
-			s->stored = true;
-			view_changed();
+		if (!lazy) {
+			while ((t = TAILQ_FIRST(&starts)) != NULL) {
+				TAILQ_REMOVE(&starts, t, journal);
+				t->in_starts = false;
+			}
+			sessions_written();
 		}
 		while ((d = STAILQ_FIRST(&drops)) != NULL) {
 			STAILQ_REMOVE_HEAD(&drops, entry);
@@ -427,13 +474,14 @@ flush(bool hold)
 		ret = -1;
 		schedule(RETRY_MS);
 	}
-	flushing = hold_ends = false;
+	flushing = hold = lazy = false;
 	sync_start();
 	tell(&now_told, err);
 	turn_schedule();
 	if (err == 0)
 		sessdb_tidy(db, false);
 	session_shrink();
+	schedule_lazy();
 	if (ret == -1)
 		errno = err;
 	return ret;
@@ -452,7 +500,7 @@ write_all(bool *began)
 
 	memset(&spent, 0, sizeof(spent));
 	errno = 0;
-	if (!hold_ends)
+	if (!hold)
 		TAILQ_FOREACH(run, &ends, journal)
 			if (session_save(run->session) == -1)
 				return -1;
@@ -464,11 +512,22 @@ write_all(bool *began)
 		    (t->media != NULL && sessdb_put_media(db, t->row.id,
 		    t->media, t->media_n) == -1)))
 			return -1;
-	TAILQ_FOREACH(t, &starts, journal)
-		if (sessdb_start_turn(db, &t->row) == -1)
+	STAILQ_FOREACH(d, &drops, entry)
+		if (sessdb_drop_delivery(db, d->id) == -1 ||
+		    (d->notice_id[0] != '\0' &&
+		    sessdb_put_delivery(db, &d->notice) == -1))
 			return -1;
-	for (run = hold_ends ? NULL : TAILQ_FIRST(&ends); run != NULL;
-	    run = TAILQ_NEXT(run, journal)) {
+	if (!lazy) {
+		TAILQ_FOREACH(t, &starts, journal)
+			if (sessdb_start_turn(db, &t->row) == -1)
+				return -1;
+		TAILQ_FOREACH(s, &dirty, dirty_entry)
+			if (session_put(s) == -1)
+				return -1;
+	}
+	if (hold)
+		return sessdb_commit(db);
+	TAILQ_FOREACH(run, &ends, journal) {
 		t = run->turn;
 		t->row.started_at = run->started_at;
 		t->row.ended_at = run->ended_at;
@@ -487,20 +546,12 @@ write_all(bool *began)
 		    tails_put(run->session) == -1)
 			return -1;
 	}
-	TAILQ_FOREACH(s, &dirty, dirty_entry)
-		if (session_put(s) == -1)
-			return -1;
 	if (spent.total > 0) {
 		usage_day(wall_ms(), day);
 		spent.day = day;
 		if (sessdb_add_usage(db, &spent) == -1)
 			return -1;
 	}
-	STAILQ_FOREACH(d, &drops, entry)
-		if (sessdb_drop_delivery(db, d->id) == -1 ||
-		    (d->notice_id[0] != '\0' &&
-		    sessdb_put_delivery(db, &d->notice) == -1))
-			return -1;
 	return sessdb_commit(db);
 }
 
@@ -557,6 +608,26 @@ schedule(uint32_t ms)
 		event_add(flush_ev, &tv);
 }
 
+/* The time of what is put into an empty list. */
+static void
+lazy_begins(void)
+{
+	if (TAILQ_EMPTY(&starts) && TAILQ_EMPTY(&dirty))
+		lazy_ms = mono_ms();
+}
+
+static void
+schedule_lazy(void)
+{
+	uint64_t	 age = mono_ms() - lazy_ms;
+
+	/* The end of a sync writes what waits. */
+	if (flush_ev == NULL || sync_runs || flushing || (TAILQ_EMPTY(&starts) &&
+	    TAILQ_EMPTY(&dirty)) || event_pending(flush_ev, EV_TIMEOUT, NULL))
+		return;
+	schedule(age < LAZY_MS ? LAZY_MS - (uint32_t)age : 0);
+}
+
 static void
 flush_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -568,13 +639,15 @@ flush_cb(evutil_socket_t fd, short what, void *arg)
 			schedule(RETRY_MS);
 		return;
 	}
-	flush(sync_runs);
+	flush(sync_runs ? FLUSH_ACCEPTS : FLUSH_DUE);
 }
 
 static void
 prune_cb(evutil_socket_t fd, short what, void *arg)
 {
+	struct timeval	 tv = { .tv_sec = PRUNE_MS / 1000 };
 	uint64_t	 now = wall_ms();
+	int		 r;
 
 	(void)fd;
 	(void)what;
@@ -583,11 +656,16 @@ prune_cb(evutil_socket_t fd, short what, void *arg)
 	/* What a burst of turns took goes back to the system. */
 	if (nactive == 0)
 		malloc_trim(0);
-	if (db == NULL || sessdb_begin(db) == -1)
-		return;
-	if (sessdb_prune(db, now - RESULT_KEEP_MS, now - TURN_KEEP_MS,
-	    TURN_KEEP_MAX) == -1 || sessdb_commit(db) == -1)
-		sessdb_rollback(db);
-	else
-		sessdb_tidy(db, nactive == 0);
+	if (db != NULL && sessdb_begin(db) == 0) {
+		r = sessdb_prune(db, now - RESULT_KEEP_MS, now - TURN_KEEP_MS,
+		    TURN_KEEP_MAX);
+		if (r == -1 || sessdb_commit(db) == -1)
+			sessdb_rollback(db);
+		else if (r == 1)
+			tv = (struct timeval){ .tv_usec = PRUNE_STEP_MS *
+			    1000 };
+		else
+			sessdb_tidy(db, nactive == 0);
+	}
+	event_add(prune_ev, &tv);
 }

@@ -232,7 +232,7 @@ rpc_sessions_list(struct rpc *r)
 	    "includeLastMessage"));
 	if (!rpc_own_agent(r))
 		;	/* another agent's: none of ours */
-	else if (sessdb_each_session(db, &f, list_row, &lw) == -1) {
+	else if (session_each(&f, list_row, &lw) == -1) {
 		dbuf_clear(&rows);
 		rpc_refuse(r, "UNAVAILABLE", "Error: %s", sessdb_error(db));
 		return;

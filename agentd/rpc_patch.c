@@ -108,7 +108,7 @@ field_label(struct patch *p, const char *field, const char *value)
 	    utf8_count(text, v.n) > 64)
 		return refuse(p, "invalid label: too long (max 64)");
 	f.label = text;
-	if (sessdb_each_session(db, &f, other_has_it, &other) == -1) {
+	if (session_each(&f, other_has_it, &other) == -1) {
 		rpc_refuse(p->rpc, "UNAVAILABLE", "Error: %s",
 		    sessdb_error(db));
 		return false;

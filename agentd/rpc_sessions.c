@@ -215,7 +215,7 @@ rpc_sessions_resolve(struct rpc *r)
 	    "includeUnknown"));
 	dbuf_init(&found.keys, 65536);
 	if (rpc_own_agent(r) && text[0] != '\0' &&
-	    sessdb_each_session(db, &f, note_found, &found) == -1)
+	    session_each(&f, note_found, &found) == -1)
 		rpc_refuse(r, "UNAVAILABLE", "Error: %s", sessdb_error(db));
 	else if (found.n == 0)
 		rpc_refuse(r, "INVALID_REQUEST", by_id ?

@@ -6,24 +6,19 @@
 #include "common/compat.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <sqlite3.h>
 
 #include "agentd/sessdb.h"
+#include "agentd/sessdb_file.h"
 
-#define SCHEMA_VERSION	4
-#define WAL_SOFT_PAGES	1000	/* copied back when there is time */
-#define WAL_HARD_PAGES	8000	/* copied back in any case */
+#define PRUNE_ROWS	200	/* looked at, or forgotten, in one step */
 
 enum stmt {
 	S_BEGIN, S_COMMIT, S_ROLLBACK,
 	S_SESSION_PUT, S_SESSION_GET, S_SESSION_COUNT,
 	S_SESSION_LIST, S_SESSION_PAGE, S_SESSION_DROP, S_ONCE,
 	S_TURN_MAX, S_TURN_PUT, S_TURN_START, S_TURN_END, S_TURN_DEDUPE,
-	S_TURN_RUN, S_TURN_OPEN, S_TURN_PRUNE_RESULT, S_TURN_PRUNE,
-	S_TURN_PRUNE_MAX,
+	S_TURN_RUN, S_TURN_OPEN, S_MARK_OPEN, S_CLEAR_RESULT, S_CLEAR_NEXT,
+	S_TURN_PRUNE,
 	S_OUT_PUT, S_OUT_DROP, S_OUT_EACH,
 	S_MEDIA_PUT, S_MEDIA_GET, S_MEDIA_DROP, S_USAGE_ADD, S_USAGE_EACH,
 	S_TAIL_PUT, S_TAIL_END, S_TAIL_FILE, S_TAIL_EACH, S_TAIL_DROP,
@@ -49,7 +44,7 @@ static const char *const sql[S_MAX] = {
 	[S_SESSION_COUNT] = "SELECT count(*) FROM session",
 	/* What is asked for is found in the index alone; rows are long. */
 	[S_SESSION_LIST] = "SELECT s.key, s.session_id, s.updated_at, "
-	    "s.entry, s.row FROM (SELECT key AS k, updated_at AS u FROM "
+	    "s.entry, s.row FROM (SELECT key AS k, updated_at AS u, rowid AS r FROM "
 	    "session INDEXED BY session_find WHERE updated_at >= ?1 AND "
 	    "(?2 IS NULL OR instr(search, ?2) > 0) AND "
 	    "(?3 IS NULL OR label = ?3) AND "
@@ -57,13 +52,15 @@ static const char *const sql[S_MAX] = {
 	    "(?8 IS NULL OR session_id = ?8 OR key = ?8) AND "
 	    "(?5 OR key <> 'global') AND (?6 OR key <> 'unknown') "
 	    "ORDER BY updated_at DESC, key LIMIT ?7) CROSS JOIN session AS s "
-	    "ON s.key = k ORDER BY u DESC, k",
+	    "ON s.rowid = r ORDER BY u DESC, k",
 	[S_SESSION_PAGE] = "SELECT key, session_id, updated_at, entry, row "
 	    "FROM session WHERE key > ?1 ORDER BY key LIMIT ?2",
 	[S_SESSION_DROP] = "DELETE FROM session WHERE key=?1",
 	[S_ONCE] = "INSERT INTO once (what) VALUES (?1) ON CONFLICT DO "
 	    "NOTHING",
-	[S_TURN_MAX] = "SELECT coalesce(max(id), 0) FROM turn",
+	/* No number comes twice, or the mark would hide a new turn. */
+	[S_TURN_MAX] = "SELECT max((SELECT coalesce(max(id), 0) FROM turn), "
+	    "(SELECT coalesce(max(value), 0) FROM mark WHERE name='open'))",
 	[S_TURN_PUT] = "INSERT INTO turn (" TURN_COLUMNS ") VALUES (?1,?2,?3,"
 	    "?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,"
 	    "?21,?22,?23,?24,?25,?26)",
@@ -74,15 +71,31 @@ static const char *const sql[S_MAX] = {
 	    "WHERE id=?1",
 	[S_TURN_DEDUPE] = "SELECT " TURN_COLUMNS " FROM turn WHERE "
 	    "dedupe_key=?1",
-	[S_TURN_RUN] = "SELECT " TURN_COLUMNS " FROM turn WHERE run_id=?1 "
-	    "ORDER BY id DESC LIMIT 1",
-	[S_TURN_OPEN] = "SELECT " TURN_COLUMNS " FROM turn WHERE state<2 "
-	    "ORDER BY id",
-	[S_TURN_PRUNE_RESULT] = "UPDATE turn SET result='' WHERE state=2 AND "
-	    "ended_at < ?1 AND result <> ''",
-	[S_TURN_PRUNE] = "DELETE FROM turn WHERE state=2 AND ended_at < ?1",
-	[S_TURN_PRUNE_MAX] = "DELETE FROM turn WHERE state=2 AND id <= "
-	    "(SELECT max(id) FROM turn) - ?1",
+	/* The router makes the keys of what clients ask of their run ids. */
+	[S_TURN_RUN] = "SELECT * FROM (SELECT " TURN_COLUMNS " FROM turn "
+	    "WHERE dedupe_key IN ('agent:' || ?1, 'chat:' || ?1) UNION ALL "
+	    "SELECT " TURN_COLUMNS " FROM turn INDEXED BY turn_channel WHERE "
+	    "source=2 AND run_id=?1) ORDER BY id DESC LIMIT 1",
+	[S_TURN_OPEN] = "SELECT " TURN_COLUMNS " FROM turn WHERE id >= "
+	    "(SELECT coalesce(max(value), 0) FROM mark WHERE name='open') "
+	    "AND state<2 ORDER BY id",
+	[S_MARK_OPEN] = "INSERT INTO mark (name, value) SELECT 'open', "
+	    "coalesce((SELECT id FROM turn WHERE id >= (SELECT "
+	    "coalesce(max(value), 0) FROM mark WHERE name='open') AND "
+	    "state<2 ORDER BY id LIMIT 1), (SELECT max(id) + 1 FROM turn)) "
+	    "AS v WHERE v IS NOT NULL ON CONFLICT (name) DO UPDATE SET "
+	    "value=excluded.value",
+	[S_CLEAR_RESULT] = "UPDATE turn SET result='' WHERE id IN (SELECT id "
+	    "FROM turn WHERE id >= ?1 ORDER BY id LIMIT ?2) AND state=2 AND "
+	    "ended_at < ?3 AND result <> ''",
+	/* The first that must be looked at again, the last looked at, how
+	 * many were. */
+	[S_CLEAR_NEXT] = "SELECT min(CASE WHEN state<2 OR ended_at >= ?3 "
+	    "THEN id END), max(id), count(*) FROM (SELECT id, state, ended_at "
+	    "FROM turn WHERE id >= ?1 ORDER BY id LIMIT ?2)",
+	[S_TURN_PRUNE] = "DELETE FROM turn WHERE id IN (SELECT id FROM turn "
+	    "ORDER BY id LIMIT ?1) AND state=2 AND (ended_at < ?2 OR id <= "
+	    "(SELECT max(id) FROM turn) - ?3)",
 	[S_MEDIA_PUT] = "INSERT INTO media (turn, blocks) VALUES (?1,?2)",
 	[S_MEDIA_GET] = "SELECT blocks FROM media WHERE turn=?1",
 	[S_MEDIA_DROP] = "DELETE FROM media WHERE turn=?1",
@@ -110,134 +123,43 @@ static const char *const sql[S_MAX] = {
 	[S_TAIL_DROP] = "DELETE FROM tail WHERE file=?1 AND id <= ?2",
 };
 
-static const char schema[] =
-    "BEGIN IMMEDIATE;"
-    "CREATE TABLE IF NOT EXISTS session (key TEXT PRIMARY KEY, "
-    "session_id TEXT NOT NULL, updated_at INTEGER NOT NULL, label TEXT, "
-    "spawned_by TEXT, search TEXT NOT NULL, entry TEXT NOT NULL, "
-    "row TEXT NOT NULL) WITHOUT ROWID;"
-    "DROP INDEX IF EXISTS session_updated;"
-    "CREATE INDEX IF NOT EXISTS session_find ON session "
-    "(updated_at DESC, key, search, label, spawned_by, session_id);"
-    "CREATE TABLE IF NOT EXISTS turn (id INTEGER PRIMARY KEY, "
-    "state INTEGER NOT NULL, dedupe_key TEXT NOT NULL UNIQUE, "
-    "run_id TEXT NOT NULL, session_key TEXT NOT NULL, "
-    "raw_key TEXT NOT NULL, source INTEGER NOT NULL, "
-    "chat_type INTEGER NOT NULL, channel TEXT NOT NULL, "
-    "account TEXT NOT NULL, chat TEXT NOT NULL, thread TEXT NOT NULL, "
-    "sender TEXT NOT NULL, sender_name TEXT NOT NULL, "
-    "msg_id TEXT NOT NULL, options TEXT NOT NULL, text TEXT NOT NULL, "
-    "ts_ms INTEGER NOT NULL, accepted_at INTEGER NOT NULL, "
-    "started_at INTEGER NOT NULL, ended_at INTEGER NOT NULL, "
-    "session_id TEXT NOT NULL, user_entry TEXT NOT NULL, "
-    "status INTEGER NOT NULL, summary TEXT NOT NULL, "
-    "result TEXT NOT NULL);"
-    "CREATE INDEX IF NOT EXISTS turn_run ON turn (run_id);"
-    "CREATE INDEX IF NOT EXISTS turn_open ON turn (id) WHERE state < 2;"
-    "CREATE INDEX IF NOT EXISTS turn_ended ON turn (ended_at) "
-    "WHERE state = 2;"
-    "CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY, "
-    "id TEXT NOT NULL UNIQUE, channel TEXT NOT NULL, "
-    "account TEXT NOT NULL, chat TEXT NOT NULL, thread TEXT NOT NULL, "
-    "reply_to TEXT NOT NULL, format INTEGER NOT NULL, "
-    "text TEXT NOT NULL, created_at INTEGER NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS tail (id INTEGER PRIMARY KEY, "
-    "file TEXT NOT NULL, at INTEGER NOT NULL, text BLOB NOT NULL);"
-    "CREATE INDEX IF NOT EXISTS tail_file ON tail (file);"
-    "CREATE TABLE IF NOT EXISTS media (turn INTEGER PRIMARY KEY, "
-    "blocks BLOB NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS usage (day TEXT PRIMARY KEY, "
-    "input INTEGER NOT NULL, output INTEGER NOT NULL, "
-    "cache_read INTEGER NOT NULL, cache_write INTEGER NOT NULL, "
-    "total INTEGER NOT NULL, cost REAL NOT NULL, "
-    "unpriced INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS once (what TEXT PRIMARY KEY);"
-    "PRAGMA user_version=4;"
-    "COMMIT;";
-
 struct sessdb {
-	sqlite3		*db;
+	struct sessdb_file file;
 	sqlite3_stmt	*stmt[S_MAX];
 	bool		 in_tx;
-	int		 wal_fd;
-	int		 wal_pages;
+	int64_t		 cleared;	/* before it no turn has a result */
 };
 
-static int	 wal_grew(void *, sqlite3 *, const char *, int);
-static int	 map_error(int);
 static int	 run(struct sessdb *, enum stmt);
 static sqlite3_stmt *prepare(struct sessdb *, enum stmt);
 static void	 text(sqlite3_stmt *, int, const char *);
 static const char *column(sqlite3_stmt *, int);
-static int	 read_version(struct sessdb *, int *);
 static void	 turn_row(sqlite3_stmt *, struct sessdb_turn *);
 
 struct sessdb *
 sessdb_open(const char *path, char *why, size_t size)
 {
 	struct sessdb	*s;
-	char		 wal[4300];
-	int		 r, i, version = 0, saved;
+	int		 i, r, saved;
 
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return NULL;
-	s->wal_fd = -1;
-	/* Pages one by one as they are used, not twenty (86 KB) at once. */
-	sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
-	r = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE |
-	    SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
-	    SQLITE_OPEN_PRIVATECACHE, NULL);
-	if (r != SQLITE_OK)
-		goto fail;
-	sqlite3_extended_result_codes(s->db, 1);
-	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	sqlite3_busy_timeout(s->db, 0);
-	/* Exclusive before WAL: then no shared memory file is needed. */
-	r = sqlite3_exec(s->db, "PRAGMA locking_mode=EXCLUSIVE;"
-	    "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;"
-	    "PRAGMA temp_store=MEMORY;PRAGMA trusted_schema=OFF;"
-	    "PRAGMA wal_autocheckpoint=0;PRAGMA cache_size=-2000;"
-	    "PRAGMA journal_size_limit=4194304;"
-	    "PRAGMA cell_size_check=ON;", NULL, NULL, NULL);
-	/* After wal_autocheckpoint, which takes away whatever hook there is. */
-	sqlite3_wal_hook(s->db, wal_grew, s);
-	if (r != SQLITE_OK || (r = read_version(s, &version)) != SQLITE_OK)
-		goto fail;
-	if (version > SCHEMA_VERSION) {
-		snprintf(why, size, "%s: made by a newer version (%d)", path,
-		    version);
-		errno = EINVAL;
-		goto out;
-	}
-	if (version < SCHEMA_VERSION && (r = sqlite3_exec(s->db, schema, NULL,
-	    NULL, NULL)) != SQLITE_OK)
+	if (sessdb_file_open(&s->file, path, why, size) == -1)
 		goto fail;
 	for (i = 0; i < S_MAX; i++) {
-		r = sqlite3_prepare_v3(s->db, sql[i], -1,
+		r = sqlite3_prepare_v3(s->file.db, sql[i], -1,
 		    SQLITE_PREPARE_PERSISTENT, &s->stmt[i], NULL);
-		if (r != SQLITE_OK)
+		if (r != SQLITE_OK) {
+			sessdb_file_error(r);
+			saved = errno;
+			snprintf(why, size, "%s: %s", path,
+			    sqlite3_errmsg(s->file.db));
+			errno = saved;
 			goto fail;
-	}
-	/* Takes the lock now, and shows whether the disk can be written. */
-	r = sqlite3_exec(s->db, "BEGIN IMMEDIATE;"
-	    "PRAGMA application_id=1735868740;COMMIT;", NULL, NULL, NULL);
-	if (r != SQLITE_OK)
-		goto fail;
-	/* SQLite keeps this file as long as the database is open. */
-	snprintf(wal, sizeof(wal), "%s-wal", path);
-	s->wal_fd = open(wal, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (s->wal_fd == -1) {
-		snprintf(why, size, "%s", wal);
-		goto out;
+		}
 	}
 	return s;
 fail:
-	map_error(r);
-	saved = errno;
-	snprintf(why, size, "%s: %s", path, s->db != NULL ?
-	    sqlite3_errmsg(s->db) : sqlite3_errstr(r));
-	errno = saved;
-out:
 	saved = errno;
 	sessdb_close(s);
 	errno = saved;
@@ -253,9 +175,7 @@ sessdb_close(struct sessdb *s)
 		return;
 	for (i = 0; i < S_MAX; i++)
 		sqlite3_finalize(s->stmt[i]);
-	sqlite3_close(s->db);
-	if (s->wal_fd != -1)
-		close(s->wal_fd);
+	sessdb_file_close(&s->file);
 	free(s);
 }
 
@@ -278,39 +198,37 @@ sessdb_commit(struct sessdb *s)
 	if (run(s, S_COMMIT) == -1)
 		return -1;
 	s->in_tx = false;
+	sessdb_file_reserve(&s->file);
 	return 0;
 }
 
 int
 sessdb_wal_fd(const struct sessdb *s)
 {
-	return s->wal_fd;
+	return s->file.wal_fd;
 }
 
 void
 sessdb_rollback(struct sessdb *s)
 {
 	/* A full disk may have rolled back already. */
-	if (!sqlite3_get_autocommit(s->db))
+	if (!sqlite3_get_autocommit(s->file.db))
 		run(s, S_ROLLBACK);
 	s->in_tx = false;
+	s->cleared = 0;		/* it may have been told too much */
 }
 
 void
 sessdb_tidy(struct sessdb *s, bool idle)
 {
-	if (s->in_tx || s->wal_pages < (idle ? WAL_SOFT_PAGES :
-	    WAL_HARD_PAGES))
-		return;
-	if (sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE,
-	    NULL, NULL) == SQLITE_OK)
-		s->wal_pages = 0;
+	if (!s->in_tx)
+		sessdb_file_tidy(&s->file, idle);
 }
 
 const char *
 sessdb_error(struct sessdb *s)
 {
-	return sqlite3_errmsg(s->db);
+	return sqlite3_errmsg(s->file.db);
 }
 
 int
@@ -343,7 +261,7 @@ sessdb_get_entry(struct sessdb *s, const char *key, char **entry)
 	}
 	sqlite3_reset(st);
 	if (r != SQLITE_DONE)
-		return map_error(r);
+		return sessdb_file_error(r);
 	return *entry != NULL;
 }
 
@@ -378,7 +296,7 @@ each_session(sqlite3_stmt *st, sessdb_session_fn *fn, void *arg)
 		}
 	}
 	sqlite3_reset(st);
-	return r == SQLITE_DONE ? 0 : map_error(r);
+	return r == SQLITE_DONE ? 0 : sessdb_file_error(r);
 }
 
 int
@@ -404,7 +322,7 @@ sessdb_once(struct sessdb *s, const char *what)
 	text(prepare(s, S_ONCE), 1, what);
 	if (run(s, S_ONCE) == -1)
 		return -1;
-	return sqlite3_changes(s->db) > 0;
+	return sqlite3_changes(s->file.db) > 0;
 }
 
 int
@@ -523,7 +441,7 @@ sessdb_get_media(struct sessdb *s, int64_t turn, char **p, size_t *n)
 		}
 	}
 	sqlite3_reset(st);
-	return r != SQLITE_DONE ? map_error(r) : *p != NULL;
+	return r != SQLITE_DONE ? sessdb_file_error(r) : *p != NULL;
 }
 
 int
@@ -570,7 +488,7 @@ sessdb_each_usage(struct sessdb *s, const char *since, sessdb_usage_fn *fn,
 		fn(&u, arg);
 	}
 	sqlite3_reset(st);
-	return r == SQLITE_DONE ? 0 : map_error(r);
+	return r == SQLITE_DONE ? 0 : sessdb_file_error(r);
 }
 
 static int
@@ -587,7 +505,7 @@ find_turn(sqlite3_stmt *st, const char *key, sessdb_turn_fn *fn, void *arg)
 		r = SQLITE_DONE;
 	}
 	sqlite3_reset(st);
-	return r == SQLITE_DONE ? found : map_error(r);
+	return r == SQLITE_DONE ? found : sessdb_file_error(r);
 }
 
 int
@@ -616,23 +534,47 @@ sessdb_each_open_turn(struct sessdb *s, sessdb_turn_fn *fn, void *arg)
 		fn(&t, arg);
 	}
 	sqlite3_reset(st);
-	return r == SQLITE_DONE ? 0 : map_error(r);
+	return r == SQLITE_DONE ? 0 : sessdb_file_error(r);
 }
 
 int
 sessdb_prune(struct sessdb *s, uint64_t result_before, uint64_t turn_before,
     int64_t max)
 {
-	sqlite3_bind_int64(prepare(s, S_TURN_PRUNE_RESULT), 1,
-	    (sqlite3_int64)result_before);
-	if (run(s, S_TURN_PRUNE_RESULT) == -1)
+	sqlite3_stmt	*st = prepare(s, S_CLEAR_RESULT);
+	bool		 more = false;
+	int		 r;
+
+	sqlite3_bind_int64(st, 1, s->cleared);
+	sqlite3_bind_int(st, 2, PRUNE_ROWS);
+	sqlite3_bind_int64(st, 3, (sqlite3_int64)result_before);
+	if (run(s, S_CLEAR_RESULT) == -1)
 		return -1;
-	sqlite3_bind_int64(prepare(s, S_TURN_PRUNE), 1,
-	    (sqlite3_int64)turn_before);
+	st = prepare(s, S_CLEAR_NEXT);
+	sqlite3_bind_int64(st, 1, s->cleared);
+	sqlite3_bind_int(st, 2, PRUNE_ROWS);
+	sqlite3_bind_int64(st, 3, (sqlite3_int64)result_before);
+	if ((r = sqlite3_step(st)) == SQLITE_ROW) {
+		if (sqlite3_column_type(st, 0) != SQLITE_NULL)
+			s->cleared = sqlite3_column_int64(st, 0);
+		else if (sqlite3_column_int(st, 2) > 0) {
+			s->cleared = sqlite3_column_int64(st, 1) + 1;
+			more = sqlite3_column_int(st, 2) == PRUNE_ROWS;
+		}
+	}
+	sqlite3_reset(st);
+	if (r != SQLITE_ROW)
+		return sessdb_file_error(r);
+	prepare(s, S_MARK_OPEN);
+	if (run(s, S_MARK_OPEN) == -1)
+		return -1;
+	st = prepare(s, S_TURN_PRUNE);
+	sqlite3_bind_int(st, 1, PRUNE_ROWS);
+	sqlite3_bind_int64(st, 2, (sqlite3_int64)turn_before);
+	sqlite3_bind_int64(st, 3, max);
 	if (run(s, S_TURN_PRUNE) == -1)
 		return -1;
-	sqlite3_bind_int64(prepare(s, S_TURN_PRUNE_MAX), 1, max);
-	return run(s, S_TURN_PRUNE_MAX);
+	return more || sqlite3_changes(s->file.db) > 0;
 }
 
 int
@@ -679,7 +621,7 @@ sessdb_each_delivery(struct sessdb *s, sessdb_delivery_fn *fn, void *arg)
 		fn(&d, arg);
 	}
 	sqlite3_reset(st);
-	return r == SQLITE_DONE ? 0 : map_error(r);
+	return r == SQLITE_DONE ? 0 : sessdb_file_error(r);
 }
 
 int
@@ -718,7 +660,7 @@ sessdb_tail_file(struct sessdb *s, char *file, size_t size, int64_t *last)
 		*last = sqlite3_column_int64(st, 1);
 	}
 	sqlite3_reset(st);
-	return r == SQLITE_ROW ? 1 : r == SQLITE_DONE ? 0 : map_error(r);
+	return r == SQLITE_ROW ? 1 : r == SQLITE_DONE ? 0 : sessdb_file_error(r);
 }
 
 int
@@ -733,7 +675,7 @@ sessdb_each_tail(struct sessdb *s, const char *file, sessdb_tail_fn *fn,
 		fn(sqlite3_column_int64(st, 0), sqlite3_column_blob(st, 1),
 		    (size_t)sqlite3_column_bytes(st, 1), arg);
 	sqlite3_reset(st);
-	return r == SQLITE_DONE ? 0 : map_error(r);
+	return r == SQLITE_DONE ? 0 : sessdb_file_error(r);
 }
 
 int
@@ -746,53 +688,6 @@ sessdb_drop_tail(struct sessdb *s, const char *file, int64_t last)
 	return run(s, S_TAIL_DROP);
 }
 
-static int
-wal_grew(void *arg, sqlite3 *db, const char *name, int pages)
-{
-	struct sessdb	*s = arg;
-
-	(void)db;
-	(void)name;
-	s->wal_pages = pages;
-	return SQLITE_OK;
-}
-
-/* errno of an SQLite result; always -1. */
-static int
-map_error(int r)
-{
-	switch (r & 0xff) {
-	case SQLITE_FULL:
-		errno = ENOSPC;
-		break;
-	case SQLITE_READONLY:
-		errno = EROFS;
-		break;
-	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-		errno = EBUSY;
-		break;
-	case SQLITE_NOMEM:
-		errno = ENOMEM;
-		break;
-	case SQLITE_CANTOPEN:
-	case SQLITE_PERM:
-	case SQLITE_AUTH:
-		errno = EACCES;
-		break;
-	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-		errno = EBADMSG;
-		break;
-	case SQLITE_CONSTRAINT:
-		errno = EEXIST;
-		break;
-	default:
-		errno = EIO;
-	}
-	return -1;
-}
-
 /* Steps a bound statement that has no rows. */
 static int
 run(struct sessdb *s, enum stmt which)
@@ -800,7 +695,7 @@ run(struct sessdb *s, enum stmt which)
 	int	 r = sqlite3_step(s->stmt[which]);
 
 	sqlite3_reset(s->stmt[which]);
-	return r == SQLITE_DONE ? 0 : map_error(r);
+	return r == SQLITE_DONE ? 0 : sessdb_file_error(r);
 }
 
 static sqlite3_stmt *
@@ -827,23 +722,6 @@ column(sqlite3_stmt *st, int i)
 	const char	*p = (const char *)sqlite3_column_text(st, i);
 
 	return p != NULL ? p : "";
-}
-
-static int
-read_version(struct sessdb *s, int *version)
-{
-	sqlite3_stmt	*st;
-	int		 r;
-
-	if ((r = sqlite3_prepare_v2(s->db, "PRAGMA user_version", -1, &st,
-	    NULL)) != SQLITE_OK)
-		return r;
-	if ((r = sqlite3_step(st)) == SQLITE_ROW) {
-		*version = sqlite3_column_int(st, 0);
-		r = SQLITE_OK;
-	}
-	sqlite3_finalize(st);
-	return r;
 }
 
 static void

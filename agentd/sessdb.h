@@ -120,8 +120,9 @@ int	 sessdb_find_run(struct sessdb *, const char *run_id,
 	    sessdb_turn_fn *, void *arg);
 /* Turns that are not done, oldest first. */
 int	 sessdb_each_open_turn(struct sessdb *, sessdb_turn_fn *, void *arg);
-/* Forgets results older than result_ms and whole turns older than turn_ms, and
- * the oldest beyond max turns. */
+/* One step: forgets results of turns that ended before result_before, whole
+ * turns before turn_before, and the oldest beyond max turns.  1: there is more
+ * to be forgotten, 0, -1. */
 int	 sessdb_prune(struct sessdb *, uint64_t result_before,
 	    uint64_t turn_before, int64_t max);
 

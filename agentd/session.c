@@ -76,9 +76,11 @@ session_get(const char *key)
 		json_decref(s->entry);
 		s->entry = json_object();
 	}
+	s->placed = s->stored;
 	if (session_text(s, "sessionId", NULL) == NULL) {
 		uuid_v4(uuid);
 		session_set(s, "sessionId", json_string(uuid));
+		s->placed = false;
 	}
 	LIST_INSERT_HEAD(bucket_of(key), s, hash);
 	TAILQ_INSERT_TAIL(&lru, s, lru);
@@ -318,6 +320,7 @@ session_reset(struct session *s)
 		json_object_del(s->entry, cleared[i]);
 	uuid_v4(uuid);
 	session_set(s, "sessionId", json_string(uuid));
+	s->placed = false;
 	session_set(s, "systemSent", json_false());
 	session_set(s, "compactionCount", json_integer(0));
 	session_dirty(s, true);
@@ -337,7 +340,7 @@ session_replace(struct session *s, json_t *entry)
 	if (sessdb_begin(db) == 0 && session_put(s) == 0 &&
 	    sessdb_commit(db) == 0) {
 		json_decref(old);
-		s->stored = true;
+		s->stored = s->placed = true;
 		view_changed();
 		return 0;
 	}
@@ -488,6 +491,14 @@ out:
 	dbuf_clear(&search);
 	errno = saved;
 	return ret;
+}
+
+int
+session_each(const struct sessdb_filter *f, sessdb_session_fn *fn, void *arg)
+{
+	/* What cannot be written is told as it was. */
+	(void)journal_sessions();
+	return sessdb_each_session(db, f, fn, arg);
 }
 
 void

@@ -130,7 +130,7 @@ session_of_id(const char *id, char key[SESSION_KEY_MAX + 1])
 				    .unknown = true };
 
 	if (str_trim(str_of(id)).n > 0)
-		sessdb_each_session(db, &f, take_key, key);
+		session_each(&f, take_key, key);
 }
 
 static void
@@ -729,6 +729,8 @@ turn_recover(void)
 			    &t->media_n) == -1)
 				log_warnx("run %s: its attachments: %s",
 				    t->row.run_id, sessdb_error(db));
+			if (t->row.source == TURN_AGENT)
+				note_agent(t);
 			turn_enqueue(t);
 		} else
 			recover_one(t);

@@ -15,9 +15,11 @@
 #include <stdarg.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "agentd/sessdb.h"
 #include "common/dbuf.h"
+#include "proto/enums.h"
 
 static char	 dir[64], path[96];
 
@@ -91,7 +93,7 @@ static void
 test_turns(void **state)
 {
 	struct sessdb		*s = open_db();
-	struct sessdb_turn	 t = turn_of(1, "k1");
+	struct sessdb_turn	 t = turn_of(1, "agent:k1");
 	int			 n = 0;
 
 	(void)state;
@@ -103,12 +105,12 @@ test_turns(void **state)
 	assert_int_equal(sessdb_commit(s), 0);
 	/* The same key again: refused by the table itself (R08). */
 	assert_int_equal(sessdb_begin(s), 0);
-	t = turn_of(3, "k1");
+	t = turn_of(3, "agent:k1");
 	assert_int_equal(sessdb_put_turn(s, &t), -1);
 	assert_int_equal(errno, EEXIST);
 	sessdb_rollback(s);
 	assert_int_equal(sessdb_begin(s), 0);
-	t = turn_of(1, "k1");
+	t = turn_of(1, "agent:k1");
 	t.session_id = "sid";
 	t.user_entry = "0a";
 	t.started_at = 7;
@@ -122,11 +124,20 @@ test_turns(void **state)
 	assert_int_equal(sessdb_max_turn(s), 2);
 	assert_int_equal(sessdb_each_open_turn(s, count_turn, &n), 0);
 	assert_int_equal(n, 1);
-	assert_int_equal(sessdb_find_dedupe(s, "k1", expect_done, NULL), 1);
+	assert_int_equal(sessdb_find_dedupe(s, "agent:k1", expect_done, NULL), 1);
 	assert_int_equal(sessdb_find_run(s, "k1", expect_done, NULL), 1);
 	assert_int_equal(sessdb_find_dedupe(s, "k9", expect_done, NULL), 0);
-	assert_int_equal(sessdb_prune(s, 0, 10, 1000), 0);
-	assert_int_equal(sessdb_find_dedupe(s, "k1", expect_done, NULL), 0);
+	/* A channel's key says nothing of its run. */
+	t = turn_of(3, "telegram:main:7");
+	t.source = TURN_CHANNEL;
+	t.run_id = "r3";
+	assert_int_equal(sessdb_begin(s), 0);
+	assert_int_equal(sessdb_put_turn(s, &t), 0);
+	assert_int_equal(sessdb_commit(s), 0);
+	assert_int_equal(sessdb_find_run(s, "r3", count_turn, &n), 1);
+	assert_int_equal(sessdb_find_run(s, "k2", count_turn, &n), 0);
+	assert_int_equal(sessdb_prune(s, 0, 10, 1000), 1);
+	assert_int_equal(sessdb_find_dedupe(s, "agent:k1", expect_done, NULL), 0);
 	assert_int_equal(sessdb_find_dedupe(s, "k2", count_turn, &n), 1);
 	sessdb_close(s);
 }
@@ -337,6 +348,119 @@ test_tails(void **state)
 	sessdb_close(s);
 }
 
+static void
+count_any(const struct sessdb_turn *t, void *arg)
+{
+	(void)t;
+	(*(int *)arg)++;
+}
+
+static void
+expect_result(const struct sessdb_turn *t, void *arg)
+{
+	assert_string_equal(t->result, arg);
+}
+
+/* What is forgotten is forgotten step by step, and an open turn is found
+ * however much of that there was before it. */
+static void
+test_R01_turns_are_forgotten_in_steps(void **state)
+{
+	struct sessdb		*s;
+	struct sessdb_turn	 t;
+	char			 key[32];
+	int			 i, n, steps = 0;
+
+	(void)state;
+	teardown(NULL);
+	assert_int_equal(setup(NULL), 0);
+	s = open_db();
+	assert_int_equal(sessdb_begin(s), 0);
+	for (i = 1; i <= 1000; i++) {
+		snprintf(key, sizeof(key), "agent:p%d", i);
+		t = turn_of(i, key);
+		assert_int_equal(sessdb_put_turn(s, &t), 0);
+		t.ended_at = (uint64_t)i;
+		t.result = "{}";
+		if (i != 700)
+			assert_int_equal(sessdb_end_turn(s, &t), 0);
+	}
+	assert_int_equal(sessdb_commit(s), 0);
+	while (sessdb_prune(s, 501, 101, 100000) == 1)
+		steps++;
+	assert_true(steps >= 2);
+	assert_int_equal(sessdb_find_run(s, "p100", expect_result, NULL), 0);
+	assert_int_equal(sessdb_find_run(s, "p101", expect_result, (char []){ "" }), 1);
+	assert_int_equal(sessdb_find_run(s, "p500", expect_result, (char []){ "" }), 1);
+	assert_int_equal(sessdb_find_run(s, "p501", expect_result, (char []){ "{}" }), 1);
+	n = 0;
+	assert_int_equal(sessdb_each_open_turn(s, count_any, &n), 0);
+	assert_int_equal(n, 1);
+	/* All but the newest ten and what is open. */
+	while (sessdb_prune(s, 501, 101, 10) == 1)
+		;
+	assert_int_equal(sessdb_find_run(s, "p990", expect_result, (char []){ "" }), 0);
+	assert_int_equal(sessdb_find_run(s, "p991", expect_result, (char []){ "{}" }), 1);
+	assert_int_equal(sessdb_find_run(s, "p700", expect_result, (char []){ "" }), 1);
+	t = turn_of(700, "agent:p700");
+	assert_int_equal(sessdb_end_turn(s, &t), 0);
+	while (sessdb_prune(s, 5000, 5000, 10) == 1)
+		;
+	assert_int_equal(sessdb_find_run(s, "p1000", expect_result, (char []){ "" }), 0);
+	sessdb_close(s);
+	/* Nothing is left, and no number comes again all the same. */
+	s = open_db();
+	assert_int_equal(sessdb_max_turn(s), 1001);
+	t = turn_of(1002, "agent:new");
+	assert_int_equal(sessdb_put_turn(s, &t), 0);
+	n = 0;
+	assert_int_equal(sessdb_each_open_turn(s, count_any, &n), 0);
+	assert_int_equal(n, 1);
+	sessdb_close(s);
+}
+
+/* A file of the last version: sessions keep their rows, open turns too. */
+static void
+test_R14_older_file_is_taken_over(void **state)
+{
+	struct sessdb	*s;
+	sqlite3		*db;
+	char		 out[256] = "";
+	struct sessdb_filter f = { .limit = 0 };
+	int		 n = 0;
+
+	(void)state;
+	teardown(NULL);
+	assert_int_equal(setup(NULL), 0);
+	s = open_db();
+	sessdb_close(s);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "DROP TABLE session;"
+	    "DROP TABLE mark; DROP INDEX turn_channel;"
+	    "CREATE TABLE session (key TEXT PRIMARY KEY, session_id TEXT NOT "
+	    "NULL, updated_at INTEGER NOT NULL, label TEXT, spawned_by TEXT, "
+	    "search TEXT NOT NULL, entry TEXT NOT NULL, row TEXT NOT NULL) "
+	    "WITHOUT ROWID;"
+	    "CREATE INDEX session_find ON session (updated_at DESC, key, "
+	    "search, label, spawned_by, session_id);"
+	    "CREATE INDEX turn_run ON turn (run_id);"
+	    "CREATE INDEX turn_open ON turn (id) WHERE state < 2;"
+	    "CREATE INDEX turn_ended ON turn (ended_at) WHERE state = 2;"
+	    "INSERT INTO session VALUES ('a', 's1', 5, NULL, NULL, 'x', '{}', "
+	    "'{}'), ('b', 's2', 6, 'L', NULL, 'y', '{}', '{}');"
+	    "INSERT INTO turn VALUES (1, 0, 'agent:q', 'q', "
+	    "'agent:main:main', '', 0, 0, '', '', '', '', '', '', '', '', "
+	    "'', 0, 0, 0, 0, '', '', 0, '', '');"
+	    "PRAGMA user_version=4;", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	s = open_db();
+	sessdb_each_session(s, &f, collect, out);
+	assert_string_equal(out, "b a ");
+	assert_int_equal(sessdb_each_open_turn(s, count_turn, &n), 0);
+	assert_int_equal(n, 1);
+	sessdb_close(s);
+}
+
 /* The log goes back into the database; without that it grows for ever. */
 static void
 test_R01_log_is_copied_back(void **state)
@@ -374,6 +498,8 @@ main(void)
 		cmocka_unit_test(test_outbox),
 		cmocka_unit_test(test_tails),
 		cmocka_unit_test(test_R01_log_is_copied_back),
+		cmocka_unit_test(test_R01_turns_are_forgotten_in_steps),
+		cmocka_unit_test(test_R14_older_file_is_taken_over),
 		cmocka_unit_test(test_R15_full_disk_loses_nothing_committed),
 	};
 
