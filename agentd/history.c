@@ -152,6 +152,12 @@ history_repair(json_t *messages)
 		json_decref(out);
 		return;
 	}
+	/* A copy of what a client sent to the chat may be its first message,
+	 * and providers want a user's. */
+	if (n > 0 && strcmp(json_text(json_array_get(messages, 0), "role", ""),
+	    "assistant") == 0)
+		json_array_append_new(out, user_text("(This conversation "
+		    "began with a message of yours.)", NULL));
 	for (i = 0; i < n; i++) {
 		m = json_array_get(messages, i);
 		role = json_text(m, "role", "");

@@ -278,6 +278,8 @@ static const struct {
 #undef METHOD
 #undef KNOWN
 #undef SCHEMA
+	/* no methods of the protocol: only the router asks these */
+	{ "transcript.mirror", rpc_transcript_mirror },
 };
 
 enum msg_err

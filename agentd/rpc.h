@@ -45,6 +45,11 @@ void	 rpc_chat_inject(struct rpc *);
 /* A stored message as clients see it (new reference). */
 json_t	*rpc_chat_view(json_t *message);
 
+/* rpc_mirror.c: what the router asks by itself (no client can) */
+void	 rpc_transcript_mirror(struct rpc *);
+/* A message that no run writes: 0, or -1 with errno. */
+int	 rpc_transcript_put(struct session *, json_t *message, char id[9]);
+
 /* rpc_sessions.c */
 void	 rpc_sessions_resolve(struct rpc *);
 void	 rpc_sessions_reset(struct rpc *);

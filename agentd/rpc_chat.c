@@ -377,20 +377,12 @@ rpc_chat_inject(struct rpc *r)
 		    "of memory");
 		return;
 	}
-	errno = EBUSY;		/* lines before it wait for the disk */
-	if (json_array_size(s->unsaved) > 0 ||
-	    session_load(s, 1u << 20) == -1 || transcript_append_message(
-	    s->transcript, m, wall_ms(), id) == -1) {
+	if (rpc_transcript_put(s, m, id) == -1) {
 		rpc_refuse(r, "UNAVAILABLE", "failed to write transcript: %s",
 		    strerror(errno));
 		json_decref(m);
 		return;
 	}
-	/* What a model reads at this moment must not change under it. */
-	if (s->run != NULL)
-		s->reload = true;
-	else
-		session_forget_history(s);
 	json = json_dumps(m, JSON_COMPACT);
 	json_decref(m);
 	if (json != NULL)

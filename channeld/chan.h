@@ -53,6 +53,8 @@ struct channel_kind {
 	int		(*read)(struct str raw, struct chan_event *);
 	void		(*start)(void);	/* receive; may be on already */
 	void		(*stop)(void);	/* receive no more; may be off */
+	/* Can this poll be sent?  0, or -1 with why. */
+	int		(*poll_check)(struct str json, char *why, size_t);
 	/* Sends one piece; chan_out_sent() is called for it once, later. */
 	void		(*send)(struct chan_send *);
 	void		(*typing)(const char *chat, const char *thread);
@@ -64,6 +66,7 @@ const struct channel_kind *channel_kind(const char *name);	/* or NULL */
 	int name##_read(struct str, struct chan_event *);		\
 	void name##_start(void);					\
 	void name##_stop(void);						\
+	int name##_poll_check(struct str, char *, size_t);		\
 	void name##_send(struct chan_send *);				\
 	void name##_typing(const char *, const char *);
 #include "channeld/channels.def"
@@ -152,6 +155,7 @@ enum piece_state { PIECE_PLANNED, PIECE_SENDING, PIECE_SENT, PIECE_FAILED,
 struct chan_out_row {
 	char		 id[129], chat[129], thread[129], reply_to[129];
 	int		 status;	/* enum delivery_status or OUT_WORKING */
+	int		 format;	/* enum text_format */
 	unsigned int	 npieces, next;	/* first that is planned */
 	char		 reason[257];
 	struct dbuf	 remote_ids;	/* "1,2", of those sent */
@@ -203,6 +207,7 @@ struct chan_send {
 	const char	*chat, *thread, *reply_to;
 	struct str	 text;
 	bool		 rich;
+	bool		 poll;		/* text is CH_DELIVER's JSON of one */
 	bool		 no_preview;
 	void		*owner;		/* of chan_out */
 	void		*call;		/* of the platform module */

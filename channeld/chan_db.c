@@ -26,7 +26,7 @@
 #include "channeld/chan.h"
 
 #define DB_NAME		"channel.sqlite"
-#define DB_VERSION	1
+#define DB_VERSION	2
 #define KEEP_MS		(UINT64_C(30) * 24 * 3600 * 1000)
 #define HEAP_MAX	(32u << 20)
 
@@ -45,13 +45,17 @@ static const char schema[] =
 " id TEXT NOT NULL UNIQUE, chat TEXT NOT NULL, thread TEXT NOT NULL,"
 " reply_to TEXT NOT NULL, npieces INTEGER NOT NULL,"
 " status INTEGER NOT NULL DEFAULT -1, created INTEGER NOT NULL,"
-" finished INTEGER, remote_ids TEXT, reason TEXT);"
+" finished INTEGER, remote_ids TEXT, reason TEXT,"
+" format INTEGER NOT NULL DEFAULT 1);"
 "CREATE INDEX outbox_working ON outbox(seq) WHERE status = -1;"
 "CREATE TABLE piece(id TEXT NOT NULL, idx INTEGER NOT NULL,"
 " state INTEGER NOT NULL DEFAULT 0, remote_id TEXT, rich BLOB, plain BLOB,"
 " PRIMARY KEY(id, idx)) WITHOUT ROWID;"
 "CREATE INDEX piece_sending ON piece(id) WHERE state = 1;"
-"PRAGMA user_version = 1;";
+"PRAGMA user_version = 2;";
+static const char to_2[] =
+"ALTER TABLE outbox ADD COLUMN format INTEGER NOT NULL DEFAULT 1;"
+"PRAGMA user_version = 2;";
 
 #define STATEMENTS(X)							\
 X(BEGIN, "BEGIN IMMEDIATE")						\
@@ -79,12 +83,12 @@ X(ALLOW_REMOVE, "DELETE FROM allow WHERE sender = ?1")			\
 X(ALLOW_SWEEP, "DELETE FROM allow WHERE generation < ?1")		\
 X(OUT_GET, "SELECT id, chat, thread, reply_to, npieces, status, reason, "	\
     "remote_ids, (SELECT min(idx) FROM piece WHERE piece.id = outbox.id "	\
-    "AND state = 0) FROM outbox WHERE id = ?1")				\
+    "AND state = 0), format FROM outbox WHERE id = ?1")			\
 X(OUT_EACH, "SELECT id, chat, thread, reply_to, npieces, status, reason, "	\
     "remote_ids, (SELECT min(idx) FROM piece WHERE piece.id = outbox.id "	\
-    "AND state = 0) FROM outbox WHERE status = -1 ORDER BY seq")		\
+    "AND state = 0), format FROM outbox WHERE status = -1 ORDER BY seq")	\
 X(OUT_ADD, "INSERT INTO outbox(id, chat, thread, reply_to, npieces, "	\
-    "created) VALUES(?1, ?2, ?3, ?4, ?5, ?6)")				\
+    "created, format) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")		\
 X(OUT_SUM, "SELECT state, remote_id FROM piece WHERE id = ?1 "		\
     "ORDER BY idx")							\
 X(OUT_FINISH, "UPDATE outbox SET status = ?2, remote_ids = ?3, "		\
@@ -284,9 +288,9 @@ chan_db_open(const char *dir)
 	    "PRAGMA journal_size_limit = 1048576") == -1 ||
 	    user_version(&v) == -1)
 		goto close;
-	if (v == 0) {
-		if (chan_db_begin() == -1 || exec(schema) == -1 ||
-		    chan_db_commit() == -1)
+	if (v < DB_VERSION) {
+		if (chan_db_begin() == -1 || exec(v == 0 ? schema :
+		    to_2) == -1 || chan_db_commit() == -1)
 			goto close;
 	} else if (v != DB_VERSION) {
 		(void)snprintf(error, sizeof(error), "made by another version "
@@ -560,6 +564,7 @@ out_row(sqlite3_stmt *s, struct chan_out_row *r)
 	(void)dbuf_put(&r->remote_ids, ids.p, ids.n);
 	r->next = sqlite3_column_type(s, 8) == SQLITE_NULL ? r->npieces :
 	    (unsigned int)sqlite3_column_int(s, 8);
+	r->format = sqlite3_column_int(s, 9);
 }
 
 int
@@ -608,6 +613,7 @@ chan_db_out_add(const struct chan_out_row *r, uint64_t now)
 	bind_str(s, 4, r->reply_to);
 	(void)sqlite3_bind_int64(s, 5, r->npieces);
 	(void)sqlite3_bind_int64(s, 6, (sqlite3_int64)now);
+	(void)sqlite3_bind_int64(s, 7, r->format);
 	return run(s);
 }
 

@@ -29,6 +29,7 @@ struct delivery {
 	struct lane		*lane;
 	char			 id[129], thread[129], reply_to[129];
 	unsigned int		 npieces, next;
+	bool			 poll;
 	uint64_t		 corr;		/* 0: nobody to tell now */
 	bool			 plain;		/* the next piece, not rich */
 	bool			 no_thread;
@@ -135,6 +136,7 @@ delivery_add(const struct chan_out_row *r)
 	(void)strlcpy(d->reply_to, r->reply_to, sizeof(d->reply_to));
 	d->npieces = r->npieces;
 	d->next = r->next;
+	d->poll = r->format == FORMAT_POLL;
 	dbuf_init(&d->text, 1 << 20);
 	TAILQ_INSERT_TAIL(&l->deliveries, d, entry);
 	ndeliveries++;
@@ -237,12 +239,15 @@ plan_pieces(const char *id, const struct markdown_doc *doc)
 	return err != 0 ? err : n;
 }
 
+/* doc NULL: a poll, which is one piece. */
 static int
-plan(struct chan_out_row *r, const struct markdown_doc *doc)
+plan(struct chan_out_row *r, const struct markdown_doc *doc, struct str text)
 {
 	int	 n;
 
-	if ((n = plan_pieces(r->id, doc)) < 0)
+	n = doc != NULL ? plan_pieces(r->id, doc) : chan_db_piece_add(r->id, 0,
+	    (struct str){ "", 0 }, text) == -1 ? -1 : 1;
+	if (n < 0)
 		return n;
 	r->npieces = (unsigned int)n;
 	return chan_db_out_add(r, wall_ms());
@@ -272,9 +277,11 @@ chan_out_deliver(const struct m_ch_deliver *m, uint64_t corr)
 	struct markdown_doc	*doc = NULL;
 	struct chan_out_row	 r = { .status = OUT_WORKING };
 	struct delivery		*d;
+	char			 why[256];
 	int			 err;
 
 	(void)strlcpy(r.id, m->delivery_id.p, sizeof(r.id));
+	r.format = m->format;
 	if (!loaded || chan_state_disk_bad()) {
 		ack(r.id, corr, DELIVERY_RETRY, "",
 		    "the journal cannot be written");
@@ -297,15 +304,21 @@ chan_out_deliver(const struct m_ch_deliver *m, uint64_t corr)
 	(void)strlcpy(r.thread, m->thread.p, sizeof(r.thread));
 	if (c->reply != REPLY_OFF)
 		(void)strlcpy(r.reply_to, m->reply_to.p, sizeof(r.reply_to));
-	doc = m->format == FORMAT_MARKDOWN ? markdown_parse(m->text,
-	    c->tables) : markdown_plain(m->text);
-	if (doc == NULL) {
+	if (m->format == FORMAT_POLL && c->kind->poll_check(m->text, why,
+	    sizeof(why)) == -1) {
+		ack(r.id, corr, DELIVERY_FAILED, "", why);
+		return;
+	}
+	if (m->format != FORMAT_POLL)
+		doc = m->format == FORMAT_MARKDOWN ? markdown_parse(m->text,
+		    c->tables) : markdown_plain(m->text);
+	if (doc == NULL && m->format != FORMAT_POLL) {
 		ack(r.id, corr, DELIVERY_RETRY, "", "out of memory");
 		return;
 	}
 	err = chan_db_begin();
 	if (err == 0)
-		err = plan(&r, doc);
+		err = plan(&r, doc, m->text);
 	markdown_free(doc);
 	if (err == -2) {
 		chan_db_rollback();
@@ -487,7 +500,7 @@ start(struct delivery *d)
 	    .reply_to = d->next == 0 || chan_conf()->reply == REPLY_ALL ?
 	    d->reply_to : "",
 	    .text = { dbuf_str(&d->text), d->text.n }, .rich = use_rich,
-	    .no_preview = chan_conf()->no_preview, .owner = d };
+	    .poll = d->poll, .no_preview = chan_conf()->no_preview, .owner = d };
 	d->flying = true;
 	nflying++;
 	chan_conf()->kind->send(&d->send);

@@ -20,6 +20,10 @@
 #define ID_MIN	(-(INT64_C(1) << 53))
 #define ID_MAX	(INT64_C(1) << 53)
 #define QUOTE_MAX	4096	/* bytes of a quoted message */
+#define VOTE_MIN	2	/* options of a poll */
+#define VOTE_MAX	12
+#define VOTE_QUESTION	300	/* characters */
+#define VOTE_OPTION	100
 
 /* Every kind of update of Bot API 8; field is also its name in the log. */
 static const struct {
@@ -748,6 +752,76 @@ telegram_build_message(struct dbuf *out, const struct telegram_message *m)
 		(void)json_object_set_new(o, "link_preview_options",
 		    json_pack("{sb}", "is_disabled", 1));
 	return build(out, o);
+}
+
+static int
+vote_text(const json_t *v, size_t most, const char *what, char *why,
+    size_t size)
+{
+	const char	*s = json_string_value(v);
+	size_t		 n = s == NULL ? 0 : utf8_count(s, strlen(s));
+
+	if (n > 0 && n <= most)
+		return 0;
+	(void)snprintf(why, size, "%s of a Telegram poll has 1 to %zu "
+	    "characters, not %zu", what, most, n);
+	return -1;
+}
+
+int
+telegram_build_vote(struct dbuf *out, const struct telegram_vote *v, char *why,
+    size_t size)
+{
+	json_t	*in = json_loadb(v->json.p, v->json.n, 0, NULL), *o;
+	json_t	*options = json_object_get(in, "options"), *one;
+	size_t	 i;
+	int	 err = -1;
+
+	if (json_array_size(options) < VOTE_MIN ||
+	    json_array_size(options) > VOTE_MAX)
+		(void)snprintf(why, size, "Poll supports at most %d options, "
+		    "and not less than %d", VOTE_MAX, VOTE_MIN);
+	else if (json_object_get(in, "durationHours") != NULL)
+		(void)snprintf(why, size, "a Telegram poll cannot end after "
+		    "hours; leave durationHours out");
+	else
+		err = vote_text(json_object_get(in, "question"), VOTE_QUESTION,
+		    "the question", why, size);
+	json_array_foreach(options, i, one)
+		if (err == 0)
+			err = vote_text(one, VOTE_OPTION, "an option", why,
+			    size);
+	if (err == -1) {
+		json_decref(in);
+		return -1;
+	}
+	o = json_pack("{so sO sO}", "chat_id", json_id(v->chat), "question",
+	    json_object_get(in, "question"), "options", options);
+	if (o != NULL && json_integer_value(json_object_get(in,
+	    "maxSelections")) > 1)
+		(void)json_object_set_new(o, "allows_multiple_answers",
+		    json_true());
+	if (o != NULL && v->thread[0] != '\0' && strcmp(v->thread, "1") != 0)
+		(void)json_object_set_new(o, "message_thread_id",
+		    json_id(v->thread));
+	json_decref(in);
+	(void)strlcpy(why, "out of memory", size);
+	return build(out, o);
+}
+
+void
+telegram_sent_id(const json_t *result, bool vote, char *out, size_t size)
+{
+	const char	*poll = json_string_value(json_object_get(
+			    json_object_get(result, "poll"), "id"));
+	int64_t		 n;
+
+	if (!vote || poll == NULL || num_parse(str_of(poll), 0, INT64_MAX,
+	    &n) == -1)
+		poll = NULL;
+	(void)snprintf(out, size, "%" JSON_INTEGER_FORMAT "%s%s",
+	    json_integer_value(json_object_get(result, "message_id")),
+	    poll != NULL ? ":" : "", poll != NULL ? poll : "");
 }
 
 int

@@ -76,6 +76,17 @@ struct telegram_message {
 };
 int	 telegram_build_message(struct dbuf *out,
 	    const struct telegram_message *);
+/* A poll for people to vote on, from CH_DELIVER's JSON: 0, or -1 with why it
+ * cannot be one here.  (telegram_poll.c is about getting updates.) */
+struct telegram_vote {
+	const char	*chat, *thread;
+	struct str	 json;
+};
+int	 telegram_build_vote(struct dbuf *out, const struct telegram_vote *,
+	    char *why, size_t size);
+/* Of the message that was sent; with its poll's behind a colon for a vote. */
+void	 telegram_sent_id(const json_t *result, bool vote, char *out,
+	    size_t size);
 int	 telegram_build_action(struct dbuf *out, const char *chat,
 	    const char *thread, const char *action);
 

@@ -23,17 +23,35 @@
 static void	 send_done(const struct telegram_result *, void *);
 static void	 action_done(const struct telegram_result *, void *);
 
+int
+telegram_poll_check(struct str json, char *why, size_t size)
+{
+	struct telegram_vote	 v = { "1", "", json };
+	struct dbuf		 body;
+	int			 err;
+
+	dbuf_init(&body, 1 << 20);
+	err = telegram_build_vote(&body, &v, why, size);
+	dbuf_clear(&body);
+	return err;
+}
+
 void
 telegram_send(struct chan_send *s)
 {
 	struct telegram_message	 m = { s->chat, s->thread, s->reply_to,
 				    s->text, s->rich, s->no_preview };
+	struct telegram_vote	 v = { s->chat, s->thread, s->text };
 	struct dbuf		 body;
+	char			 why[256];
 
 	dbuf_init(&body, 1 << 20);
-	(void)telegram_build_message(&body, &m);
-	s->call = telegram_call("sendMessage", &body, SEND_MS, 1 << 20,
-	    send_done, s);
+	if (s->poll)	/* it was good when it came */
+		(void)telegram_build_vote(&body, &v, why, sizeof(why));
+	else
+		(void)telegram_build_message(&body, &m);
+	s->call = telegram_call(s->poll ? "sendPoll" : "sendMessage", &body,
+	    SEND_MS, 1 << 20, send_done, s);
 	if (s->call == NULL)
 		fatalx("out of memory");	/* the piece was marked, so a
 						 * new process reports it */
@@ -45,8 +63,7 @@ send_done(const struct telegram_result *r, void *arg)
 	static struct chan_backoff	 wait = { 1000, 60000, 200, 0 };
 	struct chan_send		*s = arg;
 	const struct telegram_answer	*a = &r->answer;
-	json_int_t			 id;
-	char				 remote[32];
+	char				 remote[64];
 
 	s->call = NULL;
 	if (r->err != HTTP_OK) {
@@ -60,10 +77,8 @@ send_done(const struct telegram_result *r, void *arg)
 	switch (a->class) {
 	case TELEGRAM_OK:
 		wait.tries = 0;
-		id = json_integer_value(json_object_get(a->result,
-		    "message_id"));
-		(void)snprintf(remote, sizeof(remote),
-		    "%" JSON_INTEGER_FORMAT, id);
+		telegram_sent_id(a->result, s->poll, remote,
+		    sizeof(remote));
 		chan_out_sent(s, SEND_OK, remote, 0, "");
 		return;
 	case TELEGRAM_RATE:
@@ -72,7 +87,8 @@ send_done(const struct telegram_result *r, void *arg)
 		    r->retry_after_ms : 1000, r->reason);
 		return;
 	case TELEGRAM_AUTH:
-		chan_state_error("sendMessage: %s", r->reason);
+		chan_state_error("%s: %s", s->poll ? "sendPoll" :
+		    "sendMessage", r->reason);
 		chan_out_sent(s, SEND_LATER, NULL, AUTH_MS, r->reason);
 		return;
 	case TELEGRAM_CONFLICT:

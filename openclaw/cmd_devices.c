@@ -202,11 +202,11 @@ cmd_devices_rotate(struct args *a)
 
 	if (params == NULL)
 		return 1;
-	if (a->nscopes > 0) {
+	if (a->nmany > 0) {
 		list = json_array();
-		for (i = 0; i < a->nscopes; i++)
+		for (i = 0; i < a->nmany; i++)
 			json_array_append_new(list,
-			    json_string(a->scopes[i]));
+			    json_string(a->many[i]));
 		json_object_set_new(params, "scopes", list);
 	}
 	return print_answer(a, rpc_once(a, "device.token.rotate", params),

@@ -27,8 +27,8 @@ struct args {
 	const char	*opt[OPT_MAX];	/* value, "" for a switch, NULL: none */
 	const char	*operand[8];
 	size_t		 noperands;
-	const char	*scopes[16];	/* every --scope */
-	size_t		 nscopes;
+	const char	*many[16];	/* of the option that is repeated */
+	size_t		 nmany;
 	char		**argv;
 };
 
@@ -122,6 +122,8 @@ int	 cmd_agent(struct args *);
 int	 cmd_sessions(struct args *);
 int	 cmd_logs(struct args *);
 int	 cmd_channels_status(struct args *);
+int	 cmd_message_send(struct args *);
+int	 cmd_message_poll(struct args *);
 int	 cmd_pairing_list(struct args *);
 int	 cmd_pairing_approve(struct args *);
 int	 cmd_devices_list(struct args *);

@@ -70,7 +70,8 @@ options_parse(struct args *a, const struct command *c, int argc, char *argv[],
 			if (argv[i][1] == '-' ?
 			    strlen(options[o].name) == n &&
 			    strncmp(name, options[o].name, n) == 0 :
-			    n == 1 && options[o].letter == name[0])
+			    n == 1 && options[o].letter == name[0] &&
+			    option_allowed(c, o))
 				break;
 		if (o == OPT_MAX || !option_allowed(c, o)) {
 			fprintf(stderr, "error: unknown option '%s'\n",
@@ -93,13 +94,14 @@ options_parse(struct args *a, const struct command *c, int argc, char *argv[],
 			return -1;
 		}
 		a->opt[o] = value;
-		if (o != OPT_SCOPE)
+		if (o != OPT_SCOPE && o != OPT_POLL_OPTION)
 			continue;
-		if (a->nscopes == sizeof(a->scopes) / sizeof(a->scopes[0])) {
-			fprintf(stderr, "error: too many --scope\n");
+		if (a->nmany == sizeof(a->many) / sizeof(a->many[0])) {
+			fprintf(stderr, "error: too many --%s\n",
+			    options[o].name);
 			return -1;
 		}
-		a->scopes[a->nscopes++] = value;
+		a->many[a->nmany++] = value;
 	}
 	if (a->opt[OPT_HELP] == NULL && c->operands[0] == '\0' &&
 	    a->noperands > 0) {

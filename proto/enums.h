@@ -106,7 +106,13 @@ enum inbound_status {
 	INBOUND_RETRY,		/* send again later */
 };
 /* CH_DELIVER.format */
-enum text_format { FORMAT_PLAIN, FORMAT_MARKDOWN };
+enum text_format {
+	FORMAT_PLAIN,
+	FORMAT_MARKDOWN,
+	FORMAT_POLL,		/* {question, options, maxSelections?,
+				 * durationHours?}; never from an agent */
+	FORMAT_MAX
+};
 /* CH_DELIVER_ACK.status, AG_DELIVER_ACK.status */
 enum delivery_status {
 	DELIVERY_SENT,

@@ -236,6 +236,12 @@ on_deliver_ack(struct link *l, struct msg *m)
 
 	if ((err = get_ch_deliver_ack(m, &v)) != MSG_OK)
 		return err;
+	if ((p = rt_pending_find(m->h.corr, PEND_SEND, l)) != NULL) {
+		if (!str_eqs(v.delivery_id, p->name))
+			return MSG_MEANING;
+		rt_send_ack(p, &v);
+		return MSG_OK;
+	}
 	if ((p = rt_pending_find(m->h.corr, PEND_DELIVER, l)) == NULL)
 		return MSG_OK;
 	if (!str_eqs(v.delivery_id, p->name))

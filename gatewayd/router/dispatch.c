@@ -15,6 +15,15 @@
 #include "common/log.h"
 #include "gatewayd/router/router.h"
 
+int
+rt_text_of(const struct skim_val *v, char *buf, size_t size)
+{
+	buf[0] = '\0';
+	if (v->kind != SKIM_STRING)
+		return 0;
+	return skim_unescape(v, buf, size) == -1 ? -1 : 0;
+}
+
 static void
 bad_frame(struct client *c, const struct skim_frame *f, const char *why)
 {

@@ -33,6 +33,9 @@ fail(struct pending *p, const char *why)
 	case PEND_DELIVER:
 		rt_deliver_fail(p);
 		return;
+	case PEND_SEND:
+		rt_send_fail(p);
+		return;
 	case PEND_PAIR:
 		rt_pair_fail(p);
 		return;

@@ -250,6 +250,7 @@ clock_cb(evutil_socket_t fd, short what, void *arg)
 	rt_tickets_sweep(now);
 	rt_pending_sweep(now);
 	rt_runs_sweep(now);
+	rt_sends_sweep(now);
 	rt_approvals_sweep(wall_ms());
 	rt_clients_sweep(now);
 	rt_sentinel_try();

@@ -260,10 +260,26 @@ void	 rt_answer_error_full(struct client *, struct str id, struct str payload,
 void	 rt_answer_error(struct client *, struct str id, const char *code,
 	    const char *message);
 
+/* --- waiters.c: requests that get the same answer -------------------------- */
+
+struct request;
+struct waiter;
+STAILQ_HEAD(waiters, waiter);
+/* false: this client waits for too much, or no memory. */
+bool	 rt_waiters_add(struct waiters *, struct request *);
+/* Takes the next one out, NULL at the end; *c is NULL when that client has
+ * left. */
+struct waiter *rt_waiters_next(struct waiters *, struct client **c,
+	    struct str *id);
+void	 rt_waiter_free(struct waiter *, struct client *);
+void	 rt_waiters_drop(struct waiters *);	/* without an answer */
+
 /* --- dispatch.c: a client's frame ----------------------------------------- */
 
 /* text may be mended in place. */
 void	 rt_dispatch(struct client *, char *text, size_t n);
+/* Text of a parameter in buf with a NUL, "" when absent; -1: too long. */
+int	 rt_text_of(const struct skim_val *, char *buf, size_t size);
 
 struct request {
 	struct client		*client;
@@ -304,6 +320,7 @@ enum pending_kind {
 	PEND_TURN,	/* AG_TURN of a client; run is set */
 	PEND_INBOUND,	/* AG_TURN for a channel; name: event id */
 	PEND_DELIVER,	/* CH_DELIVER for an agent; name: delivery id */
+	PEND_SEND,	/* CH_DELIVER for clients; outgoing is set */
 	PEND_PAIR,	/* ST_PAIR for a channel; name: sender */
 	PEND_SUP,	/* SUP_REQ of a client */
 	PEND_DECISION,	/* a client waits for an operator's decision */
@@ -313,6 +330,7 @@ enum pending_kind {
 struct approval;
 struct run;
 struct gather;
+struct outgoing;
 
 struct pending {
 	TAILQ_ENTRY(pending)	 entry;		/* of the hash chain */
@@ -327,6 +345,7 @@ struct pending {
 	struct run		*run;
 	struct gather		*gather;	/* several agents answer */
 	struct approval		*approval;	/* PEND_DECISION */
+	struct outgoing		*outgoing;	/* PEND_SEND */
 	size_t			 part;
 	struct dbuf		 rows;		/* PEND_SUP */
 	bool			 watching;	/* sees process events */
@@ -419,6 +438,14 @@ void	 rt_runs_agent_up(const struct rt_agent *);
 /* The agent said the last of this run's chat events. */
 void	 rt_run_chat_told(struct str run_id);
 size_t	 rt_runs_count(void);
+
+/* --- send.c: send and poll -------------------------------------------------- */
+
+void	 rt_do_send(struct request *);
+void	 rt_do_poll(struct request *);
+void	 rt_send_ack(struct pending *, const struct m_ch_deliver_ack *);
+void	 rt_send_fail(struct pending *);
+void	 rt_sends_sweep(uint64_t now);
 
 /* --- events.c: broadcasts -------------------------------------------------- */
 

@@ -26,15 +26,6 @@ enum run_state {
 	RUN_DONE		/* kept as the answer to repeats */
 };
 
-/* The same request, while the agent has not said whether it takes it: nothing
- * may be promised that the agent then refuses. */
-struct repeat {
-	STAILQ_ENTRY(repeat)	 entry;
-	uint64_t		 client;
-	size_t			 id_n;
-	char			 id[];		/* raw JSON */
-};
-
 struct run {
 	TAILQ_ENTRY(run)	 entry;		/* by age, of done or live */
 	struct run		*next;		/* of the bucket */
@@ -47,7 +38,8 @@ struct run {
 	uint64_t		 lost;		/* mono: its agent is away since */
 	uint64_t		 client;	/* who gets the last answer, or 0 */
 	char			*id;		/* raw JSON of its request */
-	STAILQ_HEAD(, repeat)	 repeats;	/* asked: they wait with it */
+	struct waiters		 repeats;	/* asked: they wait for whether
+						 * the agent takes it */
 	bool			 unsure;	/* its agent ended since */
 	bool			 chat_told;	/* its last chat event came */
 	bool			 ok;
@@ -115,58 +107,12 @@ run_settle(struct run *r)
 	r->id = NULL;
 }
 
-/* Takes the next who waits for the same acknowledgement, NULL at the end; *c
- * is NULL when that client has left. */
-static struct repeat *
-repeat_next(struct run *r, struct client **c, struct str *id)
-{
-	struct repeat	*rp = STAILQ_FIRST(&r->repeats);
-
-	if (rp == NULL)
-		return NULL;
-	STAILQ_REMOVE_HEAD(&r->repeats, entry);
-	*c = rt_client_find(rp->client);
-	*id = (struct str){ rp->id, rp->id_n };
-	return rp;
-}
-
-static void
-repeat_free(struct repeat *rp, struct client *c)
-{
-	if (c != NULL) {
-		c->pending--;
-		rt_client_settled(c);
-	}
-	free(rp);
-}
-
-static bool
-repeat_wait(struct request *q, struct run *r)
-{
-	struct repeat	*rp;
-
-	if (q->client->pending >= RT_PENDING_CLIENT ||
-	    (rp = malloc(sizeof(*rp) + q->id.n)) == NULL)
-		return false;
-	rp->client = q->client->id;
-	rp->id_n = q->id.n;
-	memcpy(rp->id, q->id.p, q->id.n);
-	q->client->pending++;
-	STAILQ_INSERT_TAIL(&r->repeats, rp, entry);
-	return true;
-}
-
 static void
 run_free(struct run *r)
 {
-	struct repeat	 *rp;
-	struct client	 *c;
-	struct str	  id;
 	struct run	**p;
 
-	while ((rp = repeat_next(r, &c, &id)) != NULL)
-		repeat_free(rp, c);
-
+	rt_waiters_drop(&r->repeats);
 	for (p = &buckets[run_hash(str_of(r->run_id))]; *p != r;
 	    p = &(*p)->next)
 		;
@@ -336,7 +282,7 @@ answer_repeat(struct request *q, struct run *r)
 	if (r->state == RUN_DONE)
 		answer_final(q->client, q->id, r);
 	else if (r->state == RUN_ASKED) {
-		if (!repeat_wait(q, r))
+		if (!rt_waiters_add(&r->repeats, q))
 			rt_answer_error(q->client, q->id, "UNAVAILABLE",
 			    "too many requests; try again");
 	} else if (r->source == TURN_AGENT)
@@ -360,16 +306,6 @@ refuse(struct request *q, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	rt_answer_error(q->client, q->id, "INVALID_REQUEST", text);
-}
-
-/* Text of a parameter in buf with a NUL, "" when absent; -1: too long. */
-static int
-text_of(const struct skim_val *v, char *buf, size_t size)
-{
-	buf[0] = '\0';
-	if (v->kind != SKIM_STRING)
-		return 0;
-	return skim_unescape(v, buf, size) == -1 ? -1 : 0;
 }
 
 /* The message: in the frame itself when nothing in it is escaped.  false, and
@@ -573,7 +509,7 @@ rt_do_agent(struct request *q)
 	size_t		 i;
 	const struct skim_val *chans[2] = { &v->channel, &v->replyChannel };
 
-	if (text_of(&v->idempotencyKey, key, sizeof(key)) == -1) {
+	if (rt_text_of(&v->idempotencyKey, key, sizeof(key)) == -1) {
 		refuse(q, "invalid agent params: at /idempotencyKey: must NOT "
 		    "have more than %d characters", RUN_ID_MAX);
 		return;
@@ -583,18 +519,18 @@ rt_do_agent(struct request *q)
 		return;
 	}
 	for (i = 0; i < 2; i++)
-		if (text_of(chans[i], channel, sizeof(channel)) == -1 ||
+		if (rt_text_of(chans[i], channel, sizeof(channel)) == -1 ||
 		    (channel[0] != '\0' && !rt_known_channel(channel))) {
 			refuse(q, "invalid agent params: unknown channel: %s",
 			    channel[0] != '\0' ? channel : "(too long)");
 			return;
 		}
-	if (text_of(&v->agentId, id, sizeof(id)) == -1 || (id[0] != '\0' &&
+	if (rt_text_of(&v->agentId, id, sizeof(id)) == -1 || (id[0] != '\0' &&
 	    (named = rt_agent_find(str_of(id))) == NULL)) {
 		refuse(q, "invalid agent params: unknown agent id \"%s\"", id);
 		return;
 	}
-	if (text_of(&v->sessionKey, session, sizeof(session)) == -1) {
+	if (rt_text_of(&v->sessionKey, session, sizeof(session)) == -1) {
 		refuse(q, "invalid agent params: at /sessionKey: must NOT "
 		    "have more than %d characters", ROUTE_KEY_MAX);
 		return;
@@ -662,12 +598,12 @@ rt_do_chat_send(struct request *q)
 	char			 key[RUN_ID_MAX + 1];
 	char			 session[ROUTE_KEY_MAX + 1];
 
-	if (text_of(&v->idempotencyKey, key, sizeof(key)) == -1) {
+	if (rt_text_of(&v->idempotencyKey, key, sizeof(key)) == -1) {
 		refuse(q, "invalid chat.send params: at /idempotencyKey: must "
 		    "NOT have more than %d characters", RUN_ID_MAX);
 		return;
 	}
-	if (text_of(&v->sessionKey, session, sizeof(session)) == -1) {
+	if (rt_text_of(&v->sessionKey, session, sizeof(session)) == -1) {
 		refuse(q, "invalid chat.send params: at /sessionKey: must NOT "
 		    "have more than %d characters", ROUTE_KEY_MAX);
 		return;
@@ -742,7 +678,7 @@ rt_on_turn_ack(struct link *l, struct msg *m)
 	struct m_ag_turn_ack	 v;
 	struct pending		*p;
 	struct client		*c;
-	struct repeat		*rp;
+	struct waiter		*rp;
 	struct run		*r;
 	struct skim_val		 root;
 	struct str		 id, json = { "", 0 };
@@ -790,9 +726,9 @@ rt_on_turn_ack(struct link *l, struct msg *m)
 			run_wait(r, p, c);
 		ack_tell(c, id, r, &v, json, true);
 	}
-	while ((rp = repeat_next(r, &c, &id)) != NULL) {
+	while ((rp = rt_waiters_next(&r->repeats, &c, &id)) != NULL) {
 		ack_tell(c, id, r, &v, json, false);
-		repeat_free(rp, c);
+		rt_waiter_free(rp, c);
 	}
 	if (over)
 		run_free(r);
@@ -804,7 +740,7 @@ void
 rt_turn_fail(struct pending *p, const char *why)
 {
 	struct client	*c = rt_client_find(p->client);
-	struct repeat	*rp;
+	struct waiter	*rp;
 	struct str	 id;
 	char		 text[256];
 
@@ -813,10 +749,10 @@ rt_turn_fail(struct pending *p, const char *why)
 	if (c != NULL)
 		rt_answer_error(c, (struct str){ p->id, p->id_n },
 		    "UNAVAILABLE", text);
-	while ((rp = repeat_next(p->run, &c, &id)) != NULL) {
+	while ((rp = rt_waiters_next(&p->run->repeats, &c, &id)) != NULL) {
 		if (c != NULL)
 			rt_answer_error(c, id, "UNAVAILABLE", text);
-		repeat_free(rp, c);
+		rt_waiter_free(rp, c);
 	}
 	run_free(p->run);
 	rt_pending_free(p);

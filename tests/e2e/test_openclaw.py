@@ -79,8 +79,8 @@ def gw(request):
 # --- every command ----------------------------------------------------------
 
 def test_every_command_is_tried():
-    """Whoever adds a command adds it below."""
-    text = pathlib.Path(__file__).read_text()
+    """Whoever adds a command adds it below, or where its subject is tested."""
+    text = "".join(p.read_text() for p in pathlib.Path(__file__).parent.glob("test_*.py"))
     for name, _ in COMMANDS:
         words = ", ".join(f'"{w}"' for w in name.split())
         if name != "completion":    # that one is in test_service.py
@@ -605,7 +605,10 @@ def test_no_gateway(tmp_path, words):
     extra = {"gateway call": ["health"], "agent": ["-m", "x"], "pairing approve": ["X"],
              "config get": ["x"], "config set": ["x", "1"], "config unset": ["x"], "devices reject": ["x"],
              "devices rotate": ["--device", "x", "--role", "node"],
-             "devices revoke": ["--device", "x", "--role", "node"], "approvals allow": ["abcd"], "approvals deny": ["abcd"],
+             "devices revoke": ["--device", "x", "--role", "node"], "approvals allow": ["abcd"],
+             "message send": ["-t", "42", "-m", "x"],
+             "message poll": ["-t", "42", "--poll-question", "q", "--poll-option", "a", "--poll-option", "b"],
+             "approvals deny": ["abcd"],
              "approvals set": ["--file", str(tmp_path / "list")],
              "approvals allowlist": ["add", "/x"]}.get(" ".join(words), [])
     (tmp_path / "list").write_text('{"version": 1}')

@@ -7,6 +7,8 @@
     fake.start()                        # in a thread; fake.port
     fake.message(7, "hi")               # somebody writes to the bot
     fake.sent                           # what the bot said, in order
+    fake.polls                          # and what it had people vote on
+    fake.names["@room"] = -100          # a public group
     fake.fault("sendMessage", "status", status=429, retry_after=2)
     fake.stop()
 
@@ -131,7 +133,9 @@ class FakeTelegram:
         self.confirmed = 0          # offset below which all is confirmed
         self.next_update = 1000
         self.next_message = 1
-        self.sent = []              # accepted messages: params + message_id
+        self.sent = []
+        self.polls = []
+        self.names = {}              # accepted messages: params + message_id
         self.actions = []
         self.calls = []             # (time, method, params)
         self.faults = []
@@ -358,7 +362,7 @@ class FakeTelegram:
         return web.json_response(answer, status=status)
 
     METHODS = ["getMe", "getUpdates", "deleteWebhook", "setWebhook",
-               "getWebhookInfo", "setMyCommands", "sendMessage",
+               "getWebhookInfo", "setMyCommands", "sendMessage", "sendPoll",
                "sendChatAction", "answerCallbackQuery", "logOut", "close"]
 
     async def do_getMe(self, req, p):
@@ -443,13 +447,45 @@ class FakeTelegram:
             if self.poller is end:
                 self.poller = None
 
-    async def do_sendMessage(self, req, p):
+    def _chat(self, p):
+        """The number of the chat that is meant, and None; or what is wrong."""
         try:
-            chat = int(p.get("chat_id"))
+            chat = int(self.names.get(p.get("chat_id"), p.get("chat_id")))
         except (TypeError, ValueError):
-            return self._error(400, "Bad Request: chat not found")
+            return 0, self._error(400, "Bad Request: chat not found")
         if chat in self.closed_chats:
-            return self._error(403, "Forbidden: bot was blocked by the user")
+            return 0, self._error(403, "Forbidden: bot was blocked by the user")
+        return chat, None
+
+    async def do_sendPoll(self, req, p):
+        chat, wrong = self._chat(p)
+        if wrong:
+            return wrong
+        options = p.get("options")
+        if isinstance(options, str):
+            options = json.loads(options)
+        options = [o["text"] if isinstance(o, dict) else o for o in options or []]
+        if not 1 <= len(p.get("question") or "") <= 300:
+            return self._error(400, "Bad Request: poll question must be 1-300 characters")
+        if not 2 <= len(options) <= 12:
+            return self._error(400, "Bad Request: poll must have 2-12 options")
+        if any(not 1 <= len(o) <= 100 for o in options):
+            return self._error(400, "Bad Request: poll options must be 1-100 characters")
+        with self.lock:
+            mid = self._message_id()
+            poll = {"id": str(5_000_000_000_000_000_000 + mid), "question": p["question"],
+                    "options": [{"text": o, "voter_count": 0} for o in options],
+                    "total_voter_count": 0, "is_closed": False, "is_anonymous": True,
+                    "type": "regular",
+                    "allows_multiple_answers": bool(p.get("allows_multiple_answers"))}
+            self.polls.append(dict(p, chat_id=chat, message_id=mid, poll=poll))
+        return self._ok({"message_id": mid, "from": self.bot, "date": int(time.time()),
+                         "chat": {"id": chat, "type": "private"}, "poll": poll})
+
+    async def do_sendMessage(self, req, p):
+        chat, wrong = self._chat(p)
+        if wrong:
+            return wrong
         text, entities = p.get("text") or "", []
         try:
             if p.get("parse_mode", "").upper() == "HTML":

@@ -154,6 +154,105 @@ test_deliver(void **state)
 	sibling_up(&chan, ROLE_CHAN, "telegram:default");
 }
 
+#define SEND(key, more)	"{\"type\":\"req\",\"id\":\"s\",\"method\":\"send\"," \
+	"\"params\":{\"to\":\"123\",\"message\":\"hi\",\"idempotencyKey\":\"" \
+	key "\"" more "}}"
+
+/* A client's message: offered again under the same id as long as its end is
+ * not known, and never called unsent when it may not be. */
+static void
+test_R07_send(void **state)
+{
+	struct m_ch_deliver	 d;
+	struct m_ch_deliver_ack	 c;
+	struct m_rpc_req	 q;
+	struct peer		 p;
+	struct msg		*m;
+	char			 id[129];
+
+	(void)state;
+	join(&p, "operator.write");
+	say(&p, SEND("k0", ",\"accountId\":\"biz\""));
+	expect(&p, "\"not sent: telegram account biz is not running");
+	say(&p, SEND("k1", ""));
+	m = take(&chan, MSG_CH_DELIVER);
+	assert_non_null(m);
+	assert_int_equal(get_ch_deliver(m, &d), MSG_OK);
+	assert_true(str_eqs(d.text, "hi"));
+	assert_int_equal(str_copy(d.delivery_id, id, sizeof(id)), 0);
+	/* it ends; the next one is asked under the same id */
+	sibling_down(&chan);
+	assert_null(frame(&p));
+	rt_sends_sweep(mono_ms());
+	assert_null(frame(&p));
+	sibling_up(&chan, ROLE_CHAN, "telegram:default");
+	rt_sends_sweep(mono_ms());
+	pump();
+	m = take(&chan, MSG_CH_DELIVER);
+	assert_non_null(m);
+	assert_int_equal(get_ch_deliver(m, &d), MSG_OK);
+	assert_true(str_eqs(d.delivery_id, id));
+	/* another's word for it is none */
+	memset(&c, 0, sizeof(c));
+	c.delivery_id = d.delivery_id;
+	c.status = DELIVERY_SENT;
+	c.remote_ids = STR_LIT("4,5");
+	send_ch_deliver_ack(chan.far, &c, m->h.corr + 1000, MSG_F_REPLY);
+	pump();
+	assert_null(frame(&p));
+	send_ch_deliver_ack(chan.far, &c, m->h.corr, MSG_F_REPLY);
+	expect(&p, "{\"runId\":\"k1\",\"messageId\":\"5\",\"channel\":"
+	    "\"telegram\",\"chatId\":\"123\"}");
+	m = take(&agent, MSG_RPC_REQ);
+	assert_non_null(m);
+	assert_int_equal(get_rpc_req(m, &q), MSG_OK);
+	assert_true(str_eqs(q.method, "transcript.mirror"));
+	say(&p, SEND("k1", ""));
+	expect(&p, "\"messageId\":\"5\"");
+	assert_null(take(&chan, MSG_CH_DELIVER));
+	/* silence: not known, and then asked again by the same key */
+	say(&p, SEND("k2", ""));
+	m = take(&chan, MSG_CH_DELIVER);
+	assert_int_equal(get_ch_deliver(m, &d), MSG_OK);
+	assert_int_equal(str_copy(d.delivery_id, id, sizeof(id)), 0);
+	rt_pending_sweep(mono_ms() + 61000);
+	rt_sends_sweep(mono_ms() + 61000);
+	expect(&p, "it is not known yet whether the message was sent");
+	say(&p, SEND("k2", ""));
+	m = take(&chan, MSG_CH_DELIVER);
+	assert_int_equal(get_ch_deliver(m, &d), MSG_OK);
+	assert_true(str_eqs(d.delivery_id, id));
+	c.delivery_id = d.delivery_id;
+	c.status = DELIVERY_RETRY;
+	c.reason = STR_LIT("full");
+	send_ch_deliver_ack(chan.far, &c, m->h.corr, MSG_F_REPLY);
+	expect(&p, "does not take it now: full; try again with the same");
+	/* an answer about something else is a lie */
+	say(&p, SEND("k3", ""));
+	m = take(&chan, MSG_CH_DELIVER);
+	assert_non_null(m);
+	c.delivery_id = STR_LIT("other");
+	send_ch_deliver_ack(chan.far, &c, m->h.corr, MSG_F_REPLY);
+	pump();
+	assert_int_equal(chan.gone, MSG_MEANING);
+	sibling_down(&chan);
+	rt_sends_sweep(mono_ms() + 61000);
+	expect(&p, "it is not known yet");
+	sibling_up(&chan, ROLE_CHAN, "telegram:default");
+	/* whoever asked may have left */
+	say(&p, SEND("k4", ""));
+	m = take(&chan, MSG_CH_DELIVER);
+	assert_int_equal(get_ch_deliver(m, &d), MSG_OK);
+	leave(&p);
+	pump();
+	c.delivery_id = d.delivery_id;
+	c.status = DELIVERY_FAILED;
+	send_ch_deliver_ack(chan.far, &c, m->h.corr, MSG_F_REPLY);
+	pump();
+	assert_int_equal(chan.is_gone, 0);
+	rt_sends_sweep(mono_ms() + 600000);	/* the cache forgets */
+}
+
 static void
 test_T45_deliver_elsewhere(void **state)
 {
@@ -280,6 +379,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_R07_inbound),
 		cmocka_unit_test(test_deliver),
+		cmocka_unit_test(test_R07_send),
 		cmocka_unit_test(test_T45_deliver_elsewhere),
 		cmocka_unit_test(test_pairing),
 		cmocka_unit_test(test_channel_state),
