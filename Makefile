@@ -166,6 +166,8 @@ install: programs
 		install -d $$d && install -m 644 $$m $$d/ || exit 1; done
 	install -d $(DESTDIR)$(PREFIX)/share/gatewayd/webchat
 	install -m 644 gatewayd/webchat/* $(DESTDIR)$(PREFIX)/share/gatewayd/webchat/
+	install -d $(DESTDIR)$(PREFIX)/share/gatewayd/a2ui
+	install -m 644 gatewayd/a2ui/* $(DESTDIR)$(PREFIX)/share/gatewayd/a2ui/
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system \
 	    $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions

@@ -51,8 +51,9 @@ static struct msg_desc msg_table[] = {
 };
 #define MSG_COUNT	(sizeof(msg_table) / sizeof(msg_table[0]))
 
-/* Group and low byte index: every number is below 0x0b00. */
-static uint8_t msg_index[0x0b][0x80];	/* row + 1 */
+/* Group and low byte index: every number is below 0x0c00. */
+#define MSG_GROUPS	0x0c
+static uint8_t msg_index[MSG_GROUPS][0x80];	/* row + 1 */
 static bool msg_ready;
 
 static void
@@ -83,7 +84,7 @@ msg_row(uint16_t type)
 {
 	if (!msg_ready)
 		msg_init();
-	if (type >> 8 >= 0x0b || (type & 0xff) >= 0x80)
+	if (type >> 8 >= MSG_GROUPS || (type & 0xff) >= 0x80)
 		return 0;
 	return msg_index[type >> 8][type & 0xff];
 }

@@ -98,6 +98,9 @@ enum sandbox_mount_flag {
 	MNT_OPT		= 4,	/* may be missing */
 	MNT_IDMAP	= 8,	/* root mode: its owner appears as this role */
 	MNT_CGROUP	= 16,	/* appears as SANDBOX_CGROUP */
+	/* Its last part is in a folder that a job can write: it counts as
+	 * missing unless it is a folder itself, and no link to one. */
+	MNT_NOLINK	= 32,
 };
 #define SANDBOX_CGROUP		"/cgroup"
 

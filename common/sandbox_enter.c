@@ -664,6 +664,7 @@ late_landlock(const struct sandbox_spec *spec,
 {
 	const struct profile_mount *pm;
 	struct landlock ll;
+	struct stat st;
 	uint32_t got, want, what;
 	size_t i;
 
@@ -682,12 +683,17 @@ late_landlock(const struct sandbox_spec *spec,
 			if (landlock_allow_path(&ll, pm->path,
 			    LANDLOCK_READ) == -1 && errno != ENOENT)
 				goto fail;
-		for (i = 0; i < spec->nmounts; i++)
+		for (i = 0; i < spec->nmounts; i++) {
+			if ((spec->mounts[i].flags & MNT_NOLINK) &&
+			    lstat(spec->mounts[i].path, &st) == 0 &&
+			    !S_ISDIR(st.st_mode))
+				continue;
 			if (landlock_allow_path(&ll, spec->mounts[i].path,
 			    spec->mounts[i].flags & MNT_RW ?
 			    LANDLOCK_READ | LANDLOCK_WRITE :
 			    LANDLOCK_READ) == -1 && errno != ENOENT)
 				goto fail;
+		}
 		if (pr->flags & PROF_DEVPTS)
 			if (landlock_allow_path(&ll, "/dev", LANDLOCK_READ |
 			    LANDLOCK_DEVICE) == -1 && errno != ENOENT)

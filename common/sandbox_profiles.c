@@ -144,6 +144,10 @@ static const struct sandbox_profile profiles[PROFILE_MAX] = {
 [ROLE_FETCH] = { "fetch", "S2", "fetches public web pages",
 	SETS_WORKER, SET_START | SET_FILES, CALL_KILL, 0, 0, 256, 80,
 	mounts_tls },
+[ROLE_CANVAS] = { "canvas", "S3",
+	"reads the folder of canvas pages, and sees when it changes",
+	SETS_WORKER | SET_FILES | SET_LIST | SET_WATCH, SET_START, CALL_KILL,
+	0, 0, 256, 80, mounts_none },
 [PROFILE_JOB] = { "job", "S6", "a command that an agent asked for",
 	SET_JOB, 0, CALL_ERRNO, ENOSYS, PROF_SKELETON | PROF_EXEC | PROF_JIT |
 	PROF_THREADS, 1024, 180, mounts_none },
@@ -164,7 +168,7 @@ call_set_name(uint32_t set)
 	static const char *const names[] = { "base", "event", "link", "net",
 	    "pair", "files", "db", "connect", "threads", "pty", "secret",
 	    "never", "jailer", "job", "reaper", "sanitizer", "write",
-	    "aio", "start", "list", "tree", "mkdir", "resolve" };
+	    "aio", "start", "list", "tree", "mkdir", "resolve", "watch" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -307,6 +311,9 @@ ERR_IF(SET_WRITE, fchmod, EPERM, IS(1, S_ISGID, S_ISGID)),
 OK(SET_WRITE, fchmod),
 OK(SET_LIST, getdents64),
 OK(SET_RESOLVE, readlink),
+OK(SET_WATCH, inotify_init1),
+OK(SET_WATCH, inotify_add_watch),
+OK(SET_WATCH, inotify_rm_watch),
 OK(SET_MKDIR, mkdir),
 OK(SET_MKDIR, mkdirat),
 OK(SET_TREE, linkat),

@@ -49,6 +49,7 @@ enum call_set {
 	SET_TREE	= 1 << 20,	/* files by links; free space */
 	SET_MKDIR	= 1 << 21,	/* folders, to make */
 	SET_RESOLVE	= 1 << 22,	/* where names of files lead */
+	SET_WATCH	= 1 << 23,	/* changes below the mounts */
 };
 const char *call_set_name(uint32_t set);	/* "base"; NULL: none */
 

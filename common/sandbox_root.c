@@ -109,8 +109,11 @@ trees_add(struct trees *t, const char *path, uint32_t flags, uid_t map_uid,
 	how = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
 	if (flags & TREE_RECURSE)
 		how |= AT_RECURSIVE;
+	if (flags & MNT_NOLINK)
+		how |= AT_SYMLINK_NOFOLLOW;
 	if ((tr->fd = open_tree(AT_FDCWD, path, how)) == -1) {
-		if ((errno == ENOENT || errno == ENOTDIR) && (flags & MNT_OPT))
+		if ((errno == ENOENT || errno == ENOTDIR) &&
+		    (flags & (MNT_OPT | MNT_NOLINK)))
 			return 0;
 		trees_why(t, path, "cloning its tree");
 		return -1;
@@ -118,6 +121,11 @@ trees_add(struct trees *t, const char *path, uint32_t flags, uid_t map_uid,
 	if (fstat(tr->fd, &st) == -1)
 		goto fail;
 	tr->dir = S_ISDIR(st.st_mode);
+	if ((flags & MNT_NOLINK) && !tr->dir) {
+		close(tr->fd);
+		tr->fd = -1;
+		return 0;
+	}
 	if (tree_attr(t, tr, flags) == -1)
 		goto fail;
 	if ((flags & MNT_IDMAP) &&

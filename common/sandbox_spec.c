@@ -160,7 +160,7 @@ sandbox_spec_mount(struct sandbox_spec *s, const char *path, uint32_t flags)
 	}
 	if (!path_valid(path, strlen(path)) ||
 	    (flags & ~(uint32_t)(MNT_RO | MNT_RW | MNT_OPT | MNT_IDMAP |
-	    MNT_CGROUP)) != 0 ||
+	    MNT_CGROUP | MNT_NOLINK)) != 0 ||
 	    ((flags & MNT_RO) != 0) == ((flags & MNT_RW) != 0)) {
 		errno = EINVAL;
 		return -1;

@@ -31,6 +31,11 @@ gatewayd-front-tls_MAIN := gatewayd/front/main_tls.c
 gatewayd-front-tls_LIBS := gatewayd common proto
 gatewayd-front-tls_PKGS := libevent_core openssl
 
+PROGS += gatewayd-canvas
+gatewayd-canvas_MAIN := gatewayd/canvas/main.c
+gatewayd-canvas_LIBS := gatewayd common proto
+gatewayd-canvas_PKGS := libevent_core
+
 # The list of keys in the manual comes from the table that checks them.
 .PHONY: man-keys
 man-keys: $(B)/bin/gatewayd-config

@@ -16,14 +16,14 @@
 
 /* Each stage drains together; the router only hears of it with the first
  * (it tells its clients) and switches on until its own turn. */
-static const enum role	 stages[][4] = {
-	{ ROLE_FRONT, ROLE_CHAN, ROLE_MAX, ROLE_MAX },
-	{ ROLE_AGENT, ROLE_MAX, ROLE_MAX, ROLE_MAX },
-	{ ROLE_TOOL, ROLE_MODEL, ROLE_MAX, ROLE_MAX },
-	{ ROLE_JAILER, ROLE_FILES, ROLE_FETCH, ROLE_CONNECT },
-	{ ROLE_STORE, ROLE_MAX, ROLE_MAX, ROLE_MAX },
-	{ ROLE_ROUTER, ROLE_MAX, ROLE_MAX, ROLE_MAX },
-	{ ROLE_LOG, ROLE_MAX, ROLE_MAX, ROLE_MAX },
+static const enum role	 stages[][5] = {
+	{ ROLE_FRONT, ROLE_CHAN, ROLE_MAX, ROLE_MAX, ROLE_MAX },
+	{ ROLE_AGENT, ROLE_MAX, ROLE_MAX, ROLE_MAX, ROLE_MAX },
+	{ ROLE_TOOL, ROLE_MODEL, ROLE_MAX, ROLE_MAX, ROLE_MAX },
+	{ ROLE_JAILER, ROLE_FILES, ROLE_FETCH, ROLE_CONNECT, ROLE_CANVAS },
+	{ ROLE_STORE, ROLE_MAX, ROLE_MAX, ROLE_MAX, ROLE_MAX },
+	{ ROLE_ROUTER, ROLE_MAX, ROLE_MAX, ROLE_MAX, ROLE_MAX },
+	{ ROLE_LOG, ROLE_MAX, ROLE_MAX, ROLE_MAX, ROLE_MAX },
 };
 #define STAGES	(sizeof(stages) / sizeof(stages[0]))
 
@@ -35,7 +35,7 @@ in_stage(const struct proc *p, size_t s)
 {
 	size_t	 i;
 
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < 5; i++)
 		if (stages[s][i] == p->role)
 			return true;
 	return false;

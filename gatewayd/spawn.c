@@ -82,9 +82,10 @@ spawn_sandbox(struct proc *p, const char *cgroup)
 	for (i = 0; i < p->mounts.n; i++) {
 		pl = &p->mounts.v[i];
 		owner = pl->own ? p->role : ROLE_FILES;
-		if ((pl->own || (pl->make && access(pl->path, F_OK) == -1 &&
-		    errno == ENOENT)) && paths_own(pl->path,
-		    sup.ids.uid[owner], sup.ids.gid[owner]) == -1) {
+		if ((pl->own || (pl->make && faccessat(AT_FDCWD, pl->path,
+		    F_OK, AT_SYMLINK_NOFOLLOW) == -1 && errno == ENOENT)) &&
+		    paths_own(pl->path, sup.ids.uid[owner],
+		    sup.ids.gid[owner]) == -1) {
 			log_warn("%s: %s", p->name, pl->path);
 			goto out;
 		}

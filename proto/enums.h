@@ -94,6 +94,22 @@ enum scope {
 	SCOPE_PAIRING	= 16,
 };
 
+/* CV_GET.tree */
+enum cv_tree {
+	CV_CANVAS,	/* the folder that is served */
+	CV_A2UI,	/* the pages that come with the gateway */
+	CV_TREE_MAX
+};
+/* CV_RES.status */
+enum cv_status {
+	CV_OK,
+	CV_NONE,	/* no such file, or none that may be seen */
+	CV_NO_INDEX,	/* a folder without index.html */
+	CV_FOLDER,	/* a folder, and the path has no slash at its end */
+	CV_NO_TREE,	/* the tree itself is not there */
+	CV_STATUS_MAX
+};
+
 /* CH_INBOUND.kind */
 enum ch_kind { CH_KIND_TEXT, CH_KIND_COMMAND, CH_KIND_EDIT, CH_KIND_MAX };
 /* CH_INBOUND.chat_type, AG_TURN.chat_type */

@@ -256,6 +256,7 @@ class Gateway:
         self.state.mkdir(exist_ok=True)
         self.config_path = self.state / "openclaw.json"
         self.env, self.args = env or {}, list(args)
+        self.canvas = False     # does the configuration name canvasHost?
         self.token = "test-token-" + uuid.uuid4().hex
         if config is not None:
             self.write_config(config)
@@ -271,6 +272,7 @@ class Gateway:
         file has come to rest."""
         if isinstance(config, dict):
             g = config.get("gateway", {})
+            self.canvas = "canvasHost" in config
             config = {**config, "gateway": {"reload": {"mode": "off"}, **g}}
         text = config if isinstance(config, str) else json.dumps(config, indent=1)
         self.config_path.write_text(text)
@@ -302,6 +304,8 @@ class Gateway:
     def environ(self):
         env = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(self.dir),
                "OPENCLAW_GATEWAY_TOKEN": self.token, "LANG": "C.UTF-8"}
+        if not self.canvas:     # its port is not ours
+            env["OPENCLAW_SKIP_CANVAS_HOST"] = "1"
         for k in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
             if k in os.environ:
                 env[k] = os.environ[k]

@@ -15,6 +15,7 @@
  *		limit.handshake_ms
  *		limit.preauth_bytes limit.connections route.<key>
  *		route.<key>.body (keys of routes.def)
+ *		canvas.{port,liveReload}
  * router	agent.N.{id,name,default} channel.N.{kind,account,label}
  *		binding.N.{agent,channel,account,peerKind,peerId}
  *		identityLink.N.{name,peer} session.mainKey
@@ -30,6 +31,7 @@
  * jailer	workspace tmp_bytes	files	workspace
  * fetch	maxRedirects timeout_ms cache_ms maxBytes userAgent readability
  *		ca.file
+ * canvas	root.N.{path,nolink} pages.dir liveReload
  * parent	listen.N.{kind,host,port,path,optional,tls}
  *		proc.N.{role,instance,hash} proc.N.mount.M.{path,mode}
  *		proc.N.model.M state.dir run.dir log.level auth.mode
@@ -37,7 +39,8 @@
  *
  * A mount's mode is "own", "rw" or "ro", then ",opt" (may be missing), ",idmap"
  * (its owner appears as the role's user), ",make" (made when missing, for the
- * user of the file worker).
+ * user of the file worker),
+ * ",nolink" (an agent can write where it is: no link, or it counts as missing).
  */
 
 #include "common/compat.h"
@@ -45,6 +48,7 @@
 #include <unistd.h>
 
 #include "gatewayd/config/accounts.h"
+#include "gatewayd/config/canvas.h"
 #include "gatewayd/config/documents.h"
 #include "common/sha256.h"
 
@@ -354,9 +358,56 @@ build_front(struct build *b)
 	parcel_put_num(pw, 10000, "limit.handshake_ms");
 	parcel_put_num(pw, 65536, "limit.preauth_bytes");
 	parcel_put_num(pw, 8192, "limit.connections");
+	parcel_put_bool(pw, cf_canvas_on(cf), "route.canvas");
+	parcel_put_bool(pw, cf_canvas_live(cf), "canvas.liveReload");
+	parcel_put_num(pw, cf_canvas_port(cf), "canvas.port");
 	add_proc(b, ROLE_FRONT, "", pw);
 	if (ui != NULL)
 		add_mount(b, ui, "ro,opt");
+}
+
+/* --- canvas ------------------------------------------------------------------------- */
+
+static void
+put_canvas_root(struct parcel_writer *pw, size_t i, const char *path,
+    bool nolink)
+{
+	parcel_puts(pw, path, "root.%zu.path", i);
+	parcel_put_bool(pw, nolink, "root.%zu.nolink", i);
+}
+
+/* The folder that is named; or that of the state folder if it has an index,
+ * and else the one that the first agent can write. */
+static void
+build_canvas(struct build *b)
+{
+	struct parcel_writer	*pw;
+	struct cf		*cf = b->cf;
+	const char		*root = cf_canvas_root(cf), *own, *pages;
+	char			 path[CF_PATH_MAX];
+
+	if (!cf_canvas_on(cf) || (pw = parcel_new(b)) == NULL)
+		return;
+	(void)snprintf(path, sizeof(path), "%s/canvas",
+	    b->agents[0].workspace);
+	own = cf_expand_keep(cf, path);
+	pages = cf_canvas_pages(cf);
+	if (root != NULL)
+		put_canvas_root(pw, 0, root, false);
+	else {
+		put_canvas_root(pw, 0, state_path(b, "canvas", ""), false);
+		put_canvas_root(pw, 1, own, true);
+	}
+	parcel_puts(pw, pages, "pages.dir");
+	parcel_put_bool(pw, cf_canvas_live(cf), "liveReload");
+	add_proc(b, ROLE_CANVAS, "", pw);
+	if (root != NULL)
+		add_mount(b, root, "ro,idmap,make");
+	else {
+		add_mount(b, state_path(b, "canvas", ""), "ro,idmap,opt");
+		add_mount(b, own, "ro,idmap,make,nolink");
+	}
+	add_mount(b, pages, "ro,opt");
 }
 
 /* --- the fetcher --------------------------------------------------------------------- */
@@ -773,11 +824,12 @@ build_router(struct build *b)
 /* --- the supervisor ------------------------------------------------------------------------ */
 
 static void
-put_listener(struct build *b, size_t *n, const char *host, bool optional)
+put_listener(struct build *b, size_t *n, const char *host, int64_t port,
+    bool optional)
 {
 	parcel_puts(b->index, "public", "listen.%zu.kind", *n);
 	parcel_puts(b->index, host, "listen.%zu.host", *n);
-	parcel_put_num(b->index, cf_port(b->cf), "listen.%zu.port", *n);
+	parcel_put_num(b->index, port, "listen.%zu.port", *n);
 	parcel_put_bool(b->index, tls_on(b->cf), "listen.%zu.tls", *n);
 	if (optional)
 		parcel_put_bool(b->index, true, "listen.%zu.optional", *n);
@@ -788,25 +840,32 @@ static void
 build_index(struct build *b)
 {
 	struct cf	*cf = b->cf;
-	const char	*bind = cf_bind(cf), *run;
+	const char	*bind = cf_bind(cf), *host = NULL, *run;
 	const struct json5 *quiet;
 	struct cf_auth	 a;
 	char		 path[CF_PATH_MAX];
 	size_t		 n = 0;
 
 	if (strcmp(bind, "lan") == 0)
-		put_listener(b, &n, "0.0.0.0", false);
+		host = "0.0.0.0";
 	else if (strcmp(bind, "custom") == 0)
-		put_listener(b, &n, json5_text(cf->root,
-		    "gateway.customBindHost", "0.0.0.0"), false);
-	else {
-		if (strcmp(bind, "tailnet") == 0)
-			cf_warn(cf, json5_path(cf->root, "gateway.bind"),
-			    "gateway.bind", "tailnet addresses are not looked "
-			    "up; bind custom with gateway.customBindHost "
-			    "names one, until then it is loopback");
-		put_listener(b, &n, "127.0.0.1", false);
-		put_listener(b, &n, "::1", true);
+		host = json5_text(cf->root, "gateway.customBindHost",
+		    "0.0.0.0");
+	else if (strcmp(bind, "tailnet") == 0)
+		cf_warn(cf, json5_path(cf->root, "gateway.bind"),
+		    "gateway.bind", "tailnet addresses are not looked "
+		    "up; bind custom with gateway.customBindHost "
+		    "names one, until then it is loopback");
+	put_listener(b, &n, host != NULL ? host : "127.0.0.1", cf_port(cf),
+	    false);
+	if (host == NULL)
+		put_listener(b, &n, "::1", cf_port(cf), true);
+	/* The canvas has a second door; without it the first one does. */
+	if (cf_canvas_port(cf) != 0) {
+		put_listener(b, &n, host != NULL ? host : "127.0.0.1",
+		    cf_canvas_port(cf), true);
+		if (host == NULL)
+			put_listener(b, &n, "::1", cf_canvas_port(cf), true);
 	}
 	run = strcmp(cf->state_dir, "/var/lib/openclaw") == 0 ?
 	    "/run/openclaw" : state_path(b, "run", "");
@@ -862,6 +921,7 @@ cf_parcels(struct cf *cf)
 	b.naccounts = cf_accounts(cf, b.accounts);
 	check_includes(&b);
 	check_fetch(&b);
+	cf_canvas_check(cf);
 	cf_collect_secrets(cf);
 	for (i = 0; i < b.nproviders; i++)
 		if (b.providers[i].secret != NULL &&
@@ -878,6 +938,7 @@ cf_parcels(struct cf *cf)
 	build_store(&b);
 	build_connect(&b);
 	build_front(&b);
+	build_canvas(&b);
 	for (i = 0; i < b.nproviders; i++) {
 		if (!b.providers[i].usable || (pw = parcel_new(&b)) == NULL)
 			continue;

@@ -30,6 +30,7 @@
 #define SAY_MS		60000	/* the same complaint once a minute */
 
 static struct event	*listeners[LISTENERS_MAX], *resume_ev;
+static bool		 canvas_ports[LISTENERS_MAX];
 static size_t		 nlisteners;
 static bool		 stopped, paused;
 
@@ -98,7 +99,7 @@ turn_away(int fd, uint32_t retry_s)
 }
 
 static void
-accept_one(int fd, const struct sockaddr_storage *ss)
+accept_one(int fd, const struct sockaddr_storage *ss, bool canvas_port)
 {
 	static uint64_t	said_full, said_share;
 	char		peer[ADDR_TEXT];
@@ -129,25 +130,25 @@ accept_one(int fd, const struct sockaddr_storage *ss)
 	}
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-	conn_accepted(fd, ss);
+	conn_accepted(fd, ss, canvas_port);
 }
 
 static void
 accept_cb(evutil_socket_t ls, short what, void *arg)
 {
 	struct sockaddr_storage	ss;
+	const bool		*canvas_port = arg;
 	socklen_t		len;
 	int			fd, i;
 
 	(void)what;
-	(void)arg;
 	for (i = 0; i < BATCH && !paused && !stopped; i++) {
 		len = sizeof(ss);
 		memset(&ss, 0, sizeof(ss));
 		fd = accept4(ls, (struct sockaddr *)&ss, &len,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd != -1) {
-			accept_one(fd, &ss);
+			accept_one(fd, &ss, *canvas_port);
 			continue;
 		}
 		switch (errno) {
@@ -173,6 +174,18 @@ accept_cb(evutil_socket_t ls, short what, void *arg)
 	}
 }
 
+/* "127.0.0.1:18793": the port tells which door it is. */
+static bool
+is_canvas(const char *name)
+{
+	const char	*colon = strrchr(name, ':');
+	int64_t		 port;
+
+	return front_conf.canvas_port != 0 && colon != NULL &&
+	    num_parse(str_of(colon + 1), 1, 65535, &port) == 0 &&
+	    port == front_conf.canvas_port;
+}
+
 void
 accept_listener(int fd, const char *name)
 {
@@ -180,11 +193,12 @@ accept_listener(int fd, const char *name)
 
 	if (nlisteners == LISTENERS_MAX || fd_nonblock(fd) == -1 ||
 	    (ev = event_new(worker_base(), fd, EV_READ | EV_PERSIST, accept_cb,
-	    NULL)) == NULL || event_add(ev, NULL) == -1) {
+	    &canvas_ports[nlisteners])) == NULL || event_add(ev, NULL) == -1) {
 		log_warn("front: listener %s", name);
 		close(fd);
 		return;
 	}
+	canvas_ports[nlisteners] = is_canvas(name);
 	listeners[nlisteners++] = ev;
 	log_debug("front: listening on %s", name);
 }

@@ -18,7 +18,7 @@
 #include <event2/event.h>
 
 #include "common/log.h"
-#include "gatewayd/front/front.h"
+#include "gatewayd/front/canvas.h"
 
 #define IN_MAX		16384	/* unread bytes that a connection may hold */
 #define LINGER_MS	2000
@@ -54,6 +54,9 @@ conn_free(struct conn *c)
 	TAILQ_REMOVE(&conns, c, entry);
 	nconns--;
 	api_free(c);
+	canvas_forget(c);
+	if (c->live)
+		live_gone(c);
 	stream_free(c->s);
 	event_free(c->timer);
 	ws_reader_clear(&c->ws);
@@ -95,6 +98,12 @@ conn_timer_cb(evutil_socket_t fd, short what, void *arg)
 	case CONN_API:
 		api_timeout(c);
 		return;
+	case CONN_FETCHING:
+		canvas_late(c);
+		return;
+	case CONN_LIVE:
+		live_timer(c);
+		return;
 	case CONN_TLS:
 	case CONN_LEAVING:
 	case CONN_CLOSING:
@@ -104,7 +113,7 @@ conn_timer_cb(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-conn_accepted(int fd, const struct sockaddr_storage *ss)
+conn_accepted(int fd, const struct sockaddr_storage *ss, bool canvas_port)
 {
 	struct conn	*c;
 
@@ -115,6 +124,7 @@ conn_accepted(int fd, const struct sockaddr_storage *ss)
 	}
 	locality_addr(ss, c->from.peer);
 	c->state = CONN_HEAD;
+	c->canvas_port = canvas_port;
 	c->born_ms = mono_ms();
 	c->timer = evtimer_new(worker_base(), conn_timer_cb, c);
 	if (c->timer == NULL) {
@@ -200,6 +210,18 @@ conn_each(void (*fn)(struct conn *))
 	}
 }
 
+unsigned int
+conn_count_live(const char *peer)
+{
+	struct conn	*c;
+	unsigned int	 n = 0;
+
+	TAILQ_FOREACH(c, &conns, entry)
+		if (c->state == CONN_LIVE && strcmp(c->from.peer, peer) == 0)
+			n++;
+	return n;
+}
+
 void
 conn_free_all(void)
 {
@@ -207,7 +229,8 @@ conn_free_all(void)
 
 	for (c = TAILQ_FIRST(&conns); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, entry);
-		if (c->state == CONN_CHALLENGED || c->state == CONN_JUDGED) {
+		if (c->state == CONN_CHALLENGED || c->state == CONN_JUDGED ||
+		    c->state == CONN_LIVE) {
 			upgrade_close(c, WS_CLOSE_RESTART, "service restart");
 			continue;
 		}
@@ -277,13 +300,18 @@ conn_read_cb(struct stream *s, struct evbuffer *in, void *arg)
 	case CONN_API:
 		api_read(c, in);
 		break;
+	case CONN_LIVE:
+		live_read(c, in);
+		break;
 	case CONN_CLOSING:
 		evbuffer_drain(in, evbuffer_get_length(in));
 		break;
 	case CONN_TLS:
 	case CONN_JUDGED:
 	case CONN_LEAVING:
-		/* What follows the connect frame is for the router. */
+	case CONN_FETCHING:
+		/* What follows the connect frame is for the router; what
+		 * follows a request waits for its answer. */
 		stream_pause(s);
 		break;
 	}
@@ -299,6 +327,8 @@ conn_drained_cb(struct stream *s, void *arg)
 		upgrade_drained(c);
 	else if (c->state == CONN_API)
 		api_drained(c);
+	else if (c->state == CONN_FETCHING)
+		canvas_drained(c);
 }
 
 static void

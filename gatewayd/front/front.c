@@ -7,13 +7,13 @@
  * The front worker: accepts clients, speaks TLS and HTTP with them, and hands
  * those whom store accepts to the router.  It reads unauthenticated bytes and
  * may do nothing else: no file after set-up, no outgoing connection, no way to
- * another process but router and store.
+ * another process but router, store and canvas.
  */
 
 #include "common/compat.h"
 
 #include "common/log.h"
-#include "gatewayd/front/front.h"
+#include "gatewayd/front/canvas.h"
 
 struct link	*front_router, *front_store;
 
@@ -31,11 +31,17 @@ front_peer(struct link *l)
 		front_router = l;
 	else if (link_peer(l) == ROLE_STORE)
 		front_store = l;
+	else if (link_peer(l) == ROLE_CANVAS)
+		canvas_peer(l);
 }
 
 static void
 front_peer_gone(struct link *l)
 {
+	if (link_peer(l) == ROLE_CANVAS) {
+		canvas_peer_gone(l);
+		return;
+	}
 	if (l == front_router)
 		front_router = NULL;
 	else if (l == front_store)
@@ -53,6 +59,8 @@ front_message(struct link *l, struct msg *m)
 		return upgrade_auth_res(m);
 	if (m->h.type == MSG_HTTP_RES && l == front_router)
 		return api_res(m);
+	if (link_peer(l) == ROLE_CANVAS)
+		return canvas_message(l, m);
 	/* An answer to what was never asked. */
 	return MSG_MEANING;
 }
@@ -70,8 +78,8 @@ static void
 front_stat(struct m_proc_stat_res *res, char *detail, size_t size)
 {
 	(void)res;
-	(void)snprintf(detail, size, "%u waiting, %u relays", conn_count(),
-	    relay_count());
+	(void)snprintf(detail, size, "%u waiting, %u relays, %u live pages",
+	    conn_count(), relay_count(), live_count());
 }
 
 static const struct worker front = {

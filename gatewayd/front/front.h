@@ -25,6 +25,8 @@ struct front_conf {
 	uint32_t	 preauth_bytes;		/* of one message */
 	unsigned int	 max_conns;		/* relays included */
 	struct route_conf routes;
+	bool		 canvas_live;		/* pages load again */
+	uint16_t	 canvas_port;		/* 0: none of its own */
 };
 extern struct front_conf	front_conf;
 
@@ -52,6 +54,8 @@ enum conn_state {
 	CONN_CHALLENGED,	/* WebSocket: the connect frame is awaited */
 	CONN_JUDGED,		/* store was asked */
 	CONN_API,		/* a request that others answer: api.c */
+	CONN_FETCHING,		/* canvas is asked; or its answer is sent */
+	CONN_LIVE,		/* WebSocket of a page: live reload */
 	CONN_LEAVING,		/* accepted; our last bytes are on their way */
 	CONN_CLOSING,		/* we said our last word */
 };
@@ -72,16 +76,21 @@ struct conn {
 	char			*request_id;	/* of connect, JSON */
 	uint64_t		 ticket;
 	struct api		*api;		/* in CONN_API */
+	bool			 live;		/* is counted: live.c */
+	bool			 canvas_port;	/* came in by the canvas's own */
+	struct canvas_req	*canvas;	/* CONN_FETCHING: canvas.c */
 };
 
 /* Takes fd. */
-void	 conn_accepted(int fd, const struct sockaddr_storage *);
+void	 conn_accepted(int fd, const struct sockaddr_storage *,
+	    bool canvas_port);
 struct conn *conn_find(uint64_t id);
 /* Makes room by giving up who has waited longest: false when nobody has
  * waited long enough to be given up. */
 bool	 conn_evict(void);
 unsigned int conn_count(void);
 unsigned int conn_count_of(const char *peer);
+unsigned int conn_count_live(const char *peer);
 /* After the answer is out: FIN, and the rest is thrown away. */
 void	 conn_linger(struct conn *);
 void	 conn_free(struct conn *);
@@ -105,6 +114,8 @@ size_t	 http_busy(char *buf, size_t size, uint32_t retry_s);
 /* --- WebSocket up to the hand-over: upgrade.c ---------------------------- */
 
 void	 upgrade_request(struct conn *, const struct http_head *);
+/* Judges an upgrade by its headers and answers 101, or refuses it: false. */
+bool	 upgrade_answer(struct conn *, const struct http_head *);
 void	 upgrade_read(struct conn *, struct evbuffer *in);
 /* All that was queued before the hand-over is sent. */
 void	 upgrade_drained(struct conn *);

@@ -14,6 +14,7 @@
 #include <event2/buffer.h>
 
 #include "gatewayd/front/assets.h"
+#include "gatewayd/front/canvas.h"
 #include "gatewayd/front/front.h"
 #include "gatewayd/front/penalty.h"
 
@@ -31,11 +32,13 @@ const char *
 http_status_text(unsigned int status)
 {
 	static const struct { unsigned int status; const char *text; } t[] = {
-		{ 200, "OK" }, { 302, "Found" }, { 304, "Not Modified" },
+		{ 200, "OK" }, { 206, "Partial Content" },
+		{ 302, "Found" }, { 304, "Not Modified" },
 		{ 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" },
 		{ 404, "Not Found" }, { 405, "Method Not Allowed" },
 		{ 408, "Request Timeout" }, { 413, "Content Too Large" },
-		{ 415, "Unsupported Media Type" }, { 426, "Upgrade Required" },
+		{ 415, "Unsupported Media Type" },
+		{ 416, "Range Not Satisfiable" }, { 426, "Upgrade Required" },
 		{ 429, "Too Many Requests" },
 		{ 431, "Request Header Fields Too Large" },
 		{ 500, "Internal Server Error" }, { 502, "Bad Gateway" },
@@ -72,11 +75,12 @@ http_begin(struct conn *c, const struct response *r)
 	    "X-Content-Type-Options: nosniff\r\n"
 	    "X-Frame-Options: %s\r\n"
 	    "Referrer-Policy: no-referrer\r\n"
-	    "Cross-Origin-Opener-Policy: same-origin\r\n"
-	    "Cross-Origin-Resource-Policy: same-origin\r\n"
+	    "%sCross-Origin-Resource-Policy: %s\r\n"
 	    "Cache-Control: %s\r\n%s%s%s%s%s", r->status,
 	    http_status_text(r->status), date, r->csp != NULL ? r->csp : CSP,
-	    r->framed ? "SAMEORIGIN" : "DENY", r->cache != NULL ? r->cache :
+	    r->framed ? "SAMEORIGIN" : "DENY", r->corp != NULL ? "" :
+	    "Cross-Origin-Opener-Policy: same-origin\r\n",
+	    r->corp != NULL ? r->corp : "same-origin", r->cache != NULL ? r->cache :
 	    r->etag != NULL ? "no-cache" : "no-store",
 	    r->etag != NULL ? "ETag: " : "",
 	    r->etag != NULL ? r->etag : "", r->etag != NULL ? "\r\n" : "",
@@ -254,7 +258,12 @@ route(struct conn *c, const struct http_head *h, const char *path,
 	ask.head_only = str_eqs(h->method, "HEAD");
 	get = ask.head_only || str_eqs(h->method, "GET");
 	method = get ? ROUTE_GET : str_eqs(h->method, "POST") ? ROUTE_POST : 0;
-	if ((ask.route = route_find(path, &ask.rest)) != NULL) {
+	ask.route = route_find(path, &ask.rest);
+	if (c->canvas_port && !canvas_has(&ask)) {
+		canvas_other(c, &ask);
+		return;
+	}
+	if (ask.route != NULL) {
 		serve_route(c, &ask, method);
 		return;
 	}
@@ -306,7 +315,9 @@ http_request(struct conn *c, const struct http_head *h, size_t head_n,
 	    &query) == -1) {
 		http_refuse(c, 400, "Bad Request");
 	} else if (http_header_has(h, "Upgrade", "websocket")) {
-		if (strcmp(path, "/__openclaw__/ws") == 0)
+		if (strcmp(path, CANVAS_LIVE) == 0 && front_conf.canvas_live)
+			live_request(c, h);
+		else if (c->canvas_port)
 			http_refuse(c, 404, "Not Found");
 		else
 			upgrade_request(c, h);

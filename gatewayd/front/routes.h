@@ -69,6 +69,8 @@ struct response {
 	const char	*extra;		/* header lines with CRLF */
 	const char	*etag;
 	const char	*csp;		/* NULL: that of our page */
+	const char	*corp;		/* who may load it; NULL: this origin,
+					 * which then is alone in its window */
 	const char	*cache;		/* Cache-Control; NULL: by etag */
 	bool		 lent;		/* body lives as long as we do */
 	bool		 framed;	/* may be shown within our own pages */

@@ -85,40 +85,49 @@ send_challenge(struct conn *c)
 	dbuf_clear(&b);
 }
 
-void
-upgrade_request(struct conn *c, const struct http_head *h)
+bool
+upgrade_answer(struct conn *c, const struct http_head *h)
 {
-	struct str	proto;
 	char		accept[29];
 
 	if (!str_eqs(h->method, "GET") || h->minor != 1 || !h->upgrade ||
 	    h->body != HTTP_BODY_NONE) {
 		http_refuse(c, 400, "Bad Request");
-		return;
+		return false;
 	}
 	if (http_header_count(h, "Sec-WebSocket-Version") != 1 ||
 	    !str_eqs(http_header_get(h, "Sec-WebSocket-Version"), "13")) {
 		http_refuse(c, 426, "Upgrade Required");
-		return;
+		return false;
 	}
 	if (http_header_count(h, "Sec-WebSocket-Key") != 1 ||
 	    ws_accept_key(http_header_get(h, "Sec-WebSocket-Key"),
 	    accept) == -1) {
 		http_refuse(c, 400, "Bad Request");
-		return;
+		return false;
 	}
+	evbuffer_add_printf(stream_out(c->s),
+	    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+	    "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", accept);
+	return true;
+}
+
+void
+upgrade_request(struct conn *c, const struct http_head *h)
+{
+	struct str	proto;
+
 	if (!origin_allowed(h, &front_conf.origin)) {
 		upgrade_log_refused(c, "origin not allowed");
 		http_refuse(c, 403, "origin not allowed");
 		return;
 	}
+	if (!upgrade_answer(c, h))
+		return;
 	proto = http_header_get(h, "X-Forwarded-Proto");
 	c->user = str_dup(locality_user(h, c->from.peer, &front_conf.origin));
 	c->host = h->host.p == NULL ? NULL : str_dup(h->host);
 	c->proto = proto.p == NULL || proto.n > 16 ? NULL : str_dup(proto);
-	evbuffer_add_printf(stream_out(c->s),
-	    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-	    "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", accept);
 	c->state = CONN_CHALLENGED;
 	if (c->requests > 1)
 		conn_timer(c, front_conf.handshake_ms);

@@ -73,6 +73,8 @@ places_mode(const char *mode, uint32_t *flags, bool *own, bool *make)
 			*flags |= MNT_OPT;
 		else if (str_eqs(s, "idmap"))
 			*flags |= MNT_IDMAP;
+		else if (str_eqs(s, "nolink"))
+			*flags |= MNT_NOLINK;
 		else if (str_eqs(s, "make"))
 			*make = true;
 		else

@@ -43,7 +43,8 @@ bool	 places_mountable(const char *path);
 /* May its owner be changed?  Only below the state directory, and the log folder
  * of the service. */
 bool	 places_ours(const struct paths *, const char *path);
-/* A mode of the index: "own", "rw" or "ro", then ",opt", ",idmap", ",make".
+/* A mode of the index: "own", "rw" or "ro", then ",opt", ",idmap", ",make",
+ * ",nolink".
  * flags: enum sandbox_mount_flag.  False when it is none. */
 bool	 places_mode(const char *mode, uint32_t *flags, bool *own, bool *make);
 /* Opens a file for the reader of the configuration: below the configuration's

@@ -34,7 +34,7 @@ def test_no_file_gives_the_embedded_defaults():
     assert r.ok and not r.errors and not r.warnings, (r.errors, r.warnings)
     assert r.procs() == [
         ("log", ""), ("store", ""), ("connect", ""), ("front", ""),
-        ("agentd", "main"), ("toold", "main"), ("jailer", "main"),
+        ("canvas", ""), ("agentd", "main"), ("toold", "main"), ("jailer", "main"),
         ("files", "main"), ("router", "")]
     ix = r.index
     assert (ix["listen.0.kind"], ix["listen.0.host"], ix["listen.0.port"]) \

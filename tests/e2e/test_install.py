@@ -49,8 +49,8 @@ def test_everything_is_there(dest):
              if p.name not in ("openclaw", "gatewayd")}
     want |= {at + "share/man/man%s/%s" % (p.suffix[1:], p.name)
              for p in (ROOT / "man").iterdir()}
-    want |= {at + "share/gatewayd/webchat/" + p.name
-             for p in (ROOT / "gatewayd/webchat").iterdir()}
+    want |= {at + f"share/gatewayd/{folder}/{p.name}" for folder in ("webchat", "a2ui")
+             for p in (ROOT / "gatewayd" / folder).iterdir()}
     want |= {at + "lib/systemd/system/gatewayd.service",
              at + "lib/sysusers.d/gatewayd.conf", at + "lib/tmpfiles.d/gatewayd.conf",
              at + "share/gatewayd/gatewayd.rc", at + "share/gatewayd/openclaw.json",
