@@ -87,6 +87,18 @@ def test_every_command_is_tried():
             assert words in text, name
 
 
+def test_nodes_where_there_are_none(gw):
+    """With nodes: test_nodes.py."""
+    assert "Known: 0, paired: 0, connected: 0" in good(gw, "nodes", "status")
+    assert as_json(gw, "nodes", "list") == {"pending": [], "paired": []}
+    assert "No node waits" in good(gw, "nodes", "pending")
+    for words in (["nodes", "describe"], ["nodes", "rename", "--name", "x"],
+                  ["nodes", "invoke", "--command", "x"]):
+        assert "unknown node: x\n" in bad(gw, *words, "--node", "x")
+    for words in (["nodes", "approve"], ["nodes", "reject"]):
+        assert "unknown requestId" in bad(gw, *words, "x")
+
+
 def test_gateway_status(gw):
     text = good(gw, "gateway", "status")
     assert "Gateway: running, answers" in text and f"State: {gw.state}" in text
@@ -609,6 +621,9 @@ def test_no_gateway(tmp_path, words):
              "message send": ["-t", "42", "-m", "x"],
              "message poll": ["-t", "42", "--poll-question", "q", "--poll-option", "a", "--poll-option", "b"],
              "approvals deny": ["abcd"],
+             "nodes describe": ["--node", "x"], "nodes approve": ["x"], "nodes reject": ["x"],
+             "nodes rename": ["--node", "x", "--name", "y"],
+             "nodes invoke": ["--node", "x", "--command", "y"],
              "approvals set": ["--file", str(tmp_path / "list")],
              "approvals allowlist": ["add", "/x"]}.get(" ".join(words), [])
     (tmp_path / "list").write_text('{"version": 1}')
@@ -652,7 +667,7 @@ def test_a_gateway_that_does_not_answer(gw):
 
 
 def test_words_that_are_wrong(gw):
-    assert bad(gw, "nope") == "error: unknown command 'nope'\n"
+    assert bad(gw, "quux") == "error: unknown command 'quux'\n"
     assert bad(gw, "agnet") == "error: unknown command 'agnet'\n(Did you mean agent?)\n"
     assert bad(gw, "gateway", "proceses") == \
         "error: unknown command 'proceses'\n(Did you mean processes?)\n"
@@ -689,7 +704,7 @@ def test_help_and_version(gw):
     assert good(gw, "help") == text
     assert good(gw, "help", "logs") == good(gw, "logs", "--help")
     assert good(gw, "help", "sandbox") == good(gw, "sandbox", "--help")
-    assert bad(gw, "help", "nope") == "error: unknown command 'nope'\n"
+    assert bad(gw, "help", "quux") == "error: unknown command 'quux'\n"
 
 
 def test_a_closed_pipe_is_no_crash(gw):
