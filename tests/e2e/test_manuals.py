@@ -45,7 +45,7 @@ def methods():
 HEADS = {"READ": "Scope operator.read", "WRITE": "Scope operator.write",
          "ADMIN": "Scope operator.admin", "PAIRING": "Scope operator.pairing",
          "APPROVALS": "Scope operator.approvals",
-         "NONE": "No scope"}
+         "NODE": "Role node", "NONE": "No scope"}
 
 
 def test_protocol_has_every_method_with_scope_and_parameters():
@@ -65,10 +65,12 @@ def test_protocol_tells_events_and_client_ids():
     sent = {"connect.challenge", "agent", "chat", "presence", "tick",
             "health", "shutdown", "device.pair.requested",
             "device.pair.resolved", "exec.approval.requested",
-            "exec.approval.resolved"}
+            "exec.approval.resolved", "node.pair.requested",
+            "node.pair.resolved", "node.invoke.request"}
     known = re.findall(r'"([a-z.]+)"', table("proto/names.c"))
     assert sent <= set(known)
-    assert set(names) == sent | {"process"}
+    # what only later clients know, and what is ours
+    assert set(names) == sent | {"node.invoke.cancel", "process"}
     for lst in "client_id", "client_mode":
         for name in re.findall(r'"([^"]+)"', re.search(
                 r"ENUM_%s\[\] = \{(.*?)\}" % lst, table("common/methods.c"),
