@@ -485,6 +485,9 @@ rt_do_approval_resolve(struct request *r)
 			return;
 		}
 	}
+	if (a->from == NULL && verdict != AP_DENY)
+		rt_node_run_decided(a->client, a->payload,
+		    verdict == AP_ALLOW_ALWAYS);
 	broadcast_resolved(a, names[verdict], r->client->principal);
 	approval_free(a, names[verdict]);
 	w = rt_answer_begin(r->client, r->id);

@@ -284,13 +284,29 @@ invoke_start(struct request *r, struct client *node, const struct wish *q)
 
 static const struct skim_val absent;
 
+static void
+refuse_command(struct request *r, const char *command, const char *why)
+{
+	struct dbuf	 b;
+	struct jw	 w;
+
+	dbuf_init(&b, 6 * NAME_BYTES + 256);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	jw_ks(&w, "reason", why);
+	jw_ks(&w, "command", command);
+	jw_obj_end(&w);
+	rt_answer_error_full(r->client, r->id, (struct str){ "", 0 },
+	    STR_LIT("INVALID_REQUEST"), STR_LIT("node command not allowed"),
+	    (struct str){ b.p, b.n });
+	dbuf_clear(&b);
+}
+
 void
 rt_do_node_invoke(struct request *r)
 {
 	struct p_NODE_INVOKE	*v = &r->p.NODE_INVOKE;
 	struct client		*node;
-	struct dbuf		 b;
-	struct jw		 w;
 	struct wish		 q;
 	const char		*why;
 	char			 id[NAME_BYTES + 1], command[NAME_BYTES + 1];
@@ -309,17 +325,7 @@ rt_do_node_invoke(struct request *r)
 		return;
 	}
 	if ((why = rt_node_refusal(node, command)) != NULL) {
-		dbuf_init(&b, 6 * NAME_BYTES + 256);
-		jw_init(&w, &b);
-		jw_obj(&w);
-		jw_ks(&w, "reason", why);
-		jw_ks(&w, "command", command);
-		jw_obj_end(&w);
-		rt_answer_error_full(r->client, r->id, (struct str){ "", 0 },
-		    STR_LIT("INVALID_REQUEST"),
-		    STR_LIT("node command not allowed"),
-		    (struct str){ b.p, b.n });
-		dbuf_clear(&b);
+		refuse_command(r, command, why);
 		return;
 	}
 	/* The rules of a node's commands are for administrators, by whatever
@@ -328,6 +334,11 @@ rt_do_node_invoke(struct request *r)
 	    (r->client->scopes & SCOPE_ADMIN) == 0) {
 		rt_answer_error(r->client, r->id, "INVALID_REQUEST",
 		    "missing scope: operator.admin");
+		return;
+	}
+	if (strcmp(command, "system.run") == 0 &&
+	    (why = rt_node_run_refusal(r->client, &v->params)) != NULL) {
+		refuse_command(r, command, why);
 		return;
 	}
 	q.params = (struct str){ v->params.p, v->params.n };

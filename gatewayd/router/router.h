@@ -227,6 +227,16 @@ void	 rt_do_node_approvals_set(struct request *);
 void	 rt_invokes_node_gone(const struct client *);
 void	 rt_invokes_client_gone(const struct client *);
 
+/* --- node_run.c: the command system.run -------------------------------------- */
+
+/* A client's own question (payload of its event) was answered: allowed. */
+void	 rt_node_run_decided(uint64_t client, const struct payload *asked,
+	    bool always);
+/* May it be sent, for that client?  NULL, or why not; parameters that speak of
+ * an approval use it up. */
+const char *rt_node_run_refusal(const struct client *,
+	    const struct skim_val *params);
+
 /* --- node_event.c: what nodes say ---------------------------------------------- */
 
 void	 rt_do_node_event(struct request *);

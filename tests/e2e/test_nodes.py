@@ -12,7 +12,7 @@ from gateway import Gateway, RpcError, modes
 from noderig import HOST, Node, a_node, invoke, until
 from test_devices import AFAR, connect, error, knock, served
 from test_openclaw import as_json, bad, good
-from test_protocol import Device, ask, req
+from test_protocol import CLIENT, Device, ask, req
 
 TIMEOUT = {"code": "TIMEOUT", "message": "node invoke timed out"}
 CANVAS = ["canvas.present", "canvas.hide", "canvas.navigate", "canvas.eval", "canvas.snapshot",
@@ -530,6 +530,98 @@ def test_bins_of_skills(gateway):
             assert await n.call("skills.bins", {}) == {"bins": []}
             assert await n.call("skills.bins") == {"bins": []}
     asyncio.run(go())
+
+
+RUN = {"command": ["/bin/echo", "a b"], "cwd": "/tmp"}
+RAW = {"command": ["/bin/sh", "-lc", "echo $HOME"], "rawCommand": "echo $HOME"}
+
+
+async def approve(asker, admin, command, cwd=None, host="node", decision="allow-once"):
+    rid = await asker.send("exec.approval.request", {"command": command, "cwd": cwd, "host": host})
+    m = await admin.event(lambda m: m["event"] == "exec.approval.requested" and
+                          m["payload"]["request"]["command"] == command)
+    admin.events.remove(m)
+    await admin.call("exec.approval.resolve", {"id": m["payload"]["id"], "decision": decision})
+    assert (await asker.result(rid))["decision"] == decision
+
+
+def test_T24_nobody_approves_its_own_command(gateway):
+    """approved and approvalDecision reach a node only with an operator's
+    decision about the same command of the same client, once."""
+    async def go():
+        d = Device()
+        write = ["operator.write", "operator.approvals"]
+        async with gateway.client(client=dict(CLIENT, displayName="Boss")) as admin, \
+                a_node(gateway) as n, gateway.client(scopes=write) as c:
+
+            async def tried(client, params):
+                rid = await invoke(client, n.id, "system.run", params=params)
+                try:
+                    q = await asyncio.wait_for(first(n.asked(), client.result(rid)), 60)
+                except RpcError as e:
+                    assert e.error == {
+                        "code": "INVALID_REQUEST", "message": "node command not allowed",
+                        "details": {"reason": "approval required", "command": "system.run"}}
+                    return False
+                assert json.loads(q["paramsJSON"]) == params
+                await n.answers(q)
+                return True
+
+            ok = {"approved": True, "approvalDecision": "allow-once"}
+            for claim in (ok, {"approved": True}, {"approved": 1}, {"approved": "no"},
+                          {"approvalDecision": "allow-always"}, {"approvalDecision": "deny"},
+                          {"approvalDecision": ""}):
+                assert not await tried(c, dict(RUN, **claim)), claim
+                assert not await tried(admin, dict(RUN, **claim)), claim
+            # what claims nothing goes on: the node decides
+            for claim in ({}, {"approved": False}, {"approved": None, "approvalDecision": None}):
+                assert await tried(c, dict(RUN, **claim)), claim
+            await approve(c, admin, "/bin/echo a b", "/tmp")
+            for other in (dict(RUN, command=["/bin/echo", "a", "c"]), dict(RUN, cwd="/"),
+                          {"command": RUN["command"]}, dict(RUN, command=[]),
+                          dict(RUN, command="/bin/echo a b"), dict(RUN, command=["/bin/echo", 7]),
+                          dict(RUN, rawCommand="/bin/echo a b"),
+                          dict(RUN, approvalDecision="allow-always")):
+                assert not await tried(c, dict(ok, **other)), other
+            assert not await tried(admin, dict(RUN, **ok))       # another's
+            assert await tried(c, dict(RUN, **ok))
+            assert not await tried(c, dict(RUN, **ok))           # once
+            # the line of a shell is what was shown, and nothing else is run
+            await approve(c, admin, "echo $HOME", decision="allow-always")
+            always = {"approved": True, "approvalDecision": "allow-always"}
+            for bad_ in (dict(RAW, command=["/bin/rm", "-lc", "echo $HOME"]),
+                         dict(RAW, command=RAW["command"] + ["more"]),
+                         dict(RAW, command=["/bin/sh", "-lc", "echo"])):
+                assert not await tried(c, dict(bad_, **always))
+            assert await tried(c, dict(RAW, **always))
+            # a decision about another host, or against it
+            await approve(c, admin, "/bin/echo a b", "/tmp", host="gateway")
+            assert not await tried(c, dict(RUN, **ok))
+            await approve(c, admin, "/bin/echo a b", "/tmp", decision="deny")
+            assert not await tried(c, dict(RUN, **ok))
+            # the same device on another connection, as the command line does it
+            ws, m = await connect(gateway, gateway.token, d, write)
+            one = gateway.client()
+            one.ws = ws
+            await approve(one, admin, "/bin/echo a b", "/tmp")
+            await ws.close()
+            assert not await tried(c, dict(RUN, **ok))
+            ws, m = await connect(gateway, gateway.token, d, write)
+            two = gateway.client()
+            two.ws = ws
+            assert await tried(two, dict(RUN, **ok))
+            await ws.close()
+    asyncio.run(go())
+
+
+async def first(good_, other):
+    """The first of the two that ends."""
+    tasks = [asyncio.ensure_future(t) for t in (good_, other)]
+    done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for t in left:
+        t.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    return done.pop().result()
 
 
 # --- what nodes tell ---------------------------------------------------------------
