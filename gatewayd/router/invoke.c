@@ -253,7 +253,8 @@ invoke_new(struct request *r, const struct wish *q, int64_t ms)
 	return i;
 }
 
-static void
+/* Was it sent?  Who asked was told when it was not. */
+static bool
 invoke_start(struct request *r, struct client *node, const struct wish *q)
 {
 	struct invoke	*i;
@@ -262,7 +263,7 @@ invoke_start(struct request *r, struct client *node, const struct wish *q)
 	if (q->params.n > RT_PARAMS_MAX) {
 		rt_answer_error(r->client, r->id, "INVALID_REQUEST",
 		    "the parameters of the command are too large");
-		return;
+		return false;
 	}
 	if (q->timeout.kind == SKIM_NUMBER)
 		skim_int(&q->timeout, &ms);
@@ -271,15 +272,16 @@ invoke_start(struct request *r, struct client *node, const struct wish *q)
 	if ((i = invoke_new(r, q, ms)) == NULL) {
 		rt_answer_error(r->client, r->id, "UNAVAILABLE",
 		    "too many commands wait for nodes; try again");
-		return;
+		return false;
 	}
 	/* Not yet its own: when sending ends the node, it is told once. */
 	if (send_request(node, i->id, q)) {
 		i->node = node->id;
-		return;
+		return true;
 	}
 	invoke_take(i);
 	invoke_fail(i, "UNAVAILABLE", "failed to send invoke to node");
+	return false;
 }
 
 static const struct skim_val absent;
@@ -344,7 +346,8 @@ rt_do_node_invoke(struct request *r)
 	q.params = (struct str){ v->params.p, v->params.n };
 	q.timeout = v->timeoutMs;
 	q.key = v->idempotencyKey;
-	invoke_start(r, node, &q);
+	if (invoke_start(r, node, &q) && strcmp(command, "system.run") == 0)
+		rt_node_run_sent(node, &v->params);
 }
 
 /* exec.approvals.node.*: no policy, since operator.admin is needed. */

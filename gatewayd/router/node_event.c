@@ -243,6 +243,12 @@ event(struct request *r, const struct skim_val *payload)
 		on_subscribe(r, payload, true);
 	else if (skim_is(name, "chat.unsubscribe"))
 		on_subscribe(r, payload, false);
+	else if (skim_is(name, "exec.started"))
+		rt_node_run_report(r->client, REPORT_STARTED, payload);
+	else if (skim_is(name, "exec.finished"))
+		rt_node_run_report(r->client, REPORT_FINISHED, payload);
+	else if (skim_is(name, "exec.denied"))
+		rt_node_run_report(r->client, REPORT_DENIED, payload);
 }
 
 void

@@ -236,6 +236,13 @@ void	 rt_node_run_decided(uint64_t client, const struct payload *asked,
  * an approval use it up. */
 const char *rt_node_run_refusal(const struct client *,
 	    const struct skim_val *params);
+/* It was sent: the node may report on it. */
+void	 rt_node_run_sent(const struct client *node,
+	    const struct skim_val *params);
+enum node_report { REPORT_STARTED, REPORT_FINISHED, REPORT_DENIED };
+/* Told to the agent of the conversation that the run was sent for. */
+void	 rt_node_run_report(const struct client *node, enum node_report,
+	    const struct skim_val *payload);
 
 /* --- node_event.c: what nodes say ---------------------------------------------- */
 
