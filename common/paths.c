@@ -7,6 +7,7 @@
 
 #include <sys/stat.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -155,6 +156,41 @@ paths_webchat(const char *libexec, char *out, size_t size)
 	return -1;
 }
 
+/* The files of a folder go with it: systemd gives LogsDirectory= and all in it
+ * back to root at each start, and who may write the folder then could not write
+ * its files.  Only what is root's and has no second name elsewhere. */
+static int
+own_files(int dirfd, uid_t uid, gid_t gid)
+{
+	struct dirent	*d;
+	struct stat	 st;
+	DIR		*dir;
+	int		 fd, r = 0;
+
+	if ((fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) ==
+	    -1)
+		return -1;
+	if ((dir = fdopendir(fd)) == NULL) {
+		close(fd);
+		return -1;
+	}
+	while (r == 0 && (d = readdir(dir)) != NULL) {
+		fd = openat(dirfd, d->d_name, O_PATH | O_NOFOLLOW |
+		    O_CLOEXEC);
+		if (fd == -1) {
+			r = errno == ENOENT ? 0 : -1;
+			continue;
+		}
+		if (fstat(fd, &st) == -1 || (S_ISREG(st.st_mode) &&
+		    st.st_nlink == 1 && st.st_uid == 0 &&
+		    fchownat(fd, "", uid, gid, AT_EMPTY_PATH) == -1))
+			r = -1;
+		close(fd);
+	}
+	closedir(dir);
+	return r;
+}
+
 int
 paths_own(const char *path, uid_t uid, gid_t gid)
 {
@@ -181,8 +217,10 @@ paths_own(const char *path, uid_t uid, gid_t gid)
 		return -1;
 	if (fstat(fd, &st) == -1)
 		goto out;
+	/* The folder last, so that half of it is done again. */
 	if (geteuid() == 0 && (st.st_uid != uid || st.st_gid != gid) &&
-	    fchown(fd, uid, gid) == -1)
+	    ((st.st_uid == 0 && own_files(fd, uid, gid) == -1) ||
+	    fchown(fd, uid, gid) == -1))
 		goto out;
 	if ((st.st_mode & 0777) != 0700 && st.st_uid == geteuid() &&
 	    fchmod(fd, 0700) == -1)

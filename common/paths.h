@@ -38,7 +38,8 @@ int	 paths_libexec(const char *given, char *out, size_t);
  * installed, in the source tree of a build.  0, or -1 when there is none. */
 int	 paths_webchat(const char *libexec, char *out, size_t);
 /* mkdir -p; the last component gets mode 0700 and, when root calls, this
- * owner.  Never through a link at the end.  0, or -1 with errno. */
+ * owner, and with a folder that was root's so do the files of root in it.
+ * Never through a link at the end.  0, or -1 with errno. */
 int	 paths_own(const char *path, uid_t, gid_t);
 
 #endif

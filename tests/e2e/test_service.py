@@ -64,6 +64,33 @@ def test_the_rights_of_the_unit_are_enough():
         g.close()
 
 
+@as_root
+def test_logs_go_on_where_systemd_gave_them_back_to_root():
+    """As it does with LogsDirectory= and all in it, at each start."""
+    g = gw.Gateway(mode="root")
+    try:
+        g.start()
+        d = g.state / "logs"
+        f, = gw.wait_for(lambda: [p for p in d.iterdir() if p.stat().st_size], 60, "a log file")
+        owner = f.stat().st_uid
+        g.stop()
+        text = f.read_bytes()
+        other = g.dir / "other"
+        other.write_text("not for the logger")
+        os.link(other, d / "linked")
+        os.symlink(g.config_path, d / "link")
+        for p in (d, f):
+            os.chown(p, 0, 0)
+        g.start()
+        gw.wait_for(lambda: f.stat().st_size > len(text), 60, "more of the log")
+        g.stop()
+        assert f.read_bytes().startswith(text) and "lines lost" not in g.output()
+        assert owner == f.stat().st_uid == d.stat().st_uid != 0
+        assert other.stat().st_uid == 0
+    finally:
+        g.close()
+
+
 def test_users_are_those_of_the_table():
     roles = (ROOT / "proto/roles.def").read_text()
     want = set(re.findall(r'^ROLE\(.*"(_gw\w+)"', roles, re.M))
