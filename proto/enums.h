@@ -188,7 +188,8 @@ enum job_end {
 	JOB_TIMEOUT,
 	JOB_KILLED,	/* JL_KILL */
 	JOB_FAILED,	/* was never started; reason says why */
-	JOB_OOM,
+	JOB_OOM,	/* its own limit */
+	JOB_OOM_ABOVE,	/* that of the gateway, or all of the host */
 	JOB_END_MAX
 };
 /* FW_OP.verb */

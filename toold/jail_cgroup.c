@@ -126,9 +126,12 @@ jail_cgroup_use(const struct jail_cgroup *cg, struct jail_cgroup_use *use)
 	memset(use, 0, sizeof(*use));
 	if (cg->fd == -1)
 		return;
-	if (cgroup_get(cg->fd, "memory.events", buf, sizeof(buf)) > 0)
+	if (cgroup_get(cg->fd, "memory.events", buf, sizeof(buf)) > 0) {
 		use->oom = get_key(buf, "oom_kill") > 0 ||
 		    get_key(buf, "oom_group_kill") > 0;
+		/* "oom" is counted where the limit is, and above. */
+		use->oom_above = use->oom && get_key(buf, "oom") == 0;
+	}
 	if (cgroup_get(cg->fd, "pids.events", buf, sizeof(buf)) > 0)
 		use->pids = get_key(buf, "max") > 0;
 	if (cgroup_get(cg->fd, "cpu.stat", buf, sizeof(buf)) > 0)

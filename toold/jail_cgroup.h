@@ -23,6 +23,7 @@ struct jail_cgroup {
 
 struct jail_cgroup_use {
 	bool	 oom;		/* something was ended for memory */
+	bool	 oom_above;	/* and this group had not reached its limit */
 	bool	 pids;		/* a fork was refused */
 	uint64_t memory_peak;	/* bytes; 0: unknown */
 	uint64_t cpu_us;

@@ -41,6 +41,7 @@
 #define STATUS_FD	3		/* after fds_arrange() */
 #define PROC_SLACK	2		/* the reaper, and the jailer itself */
 #define NOFILE_MAX	1024
+#define OOM_SCORE	"500"		/* of -1000 (never) to 1000 */
 
 static int	 status_fd;
 static pid_t	 command_pid;
@@ -49,6 +50,7 @@ static void	 fail(const char *, int) __attribute__((noreturn));
 static void	 fds_arrange(const struct jail_job *, int);
 static int	 folders_make(const char *);
 static void	 mounts_private(const struct jail *);
+static void	 score_raise(void);
 static void	 caps_empty(void);
 static void	 reaper_loop(void) __attribute__((noreturn));
 static void	 command_start(const struct jail *, const struct jail_job *)
@@ -165,6 +167,29 @@ mounts_private(const struct jail *j)
 		fail("/proc", errno);
 }
 
+/*
+ * When memory runs out above a job, in the unit or on a host without groups,
+ * it goes before the gateway, whose processes are larger than a shell that
+ * fills its /tmp.  Inherited; Landlock keeps the command from taking it back.
+ */
+static void
+score_raise(void)
+{
+	int fd;
+
+	/* The files of who may not be dumped are root's; nobody in here can
+	 * use the moment. */
+	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == -1)
+		fail("score", errno);
+	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	if (fd != -1) {		/* else no /proc: as before */
+		(void)!write(fd, OOM_SCORE, sizeof(OOM_SCORE) - 1);
+		close(fd);
+	}
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
+		fail("score", errno);
+}
+
 static void
 caps_empty(void)
 {
@@ -215,6 +240,7 @@ jail_child(const struct jail *j, const struct jail_job *job, int st)
 	if (unshare(CLONE_NEWCGROUP) == -1)
 		fail("cgroup namespace", errno);
 	mounts_private(j);
+	score_raise();
 	/* Bounding set: five are left of what the jailer was born with. */
 	for (cap = 0; cap < 41; cap++)
 		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&

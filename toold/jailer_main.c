@@ -35,7 +35,7 @@
 #define TEST_JOB	UINT32_MAX
 #define TEST_MS		30000
 #define REPORT_MAX	32768
-#define TMP_BYTES	(512u << 20)
+#define TMP_BYTES	(256u << 20)
 
 struct job {
 	TAILQ_ENTRY(job)	 entry;
@@ -238,8 +238,9 @@ job_end_cb(evutil_socket_t fd, short what, void *arg)
 		how = JOB_TIMEOUT;
 		strlcpy(reason, "time limit", sizeof(reason));
 	} else if (use.oom) {
-		how = JOB_OOM;
-		strlcpy(reason, "memory limit", sizeof(reason));
+		how = use.oom_above ? JOB_OOM_ABOVE : JOB_OOM;
+		strlcpy(reason, use.oom_above ? "memory of the host" :
+		    "memory limit", sizeof(reason));
 	} else if (res.how == JAIL_SIGNALED) {
 		how = j->killed ? JOB_KILLED : JOB_SIGNALED;
 		if (res.code == SIGXCPU)

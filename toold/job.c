@@ -715,6 +715,10 @@ tjob_reason(const struct job *j, char *buf, size_t size)
 		snprintf(buf, size, "used more memory than its limit of %"
 		    PRIu64 " MB and was ended", JOB_MEMORY >> 20);
 		return;
+	case JOB_OOM_ABOVE:
+		snprintf(buf, size, "was ended, as the gateway or its host "
+		    "ran out of memory");
+		return;
 	case JOB_END_MAX:
 		break;
 	}

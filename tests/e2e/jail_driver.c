@@ -28,6 +28,7 @@
 #include <spawn.h>
 #include <unistd.h>
 
+#include "common/cgroup.h"
 #include "common/dbuf.h"
 #include "common/link.h"
 #include "common/parcel.h"
@@ -88,7 +89,7 @@ static void
 job_maybe_done(struct job *j)
 {
 	static const char *const how[] = { "exited", "signaled", "timeout",
-	    "killed", "failed", "oom" };
+	    "killed", "failed", "oom", "oom-above" };
 
 	if (!j->exited || j->fd[0] != -1 || j->fd[1] != -1)
 		return;
@@ -528,6 +529,22 @@ parcel_make(const char *workspace)
 	return fd;
 }
 
+/* To the group "driver" beside the jailer's, where there is one: the jailer,
+ * which was born in it, is to be alone there. */
+static void
+leave(const char *cgroup)
+{
+	char path[4096];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/../driver", cgroup);
+	if ((fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
+		return;
+	if (cgroup_enter(fd) == -1)
+		err(1, "%s", path);
+	close(fd);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -574,6 +591,8 @@ main(int argc, char *argv[])
 	if (cgroup != NULL && sandbox_spec_mount(&spec, cgroup, MNT_RW |
 	    MNT_CGROUP) == -1)
 		err(1, "%s", cgroup);
+	if (cgroup != NULL)
+		leave(cgroup);
 	rig_confine(&jailer, &spec);
 	rig_run();
 	rig_quit(&jailer);

@@ -147,9 +147,12 @@ test_cgroup_on_a_fake_tree(void **state)
 	expect(job, "pids.max", "12");
 	expect(job, "cpu.max", "200000 100000");
 	jail_cgroup_use(&cg, &use);
-	assert_true(use.oom && use.pids);
+	assert_true(use.oom && !use.oom_above && use.pids);
 	assert_int_equal(use.cpu_us, 1234);
 	assert_int_equal(use.memory_peak, 1048576);
+	fake(job, "memory.events", "oom 0\noom_kill 1\n");
+	jail_cgroup_use(&cg, &use);
+	assert_true(use.oom && use.oom_above);
 	fake(job, "memory.events", "oom_kill 0\n");
 	fake(job, "pids.events", "max 0\n");
 	jail_cgroup_use(&cg, &use);
