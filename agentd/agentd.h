@@ -10,7 +10,8 @@
  * folder are written, bootstrap files of the workspace are read.
  *
  * The way of a turn:
- *	turn.c		AG_TURN -> struct turn, duplicates, commands
+ *	turn.c		AG_TURN -> struct turn, commands, queues
+ *	turn_seen.c	duplicates, ends that are told again
  *	journal.c	one transaction for all that happened in a turn of the
  *			event loop; what others are told is told after it
  *	run.c		the state machine: model, tools, model ... end
@@ -198,7 +199,13 @@ enum msg_err turn_message(struct link *, struct msg *);
  * what AG_TURN_ACK would say.  Unless it is MSG_OK nothing was said. */
 enum msg_err turn_offer(struct link *l, uint64_t corr,
 	    const struct m_ag_turn *, struct http_call *);
+/* turn_seen.c: was it seen before?  Then it is acknowledged there (1); 0 no,
+ * -1 errno. */
+int	 turn_seen(struct link *, uint64_t corr, const struct m_ag_turn *);
 enum msg_err turn_asked(struct link *, struct msg *);	/* AG_RUN_ASK */
+void	 turn_ack(struct link *, uint64_t corr, const char *run_id,
+	    enum turn_status, uint64_t at, const char *code,
+	    const char *reason);
 void	 turn_free(struct turn *);
 /* Recreates what was not done when the process ended. */
 void	 turn_recover(void);

@@ -4,9 +4,9 @@
  */
 
 /*
- * Turns from AG_TURN until they run: duplicates, commands, the queue of each
- * session, and what becomes of them when the process ended in between.  A turn
- * is acknowledged when the journal has it and never before.
+ * Turns from AG_TURN until they run: commands, the queue of each session, and
+ * what becomes of them when the process ended in between.  A turn is
+ * acknowledged when the journal has it and never before.
  */
 #include "common/compat.h"
 
@@ -29,91 +29,8 @@ static struct turn *turn_new(const struct sessdb_turn *);
 static void	 turn_enqueue(struct turn *);
 static void	 turn_begin(struct turn *);
 static void	 turn_unqueue(struct turn *);
-static void	 ack(struct link *, uint64_t corr, const char *run_id,
-		    enum turn_status, uint64_t at, const char *code,
-		    const char *reason);
 static bool	 handle_command(struct turn *);
 static void	 recover_one(struct turn *);
-
-struct dup {
-	enum turn_state	 state;
-	char		*run_id, *raw_key, *summary, *result;
-	int		 status;
-	uint64_t	 accepted_at, started_at, ended_at;
-};
-
-static void
-note_dup(const struct sessdb_turn *t, void *arg)
-{
-	struct dup	*d = arg;
-
-	d->state = t->state;
-	d->run_id = xstrdup(t->run_id);
-	d->raw_key = xstrdup(t->raw_key);
-	d->summary = xstrdup(t->summary);
-	d->result = xstrdup(t->result);
-	d->status = t->status;
-	d->accepted_at = t->accepted_at;
-	d->started_at = t->started_at;
-	d->ended_at = t->ended_at;
-}
-
-static void
-dup_free(struct dup *d)
-{
-	free(d->run_id);
-	free(d->raw_key);
-	free(d->summary);
-	free(d->result);
-}
-
-/* The end of a turn that was told before, or should have been. */
-static void
-tell_end(struct link *l, struct str run_id, const struct dup *d)
-{
-	struct m_ag_run_end	 end;
-
-	memset(&end, 0, sizeof(end));
-	end.run_id = run_id;
-	end.status = (uint8_t)d->status;
-	end.started_at = d->started_at;
-	end.ended_at = d->ended_at;
-	end.summary = str_of(d->status == RUN_OK ? "completed" :
-	    d->status == RUN_ABORTED ? "aborted" : d->summary);
-	end.summary.n = utf8_cut(end.summary.p, end.summary.n, 4096);
-	end.result = str_of(d->result[0] != '\0' ? d->result : "{}");
-	send_ag_run_end(l, &end, 0, 0);
-}
-
-/* Was it seen before?  Then it is acknowledged here (1); 0 no, -1 errno. */
-static int
-duplicate(struct link *l, uint64_t corr, const struct m_ag_turn *in)
-{
-	struct dup		 d;
-	struct turn		*t;
-	int			 r;
-
-	if ((t = journal_find_accepting(in->dedupe_key.p)) != NULL) {
-		/* Not on the disk yet, so nothing may be promised: whoever
-		 * asked last gets the answer that is due (the first was the
-		 * router's before it ended, or has given up). */
-		t->corr = corr;
-		t->asker = link_endpoint(l);
-		t->ack_due = true;
-		return 1;
-	}
-	memset(&d, 0, sizeof(d));
-	if ((r = sessdb_find_dedupe(db, in->dedupe_key.p, note_dup, &d)) != 1)
-		return r;
-	if (d.state == TURN_ST_DONE && run_find(d.run_id) != NULL)
-		d.state = TURN_ST_RUNNING;	/* its end is not safe yet */
-	ack(l, corr, in->run_id.p, TURN_DUPLICATE, d.accepted_at,
-	    d.state == TURN_ST_DONE ? "done" : "running", "");
-	if (d.state == TURN_ST_DONE && in->source != TURN_CHANNEL)
-		tell_end(l, in->run_id, &d);
-	dup_free(&d);
-	return 1;
-}
 
 static bool
 take_key(const struct sessdb_session *v, void *arg)
@@ -178,80 +95,6 @@ note_agent(struct turn *t)
 	session_dirty(s, true);
 }
 
-/* The last text of a result as run.c's result_text() writes it. */
-static char *
-result_last_text(const char *result)
-{
-	json_t		*root, *payload, *found = NULL;
-	const char	*text;
-	size_t		 i;
-	char		*p;
-
-	root = json_loads(result, 0, NULL);
-	json_array_foreach(json_object_get(root, "payloads"), i, payload)
-		if (json_object_get(payload, "text") != NULL)
-			found = payload;
-	text = json_text(found, "text", "");
-	p = xstrdup(text);
-	json_decref(root);
-	return p;
-}
-
-/*
- * A router that outlived the process before this one asks about a run: its end
- * may be on the disk and yet have been told to nobody.
- */
-enum msg_err
-turn_asked(struct link *l, struct msg *m)
-{
-	struct m_ag_run_ask	 v;
-	struct m_ag_run_end	 end;
-	struct dup		 d;
-	struct turn		 t;
-	struct run		 run;
-	enum msg_err		 err;
-	int			 r;
-
-	if ((err = get_ag_run_ask(m, &v)) != MSG_OK)
-		return err;
-	memset(&d, 0, sizeof(d));
-	if (journal_find_accepting(v.dedupe_key.p) != NULL ||
-	    run_find(v.run_id.p) != NULL ||
-	    turn_find_queued(v.run_id.p) != NULL)
-		return MSG_OK;		/* its end comes by itself */
-	if (db == NULL || (r = sessdb_find_dedupe(db, v.dedupe_key.p, note_dup,
-	    &d)) == -1)
-		return MSG_OK;		/* whoever waits asks again */
-	if (r == 0) {
-		memset(&end, 0, sizeof(end));
-		end.run_id = v.run_id;
-		end.status = RUN_ERROR;
-		end.summary = STR_LIT("the agent knows nothing of this run");
-		end.result = STR_LIT("{}");
-		send_ag_run_end(l, &end, 0, 0);
-		return MSG_OK;
-	}
-	if (d.state == TURN_ST_DONE) {
-		log_info("run %s: its end is told after the restart",
-		    v.run_id.p);
-		if (!v.chat_told) {
-			memset(&t, 0, sizeof(t));
-			memset(&run, 0, sizeof(run));
-			t.row.run_id = d.run_id;
-			t.row.raw_key = d.raw_key;
-			run.turn = &t;
-			run.status = (enum run_status)d.status;
-			run.last_text = result_last_text(d.result);
-			run.failure = d.summary;
-			event_chat_end(&run);
-			free(run.last_text);
-		}
-		tell_end(l, v.run_id, &d);
-	}
-	dup_free(&d);
-	return MSG_OK;
-}
-
 /* Its attachments as blocks of a message; -1: it was refused. */
 static int
 read_media(struct link *l, uint64_t corr, const struct m_ag_turn *in,
@@ -275,7 +118,7 @@ read_media(struct link *l, uint64_t corr, const struct m_ag_turn *in,
 	if (why[0] == '\0')
 		return 0;
 	dbuf_clear(media);
-	ack(l, corr, in->run_id.p, TURN_REFUSED, 0, "INVALID_REQUEST", why);
+	turn_ack(l, corr, in->run_id.p, TURN_REFUSED, 0, "INVALID_REQUEST", why);
 	return -1;
 }
 
@@ -308,13 +151,13 @@ turn_offer(struct link *l, uint64_t corr, const struct m_ag_turn *turn,
 		return MSG_RANGE;
 	if (session_key_canon(in.session_key, cfg->agent_id,
 	    cfg->scope_global, key, sizeof(key)) == -1) {
-		ack(l, corr, in.run_id.p, TURN_REFUSED, 0, "INVALID_REQUEST",
+		turn_ack(l, corr, in.run_id.p, TURN_REFUSED, 0, "INVALID_REQUEST",
 		    "invalid session key");
 		return MSG_OK;
 	}
 	if (session_key_split(str_of(key), &agent, &rest) &&
 	    !str_eqs(agent, cfg->agent_id)) {
-		ack(l, corr, in.run_id.p, TURN_REFUSED, 0, "INVALID_REQUEST",
+		turn_ack(l, corr, in.run_id.p, TURN_REFUSED, 0, "INVALID_REQUEST",
 		    "the session belongs to another agent");
 		return MSG_OK;
 	}
@@ -332,16 +175,16 @@ turn_offer(struct link *l, uint64_t corr, const struct m_ag_turn *turn,
 	if (db != NULL && in.source == TURN_AGENT)
 		session_of_id(json_text(options, "sessionId", ""), key);
 	if (db == NULL || draining) {
-		ack(l, corr, in.run_id.p, TURN_REFUSED, 0, "UNAVAILABLE",
+		turn_ack(l, corr, in.run_id.p, TURN_REFUSED, 0, "UNAVAILABLE",
 		    draining ? "the agent is shutting down" :
 		    journal_trouble());
 		json_decref(options);
 		return MSG_OK;
 	}
-	if ((r = duplicate(l, corr, &in)) != 0 ||
+	if ((r = turn_seen(l, corr, &in)) != 0 ||
 	    (s = session_get(key)) == NULL) {
 		if (r != 1)
-			ack(l, corr, in.run_id.p, TURN_REFUSED, 0,
+			turn_ack(l, corr, in.run_id.p, TURN_REFUSED, 0,
 			    "UNAVAILABLE", strerror(errno));
 		json_decref(options);
 		return MSG_OK;
@@ -354,7 +197,7 @@ turn_offer(struct link *l, uint64_t corr, const struct m_ag_turn *turn,
 	 * the protocol refuses before it looks. */
 	if (session_send_denied(s) && (in.source != TURN_CHANNEL ||
 	    command_parse(in.text, &rest) == COMMAND_NONE)) {
-		ack(l, corr, in.run_id.p, TURN_REFUSED, 0, "INVALID_REQUEST",
+		turn_ack(l, corr, in.run_id.p, TURN_REFUSED, 0, "INVALID_REQUEST",
 		    "send blocked by session policy");
 		dbuf_clear(&media);
 		json_decref(options);
@@ -364,7 +207,7 @@ turn_offer(struct link *l, uint64_t corr, const struct m_ag_turn *turn,
 	if (in.source == TURN_CHAT && turn_is_stop_word(in.text)) {
 		answer = rpc_abort_session(s, "stop", TURN_SOURCE_MAX,
 		    NULL);
-		ack(l, corr, in.run_id.p, TURN_ACCEPTED, wall_ms(), "RESULT",
+		turn_ack(l, corr, in.run_id.p, TURN_ACCEPTED, wall_ms(), "RESULT",
 		    answer);
 		free(answer);
 		dbuf_clear(&media);
@@ -373,7 +216,7 @@ turn_offer(struct link *l, uint64_t corr, const struct m_ag_turn *turn,
 	}
 	/* pins: those that are on their way into the queue. */
 	if (s->nturns + s->pins >= QUEUE_MAX || held_bytes > QUEUE_BYTES) {
-		ack(l, corr, in.run_id.p, TURN_REFUSED, 0, "UNAVAILABLE",
+		turn_ack(l, corr, in.run_id.p, TURN_REFUSED, 0, "UNAVAILABLE",
 		    "too many messages are waiting");
 		dbuf_clear(&media);
 		json_decref(options);
@@ -451,7 +294,7 @@ turn_committed(struct turn *t)
 	waits = t->run == NULL && (t->session->run != NULL ||
 	    t->session->nturns > 0 || nactive >= cfg->max_concurrent);
 	if (ack_wanted(t))
-		ack(t->asker != 0 ? router : NULL, t->corr, t->row.run_id,
+		turn_ack(t->asker != 0 ? router : NULL, t->corr, t->row.run_id,
 		    waits ? TURN_QUEUED : TURN_ACCEPTED, t->row.accepted_at, "", "");
 	t->ack_due = false;
 	if (t->run == NULL)	/* else a command; its end follows */
@@ -466,7 +309,7 @@ turn_refused(struct turn *t, int err)
 	if (ack_wanted(t)) {
 		snprintf(why, sizeof(why), "%s", journal_trouble()[0] != '\0' ?
 		    journal_trouble() : strerror(err));
-		ack(t->asker != 0 ? router : NULL, t->corr, t->row.run_id,
+		turn_ack(t->asker != 0 ? router : NULL, t->corr, t->row.run_id,
 		    TURN_REFUSED, 0,
 		    "UNAVAILABLE", why);
 	}
@@ -853,8 +696,8 @@ handle_command(struct turn *t)
 	return true;
 }
 
-static void
-ack(struct link *l, uint64_t corr, const char *run_id,
+void
+turn_ack(struct link *l, uint64_t corr, const char *run_id,
     enum turn_status status, uint64_t at, const char *code,
     const char *reason)
 {
