@@ -9,6 +9,8 @@ An answer is a dict; all of it is optional:
     usage {input, output, cache_read, cache_write}, stop
     status, error {type, message, code}, headers {}, body (raw text)
     delay        seconds before the head
+    hold         nothing is answered before release()
+    hold_at      only so many events before release()
     drip         seconds between two events
     chunk        the body goes out in pieces of so many bytes
     cut          the connection ends after so many events (0: before the first)
@@ -66,6 +68,7 @@ class ModelServer:
         self.connections = 0        # made
         self.open = 0               # now
         self.aborted = 0            # the client went before the end
+        self.held = True            # until release()
         self.redirect_to = None
         self.lock = threading.Lock()
         self.loop = self.thread = self.server = None
@@ -112,6 +115,14 @@ class ModelServer:
         with self.lock:
             self.script.append(kw)
         return self
+
+    async def _hold(self):
+        while self.held:
+            await asyncio.sleep(0.01)
+
+    def release(self):
+        """Lets go what is held, and what would be."""
+        self.held = False
 
     def _next(self, req):
         with self.lock:
@@ -219,6 +230,8 @@ class ModelServer:
         a = self._next(req)
         if a.get("delay"):
             await asyncio.sleep(a["delay"])
+        if a.get("hold"):
+            await self._hold()
         status = a.get("status", 200)
         headers = {"request-id": "req_fake", **a.get("headers", {})}
         if "body" in a or status != 200:
@@ -251,6 +264,8 @@ class ModelServer:
                     raise ConnectionError
                 if a.get("cut") == i:
                     return self._cut(writer, a)
+                if a.get("hold_at") == i:
+                    await self._hold()
                 data = ev.encode()
                 if a.get("sse_end") == "CRLF":
                     data = data.replace(b"\n", b"\r\n")

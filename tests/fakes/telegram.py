@@ -15,8 +15,8 @@
 It keeps the real server's promises that matter: an update is delivered again
 until a higher offset is asked for, getUpdates blocks, a second poller ends the
 first one with 409, texts in HTML are parsed and refused as there.  Faults are
-played on the next call of a method (with text=T or offset=N: the next with
-that parameter):
+played on the next call of a method (with text=T, offset=N or chat_id=N: the
+next with that parameter):
 
     status      an error of that status; effect=True: after doing it
     drop        the connection ends without an answer; effect=True: after
@@ -251,7 +251,7 @@ class FakeTelegram:
             for f in self.faults:
                 if f["method"] in (method, "*") and \
                         all(str(f[k]) == str(params.get(k))
-                            for k in ("text", "offset") if k in f):
+                            for k in ("text", "offset", "chat_id") if k in f):
                     f["times"] -= 1
                     if f["times"] <= 0:
                         self.faults.remove(f)

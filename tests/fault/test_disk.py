@@ -123,8 +123,10 @@ def test_R15_disk_full(disk, mode):
         assert h.call("health")["ok"]
         assert set(h.pids().values()) == set(before.values())
         time.sleep(0.05)
-    text = json.dumps(h.call("channels.status")) + h.logs()
-    assert "disk is full" in text or "cannot be written" in text, text
+    def told():
+        text = json.dumps(h.call("channels.status")) + h.logs()
+        return "disk is full" in text or "cannot be written" in text
+    wait_for(told, what="a word about it")
     h.room()
     f.wait(lambda: all(f.texts(20 + i) for i in range(5)), 120, "waiting ones")
     f.wait(lambda: f.texts(9), 120, "the one that was under way")

@@ -57,19 +57,21 @@ def step_request(h, w, fake, pids, text):
 def step_head(h, w, fake, pids, text):
     """The provider has the request and has not answered."""
     n = len(fake.requests)
-    fake.answer(delay=0.6, text="done " + text)
+    fake.held = True
+    fake.answer(hold=True, text="done " + text)
     key = w.send(text)
     wait_for(lambda: len(fake.requests) > n, what="request")
-    return key, lambda: None
+    return key, fake.release
 
 
 def step_stream(h, w, fake, pids, text):
     """Text streams."""
+    fake.held = True
     fake.answer(text="done " + " ".join("word%d" % i for i in range(6)) +
-                " " + text, drip=0.08)
+                " " + text, hold_at=6)
     key = w.send(text)
     w.wait_event("assistant", key)
-    return key, lambda: None
+    return key, fake.release
 
 
 @pytest.mark.parametrize("step", [step_connect, step_request, step_head,
@@ -95,7 +97,6 @@ def test_R07_R08_R14_kill_each_role(make_house, step):
             w.wait_end(key)
             v.wait_end(other)
             h.revived(role, pids[role])
-            time.sleep(0.05)
             fake.script.clear()
             told = w.told(key)
             broke = role == AGENT or (role == MODELD and step is step_stream)

@@ -13,7 +13,6 @@ import time
 
 import pytest
 from faultrig import AGENT, CHAN, INTERRUPTED, ROLES, UNSURE
-from gateway import wait_for
 
 
 def polled(h, before):
@@ -24,10 +23,10 @@ def polled(h, before):
 def step_poll(h, chat, text, pids):
     """The platform has answered the poll; the answer has not arrived."""
     f = h.fake
-    n = len(f.calls)
-    f.fault("getUpdates", "hold", effect=True)
-    f.update(poll={"id": "1"})      # ends the poll under way; means nothing
-    f.wait(lambda: any(c[1] == "getUpdates" for c in f.calls[n:]), what="poll")
+    # an update that means nothing ends the poll under way; the next is held
+    f.fault("getUpdates", "hold", effect=True, offset=f.next_update + 1)
+    f.update(poll={"id": "1"})
+    f.wait(lambda: not f.faults, what="poll")
     f.message(chat, text)
     f.wait(lambda: f.holding, what="held poll")
     return f.release
@@ -58,7 +57,7 @@ def step_model(h, chat, text, pids):
 
 def step_send(h, chat, text, pids):
     """The reply is on the wire; the platform has not taken it."""
-    h.fake.fault("sendMessage", "hold")
+    h.fake.fault("sendMessage", "hold", chat_id=chat)
     h.fake.message(chat, text)
     h.fake.wait(lambda: h.fake.holding, what="held reply")
     return h.fake.release
@@ -66,7 +65,7 @@ def step_send(h, chat, text, pids):
 
 def step_sent(h, chat, text, pids):
     """The platform has the reply; we do not know."""
-    h.fake.fault("sendMessage", "hold", effect=True)
+    h.fake.fault("sendMessage", "hold", effect=True, chat_id=chat)
     h.fake.message(chat, text)
     h.fake.wait(lambda: h.fake.holding, what="held answer")
     return h.fake.release
