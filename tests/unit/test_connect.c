@@ -521,6 +521,22 @@ ask(struct link *l, uint32_t dest)
 	assert_int_equal(reply.corr, 4711);
 }
 
+/* There is one for as long as the process lives. */
+static void
+broker_with(const struct parcel *p)
+{
+	char	 why[128];
+
+	if (broker == NULL) {
+		write_file(conf_path, sizeof(conf_path),
+		    "nameserver 127.0.0.1\noptions timeout:30 attempts:1\n");
+		broker = broker_new(base, resolver_new(base, conf_path,
+		    "/nonexistent", ns.port));
+	}
+	assert_int_equal(broker_load(broker, p, why, sizeof(why)), 0);
+	broker_commit(broker);
+}
+
 static void
 test_T48_broker(void **state)
 {
@@ -538,7 +554,6 @@ test_T48_broker(void **state)
 	socklen_t		 len = sizeof(in);
 	struct parcel_writer	*pw = parcel_writer_new();
 	struct parcel		*p;
-	struct resolver		*rs;
 	struct link		*a, *b;
 	struct m_cn_open	 m = { .timeout_ms = 60000, .host = { "", 0 } };
 	char			 why[128];
@@ -561,12 +576,7 @@ test_T48_broker(void **state)
 	}
 	p = parcel_open(parcel_writer_seal(pw));
 	assert_non_null(p);
-	write_file(conf_path, sizeof(conf_path), "nameserver 127.0.0.1\n"
-	    "options timeout:30 attempts:1\n");
-	rs = resolver_new(base, conf_path, "/nonexistent", ns.port);
-	broker = broker_new(base, rs);
-	assert_int_equal(broker_load(broker, p, why, sizeof(why)), 0);
-	broker_commit(broker);
+	broker_with(p);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
 	a = link_new(base, sv[0], ROLE_CONNECT, ROLE_MODEL, "x:y", 1,
 	    &broker_ops, NULL);
@@ -627,7 +637,7 @@ test_T48_broker(void **state)
 static void
 ask_named(struct link *l, const char *host, uint16_t port)
 {
-	struct m_cn_open	m = { .port = port, .timeout_ms = 3000,
+	struct m_cn_open	m = { .port = port, .timeout_ms = 60000,
 	    .host = str_of(host) };
 
 	memset(&reply, 0, sizeof(reply));
@@ -669,9 +679,7 @@ test_T48_public_addresses_only(void **state)
 	socklen_t		 len = sizeof(in);
 	struct parcel_writer	*pw = parcel_writer_new();
 	struct parcel		*p;
-	struct resolver		*rs;
 	struct link		*a, *b;
-	char			 why[128];
 	uint16_t		 port;
 	int			 ls, sv[2];
 	size_t			 i;
@@ -695,12 +703,7 @@ test_T48_public_addresses_only(void **state)
 	parcel_put_bool(pw, true, "worker.0.dest.2.private");
 	p = parcel_open(parcel_writer_seal(pw));
 	assert_non_null(p);
-	write_file(conf_path, sizeof(conf_path), "nameserver 127.0.0.1\n"
-	    "options timeout:1 attempts:1\n");
-	rs = resolver_new(base, conf_path, "/nonexistent", ns.port);
-	broker = broker_new(base, rs);
-	assert_int_equal(broker_load(broker, p, why, sizeof(why)), 0);
-	broker_commit(broker);
+	broker_with(p);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
 	a = link_new(base, sv[0], ROLE_CONNECT, ROLE_FETCH, "main", 1,
 	    &broker_ops, NULL);

@@ -373,24 +373,30 @@ test_T23_what_the_digest_covers(void **state)
 }
 
 static bool
+put(const char *path, const char *text)
+{
+	ssize_t	 n = (ssize_t)strlen(text);
+	int	 fd = open(path, O_WRONLY);
+	bool	 ok = fd != -1 && write(fd, text, (size_t)n) == n;
+
+	if (fd != -1)
+		close(fd);
+	return ok;
+}
+
+static bool
 map_root(void)
 {
-	char	 map[64];
-	int	 fd, n, id = (int)getuid();
+	char	 uid[64], gid[64];
 
+	snprintf(uid, sizeof(uid), "0 %d 1", (int)getuid());
+	snprintf(gid, sizeof(gid), "0 %d 1", (int)getgid());
 	if (unshare(CLONE_NEWNS) == 0)
 		return true;
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) == -1)
-		return false;
-	n = snprintf(map, sizeof(map), "0 %d 1", id);
-	if ((fd = open("/proc/self/uid_map", O_WRONLY)) == -1)
-		return false;
-	if (write(fd, map, (size_t)n) != n) {
-		close(fd);
-		return false;
-	}
-	close(fd);
-	return true;
+	/* The group as well: nobody makes a file for one without a number. */
+	return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+	    put("/proc/self/setgroups", "deny") &&
+	    put("/proc/self/uid_map", uid) && put("/proc/self/gid_map", gid);
 }
 
 static void
