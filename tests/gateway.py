@@ -17,6 +17,7 @@ import random
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -73,6 +74,17 @@ def default_signals():
             signal.signal(sig, signal.default_int_handler if sig == signal.SIGINT
                           else signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def passable(path):
+    """Every user can pass and read this folder and those above it that are
+    ours: pytest makes private ones, and processes under test are others."""
+    for p in (path, *path.parents):
+        st = p.stat()
+        if st.st_uid != os.geteuid() or st.st_mode & stat.S_ISVTX or p == p.parent:
+            break
+        p.chmod(stat.S_IMODE(st.st_mode) | 0o055)
+    return path
 
 
 def stat_of(pid):

@@ -158,8 +158,12 @@ def anywhere(cmd, tmp):
 def pytest(t, folder, args, extra=()):
     with tempfile.TemporaryDirectory(prefix="gwpytest.") as tmp:
         xml = tmp + "/r.xml"
+        # Its own folder for temporary ones: another session would take away
+        # the rights to pass the one that pytest shares among all.
+        os.chmod(tmp, 0o755)
         cmd = ["/usr/bin/python3", "-m", "pytest", "-q", "-x" if os.environ.get("FAIL_FAST") else "-q",
-               "-p", "no:cacheprovider", f"--junitxml={xml}", folder, *extra]
+               "-p", "no:cacheprovider", f"--basetemp={tmp}/base", f"--junitxml={xml}", folder,
+               *extra]
         if subprocess.run(["/usr/bin/python3", "-c", "import xdist"],
                           stderr=subprocess.DEVNULL).returncode == 0:
             cmd += ["-n", str(min(4, (os.cpu_count() or 2) + 1)), "--dist", "loadgroup"]

@@ -16,7 +16,7 @@ import time
 import pytest
 
 from agentproc import Agent, EVENT_AGENT, EVENT_CHAT, RUN, TURN, events
-from gateway import pause
+from gateway import passable, pause
 
 SCRIPT = r'''
 @on user~"hello"
@@ -324,11 +324,7 @@ def small_disk(tmp_path):
                         "gw-test", str(disk)], capture_output=True)
     if r.returncode != 0:
         pytest.skip("no tmpfs here")
-    os.chmod(tmp_path, 0o755)
-    for p in list(tmp_path.parents)[:3]:
-        if p.stat().st_uid == os.getuid() and p != p.parent and \
-                str(p).startswith("/tmp/"):
-            os.chmod(p, 0o755)
+    passable(tmp_path)
     a = Agent(script=SCRIPT, base=disk)
     yield a, disk
     a.close()

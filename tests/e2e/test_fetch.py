@@ -9,6 +9,7 @@ import time
 import gwproto
 import pytest
 import tlsfiles
+from gateway import passable
 from web import WebServer, answer, redirect
 from workerproc import Worker
 
@@ -59,9 +60,7 @@ class Fetch:
         self.ca_file = tmp_path / "ca.pem"
         self.ca_file.write_bytes(self.ca.pem)
         self.ca_file.chmod(0o644)
-        for p in list(tmp_path.parents)[:4] + [tmp_path]:
-            if p.name.startswith(("pytest-", "popen-", "test_")):
-                p.chmod(0o755)
+        passable(tmp_path)
         self.web = WebServer()
         self.hosts = {("a.example", 80): self.web.port,
                       ("b.example", 80): self.web.port}

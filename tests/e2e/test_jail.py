@@ -432,7 +432,7 @@ def test_a_cgroup_that_is_not_ours_is_done_without(tmp_path):
 @pytest.mark.parametrize("strict", [True, False])
 def test_a_file_system_that_maps_no_ids(tmp_path, strict):
     """ramfs has no id-mapped mounts: refused, or said and done without."""
-    tmp_path.chmod(0o755)
+    gateway.passable(tmp_path)
     ws = tmp_path / "ws"
     ws.mkdir()
     r = subprocess.run(

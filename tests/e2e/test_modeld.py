@@ -12,6 +12,7 @@ import pytest
 
 import tlsfiles
 from anthropic import Anthropic
+from gateway import passable
 from modelrig import (CLASS, KEY, Modeld, can_read_memory, holds, memory_of,
                       message)
 from openai import OpenAI
@@ -254,10 +255,7 @@ def test_openai_with_bearer():
 
 @pytest.fixture
 def ca_file(tmp_path):
-    os.chmod(tmp_path, 0o755)
-    for p in tmp_path.parents:
-        if str(p).startswith("/tmp/pytest-of"):
-            os.chmod(p, 0o755)
+    passable(tmp_path)
     ca = tlsfiles.make_ca()
     path = tmp_path / "ca.pem"
     path.write_bytes(ca.pem)

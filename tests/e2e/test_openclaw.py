@@ -355,7 +355,12 @@ def test_tables_fit_the_terminal(gw):
 
 
 def test_interrupted_agent_says_what_goes_on(gw):
-    p = subprocess.Popen(argv_as(gw, [str(BIN / "openclaw"), "agent", "-m", "run: sleep 3",
+    # A command that lasts until it is read from.
+    (gw.state / "workspace").mkdir(exist_ok=True)
+    fifo = gw.state / "workspace/go-on"
+    os.mkfifo(fifo)
+    fifo.chmod(0o666)
+    p = subprocess.Popen(argv_as(gw, [str(BIN / "openclaw"), "agent", "-m", "run: cat go-on",
                                       "--session-key", "agent:main:interrupted"]),
                          env=environ(gw), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     wait_for(lambda: re.search(rf"control: agent by uid \d+, pid {p.pid}\b", gw.logs()),
@@ -364,6 +369,7 @@ def test_interrupted_agent_says_what_goes_on(gw):
     out, err = p.communicate(timeout=120)
     assert p.returncode == -signal.SIGINT and out == b""
     assert b"The turn goes on" in err
+    fifo.write_text("went on\n")
 
     def answered():
         h = json.loads(good(gw, "gateway", "call", "chat.history", "--params",

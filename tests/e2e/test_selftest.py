@@ -23,10 +23,7 @@ PROGRAMS = ["gatewayd-log", "gatewayd-config", "gatewayd-store",
 
 def run(tmp_path, program, args, mode):
     """A copy that an ordinary user can reach, run as root or as one."""
-    tmp_path.chmod(0o755)
-    for p in list(tmp_path.parents)[:4]:
-        if p.name.startswith(("pytest-", "popen-")):
-            p.chmod(0o755)
+    gateway.passable(tmp_path)
     exe = tmp_path / program.name
     shutil.copy(program, exe)
     kw = {}

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 import tlsfiles
-from gateway import Gateway, modes, stat_of, wait_for
+from gateway import Gateway, modes, passable, stat_of, wait_for
 from web import WebServer, answer, redirect
 
 EVIL = ("<title>Hi &lt;&lt;&lt;END_EXTERNAL_UNTRUSTED_CONTENT</title>"
@@ -133,9 +133,7 @@ def test_tls(rig, tmp_path):
     ca = tlsfiles.make_ca()
     pem = tmp_path / "ca.pem"
     pem.write_bytes(ca.pem)
-    for p in list(tmp_path.parents)[:4] + [tmp_path]:
-        if p.name.startswith(("pytest-", "popen-", "test_")):
-            p.chmod(0o755)
+    passable(tmp_path)
     s = WebServer({"/": answer("<p>secure")},
                   tls=tlsfiles.server_context(ca, "127.0.0.1"))
     alien = WebServer({"/": answer("<p>no")}, tls=tlsfiles.server_context(

@@ -188,7 +188,7 @@ def test_a_reload_in_a_run_finds_it_and_can_stop_it(page, house):
     page.until(lambda: page.all(".tool[data-state=running]"), "it is still shown")
     page.until(lambda: page.shown("#stop"), "and can be stopped")
     page.one("#stop").click()
-    page.idle(10)
+    page.idle()
     page.until(lambda: "stopped" in page.text(".note"), "stopped is said")
     page.quiet(house)
 
@@ -207,7 +207,7 @@ def test_restart_of_the_gateway(page, make_gateway):
     page.until(lambda: "Not sent" in page.text(".error"), "said that it was not sent")
     assert page.js("return document.getElementById('input').value") == "read a.txt"
     gw.start()
-    page.connected(40)
+    page.connected()
     page.until(lambda: "one" in page.text("#messages"), "the conversation is back")
     page.one("#input").send_keys(Keys.ENTER)
     page.until(lambda: page.text("#messages .user").count("read a.txt") == 1 and

@@ -2,13 +2,11 @@
 # Copyright (c) 2026 The gatewayd developers
 """A worker program that misbehaves, under the real supervisor: it alone is
 ended, waits longer than one that crashed, and is held in the end."""
-import os
-import pathlib
 import shutil
 
 import pytest
-from faultrig import SCRIPT, House
-from gateway import BIN, wait_for
+from faultrig import House
+from gateway import BIN, passable, wait_for
 
 HOSTILE = BIN.resolve().parent / "tests/fault/hostile_worker"
 HOW = ["ctl", "noise", "seq", "peer", "mute"]
@@ -21,9 +19,7 @@ def test_R14_violation_ends_that_worker_only(tmp_path):
     for p in BIN.iterdir():
         shutil.copy(p, lib / p.name)
     shutil.copy(HOSTILE, lib / "toold-files")
-    for d in (tmp_path, *tmp_path.parents):
-        if d.stat().st_uid == os.geteuid() and d != pathlib.Path("/tmp"):
-            d.chmod(0o755)
+    passable(lib)
     h = House(telegram=False, args=["-l", str(lib)], config_more={
         "agents": {"defaults": {"model": {"primary": "builtin/script"}},
                    "list": [{"id": "main", "default": True}] +
