@@ -87,7 +87,7 @@ class Installed(gw.Gateway):
     def ask(self, *args):
         out = subprocess.run(self.wrap([self.prog, *args]), cwd=self.dir,
                              env=self.environ(), capture_output=True,
-                             text=True, timeout=60)
+                             text=True, timeout=180)
         assert out.returncode == 0, out.stdout + out.stderr
         return out.stdout
 
@@ -97,7 +97,7 @@ def test_the_installed_gateway_runs(dest, mode):
     g = Installed(dest, mode=mode)
     try:
         g.start()
-        with urllib.request.urlopen(g.http + "/", timeout=60) as r:
+        with urllib.request.urlopen(g.http + "/", timeout=180) as r:
             assert r.status == 200
             assert r.read() == \
                 (ROOT / "gatewayd/webchat/index.html").read_bytes()

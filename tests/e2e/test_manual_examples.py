@@ -46,7 +46,7 @@ def gw():
 def test_openclaw_1(gw, line):
     cmd, env = shell(gw, line)
     r = subprocess.run(cmd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                       timeout=60)
+                       timeout=180)
     assert r.returncode == 0, (r.stdout, r.stderr)
     assert r.stdout.strip() and r.stderr == ""
 
@@ -59,7 +59,7 @@ def test_openclaw_protocol_7(make_gateway):
     line = re.search(r"^\$ (.*?)\n\.Ed", part, re.M | re.S)[1].replace("\\e", "\\")
     (gw.dir / ".openclaw").symlink_to(gw.state)     # $HOME/.openclaw of the manual
     cmd, env = shell(gw, line)
-    r = subprocess.run(cmd, env=env, capture_output=True, text=True, timeout=60)
+    r = subprocess.run(cmd, env=env, capture_output=True, text=True, timeout=180)
     answer = json.loads(r.stdout)
     assert r.returncode == 0 and r.stderr == ""
     assert answer["id"] == "1" and answer["ok"] and answer["payload"]["ok"]

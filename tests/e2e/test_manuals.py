@@ -153,10 +153,10 @@ def test_T_and_V_work_as_told():
     for prog in "channeld", "agentd", "modeld", "toold", "toold-files", \
             "toold-fetch":
         out = subprocess.run([BIN / prog, "-V"], capture_output=True,
-                             text=True, timeout=60)
+                             text=True, timeout=180)
         assert out.returncode == 0 and out.stdout, prog
         out = subprocess.run([BIN / prog], capture_output=True, text=True,
-                             timeout=60)
+                             timeout=180)
         assert out.returncode != 0 and "gatewayd(8)" in out.stderr
 
 
@@ -182,7 +182,7 @@ def test_gatewayd_has_every_option():
     told = re.findall(r"^\.It Fl (\w)\b", section(text, "DESCRIPTION"), re.M)
     assert sorted(told) == sorted(flags + takes)
     out = subprocess.run([BIN / "gatewayd", "-?"], capture_output=True,
-                         text=True, timeout=60)
+                         text=True, timeout=180)
     assert out.returncode == 2
     assert sorted(re.search(r"\[-(\w+)\]", out.stderr)[1]) == flags
 

@@ -48,7 +48,7 @@ class Terminal:
             assert self.read() != "" and time.monotonic() < end, self.text
         return m
 
-    def end(self, timeout=60):
+    def end(self, timeout=180):
         """Ctrl-C, as a person would."""
         os.write(self.fd, b"\x03")
         end = time.monotonic() + timeout
@@ -74,7 +74,7 @@ def test_make_run_is_all_it_takes(tmp_path):
     t = Terminal(["make", "--no-print-directory", "build-run", f"VARIANT={VARIANT}"], env)
     try:
         m = t.until(r"open (http://127\.0\.0\.1:%d/)#token=(\S+)" % port)
-        with urllib.request.urlopen(m[1], timeout=60) as r:
+        with urllib.request.urlopen(m[1], timeout=180) as r:
             assert r.status == 200 and b"<script" in r.read()
 
         async def talk():

@@ -40,7 +40,7 @@ def environ(gw, **env):
 
 def openclaw(gw, *args, **env):
     return subprocess.run(argv_as(gw, [str(BIN / "openclaw"), *args]), env=environ(gw, **env),
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180)
 
 
 def good(gw, *args, **env):
@@ -383,13 +383,13 @@ def test_output_that_cannot_be_written_is_no_success(gw):
     with open("/dev/full", "wb") as full:
         r = subprocess.run(argv_as(gw, [str(BIN / "openclaw"), "health"]), env=environ(gw),
                            stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
-                           timeout=60)
+                           timeout=180)
     assert r.returncode == 1
     assert r.stderr == b"Error: standard output: No space left on device\n"
     # A closed one: the connection must not take its number.
     r = subprocess.run(argv_as(gw, ["sh", "-c", 'exec "$0" health >&-', str(BIN / "openclaw")]),
                        env=environ(gw), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                       timeout=60)
+                       timeout=180)
     assert r.returncode == 1 and r.stderr.startswith(b"Error: standard output: ")
 
 
@@ -636,7 +636,7 @@ def test_no_gateway(tmp_path, words):
     env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "OPENCLAW_STATE_DIR": str(tmp_path)}
     for js in ([], ["--json"]):
         r = subprocess.run([str(BIN / "openclaw"), *words, *extra, *js], env=env,
-                           capture_output=True, text=True, timeout=60)
+                           capture_output=True, text=True, timeout=180)
         assert r.returncode == 1
         assert r.stderr.startswith("gateway connect failed: ")
         assert f"Gateway target: {tmp_path}/run/control.sock" in r.stderr
@@ -819,7 +819,7 @@ def test_dev_and_profile(tmp_path):
 
     def target(*args, **more):
         r = subprocess.run([str(BIN / "openclaw"), *args, "gateway", "status", "--json"],
-                           env={**env, **more}, capture_output=True, text=True, timeout=60)
+                           env={**env, **more}, capture_output=True, text=True, timeout=180)
         return json.loads(r.stdout)["rpc"]["url"]
 
     assert target() == f"{tmp_path}/.openclaw/run/control.sock" or os.geteuid() == 0

@@ -47,7 +47,7 @@ def status(pid):
 def openclaw(g, *args):
     env = {**g.environ(), "OPENCLAW_STATE_DIR": str(g.state)}
     return subprocess.run([str(gw.BIN / "openclaw"), *args], env=env,
-                          capture_output=True, text=True, timeout=60)
+                          capture_output=True, text=True, timeout=180)
 
 
 def chat(g, *texts):

@@ -190,21 +190,21 @@ def test_sample_configuration(tmp_path, everything):
                          env={"PATH": "/usr/bin:/bin", "ANTHROPIC_API_KEY": "k" * 20,
                               "TELEGRAM_BOT_TOKEN": "123456:" + "a" * 35,
                               "OPENCLAW_GATEWAY_TOKEN": "t" * 20},
-                         capture_output=True, text=True, timeout=60)
+                         capture_output=True, text=True, timeout=180)
     assert out.returncode == 0, out.stdout + out.stderr
     assert "warning" not in (out.stdout + out.stderr).lower(), out.stdout + out.stderr
 
 
 def test_completion(tmp_path):
     script = subprocess.run([gw.BIN / "openclaw", "completion"], check=True,
-                            capture_output=True, text=True, timeout=60).stdout
+                            capture_output=True, text=True, timeout=180).stdout
     (tmp_path / "c").write_text(script)
 
     def ask(*words):
         return subprocess.run(
             ["bash", "-c", 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($#-1)); _openclaw; '
              'printf "%s\\n" "${COMPREPLY[@]}"', str(tmp_path / "c"), "openclaw", *words],
-            check=True, capture_output=True, text=True, timeout=60).stdout.split()
+            check=True, capture_output=True, text=True, timeout=180).stdout.split()
     table = (ROOT / "openclaw/commands.def").read_text()
     names = re.findall(r'^COMMAND\("([^"]+)"', table, re.M)
     assert len(names) > 20

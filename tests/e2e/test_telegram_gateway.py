@@ -90,7 +90,7 @@ def test_pairing_and_answer(make, fake, mode):
     assert r.returncode == 0, r.stderr + r.stdout
     fake.message(42, "what time is it?")
     fake.wait(lambda: len(fake.sent) >= 2 and "configured" not in
-              fake.texts()[-1], what="answer", timeout=60)
+              fake.texts()[-1], what="answer", timeout=180)
     assert fake.sent[-1]["chat_id"] == 42
     # what was said before the approval is not answered now
     time.sleep(0.5)
@@ -104,7 +104,7 @@ def test_notify(make, fake):
 
     def code_of(user):
         fake.message(user, "hello")
-        fake.wait(lambda: any(s["chat_id"] == user for s in fake.sent), what="code", timeout=60)
+        fake.wait(lambda: any(s["chat_id"] == user for s in fake.sent), what="code", timeout=180)
         return json.loads(openclaw(gw, "pairing", "list", "--json").stdout)["requests"][-1]["code"]
 
     silent, told = code_of(42), code_of(43)
@@ -112,20 +112,20 @@ def test_notify(make, fake):
     assert (r.returncode, r.stdout, r.stderr) == (0, "Approved telegram sender 42.\n", "")
     r = openclaw(gw, "pairing", "approve", "--notify", "--channel", "telegram", told)
     assert (r.returncode, r.stdout, r.stderr) == (0, "Approved telegram sender 43.\n", "")
-    fake.wait(lambda: len(fake.sent) == 3, what="notice", timeout=60)
+    fake.wait(lambda: len(fake.sent) == 3, what="notice", timeout=180)
     assert (fake.sent[-1]["chat_id"], fake.texts()[-1]) == (43, welcome)
     # Not again with a new process that gets the whole list; the answer to 42
     # comes behind whatever that would send.
     gw.kill("channeld/telegram:default")
     fake.message(42, "what time is it?")
-    fake.wait(lambda: len(fake.sent) == 4, what="answer", timeout=60)
+    fake.wait(lambda: len(fake.sent) == 4, what="answer", timeout=180)
     assert fake.sent[-1]["chat_id"] == 42 and fake.texts().count(welcome) == 1
 
 
 def test_notify_of_an_account_that_does_not_run(make, fake):
     gw = make()
     fake.message(42, "hello")
-    fake.wait(lambda: fake.sent, what="code", timeout=60)
+    fake.wait(lambda: fake.sent, what="code", timeout=180)
     code = json.loads(openclaw(gw, "pairing", "list", "--json").stdout)["requests"][0]["code"]
     gw.write_config({})
     assert openclaw(gw, "gateway", "reload").returncode == 0
@@ -170,7 +170,7 @@ def test_reload(make, fake):
     # Not before: the poll under way would take it under the old policy.
     assert openclaw(gw, "gateway", "reload").returncode == 0
     fake.message(7, "three")
-    fake.wait(lambda: len(fake.sent) == 2, what="answer", timeout=60)
+    fake.wait(lambda: len(fake.sent) == 2, what="answer", timeout=180)
     assert gw.processes()["channeld/telegram:default"]["pid"] != pid
 
 
@@ -186,7 +186,7 @@ def test_R07_kill_during_turns(make, fake, name):
     gw = make(model="builtin/echo", dmPolicy="open", allowFrom=["*"])
     rnd = random.Random(name)
     fake.message(7, "warm")
-    fake.wait(lambda: fake.sent, what="first answer", timeout=60)
+    fake.wait(lambda: fake.sent, what="first answer", timeout=180)
     n = 12
     for i in range(n):
         fake.message(7 + i % 3, f"msg{i:02d}end")
