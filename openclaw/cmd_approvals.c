@@ -262,36 +262,74 @@ approver_event(void *arg, const char *name, json_t *v)
 
 /* --- the list ----------------------------------------------------------------- */
 
+/* Whose list it is, as parameters: an agent's, or that of a node; NULL after a
+ * message. */
 static json_t *
-agent_param(const struct args *a)
+whose(const struct args *a, struct rpc *r)
 {
-	json_t	*p = json_object();
+	json_t		*p = json_object(), *list;
+	const char	*id;
 
-	if (a->opt[OPT_AGENT] != NULL)
+	if (a->opt[OPT_NODE] != NULL) {
+		id = node_named(a, r, &list);
+		if (id != NULL)
+			json_object_set_new(p, "nodeId", json_string(id));
+		json_decref(list);
+		if (id == NULL) {
+			json_decref(p);
+			return NULL;
+		}
+	} else if (a->opt[OPT_AGENT] != NULL)
 		json_object_set_new(p, "agentId",
 		    json_string(a->opt[OPT_AGENT]));
 	return p;
 }
 
+/* What is there now. */
+static json_t *
+fetch(const struct args *a, struct rpc *r)
+{
+	json_t	*p = whose(a, r);
+
+	if (p == NULL)
+		return NULL;
+	return rpc_call(r, a->opt[OPT_NODE] != NULL ?
+	    "exec.approvals.node.get" : "exec.approvals.get", p, false,
+	    a->opt[OPT_NODE] != NULL ? 35000 : 10000);
+}
+
+/* Of the one that was asked about, in an answer. */
+static const char *
+agent_id(const struct args *a, json_t *now)
+{
+	return jtext(now, "agentId", a->opt[OPT_AGENT] != NULL ?
+	    a->opt[OPT_AGENT] : "main");
+}
+
+static void
+show_list(json_t *d)
+{
+	print_text(jtext(d, "path", "?"));
+	if (json_object_get(d, "agentId") != NULL) {
+		printf(" (agent ");
+		print_text(jtext(d, "agentId", "?"));
+		putchar(')');
+	}
+	putchar('\n');
+	print_json(json_object_get(d, "file"));
+}
+
 int
 cmd_approvals_get(struct args *a)
 {
-	json_t	*res;
+	struct rpc	*r;
+	json_t		*res;
 
-	res = rpc_once(a, "exec.approvals.get", agent_param(a));
-	if (res == NULL)
+	if ((r = rpc_open(a)) == NULL)
 		return 1;
-	if (a->opt[OPT_JSON] != NULL)
-		print_json(res);
-	else {
-		print_text(jtext(res, "path", "?"));
-		printf(" (agent ");
-		print_text(jtext(res, "agentId", "?"));
-		printf(")\n");
-		print_json(json_object_get(res, "file"));
-	}
-	json_decref(res);
-	return 0;
+	res = fetch(a, r);
+	rpc_close(r);
+	return print_answer(a, res, show_list);
 }
 
 /* Takes file, which is based on what the gateway has now. */
@@ -299,12 +337,19 @@ static int
 store(struct rpc *r, struct args *a, json_t *file, const char *hash,
     const char *said)
 {
-	json_t	*p = agent_param(a), *res;
+	json_t	*p = whose(a, r), *res;
+	bool	 node = a->opt[OPT_NODE] != NULL;
 
+	if (p == NULL) {
+		json_decref(file);
+		return 1;
+	}
 	json_object_set_new(p, "file", file);
-	json_object_set_new(p, "baseHash", json_string(hash));
-	if ((res = rpc_call(r, "exec.approvals.set", p, false, options_num(a,
-	    OPT_TIMEOUT, 10000, 1, 86400000))) == NULL)
+	if (hash[0] != '\0')
+		json_object_set_new(p, "baseHash", json_string(hash));
+	if ((res = rpc_call(r, node ? "exec.approvals.node.set" :
+	    "exec.approvals.set", p, false, options_num(a, OPT_TIMEOUT, node ?
+	    35000 : 10000, 1, 86400000))) == NULL)
 		return 1;
 	if (a->opt[OPT_JSON] != NULL)
 		print_json(res);
@@ -367,9 +412,9 @@ cmd_approvals_set(struct args *a)
 		json_decref(file);
 		return 1;
 	}
-	now = rpc_call(r, "exec.approvals.get", agent_param(a), false, 10000);
-	if (now != NULL) {
-		only_agent(file, jtext(now, "agentId", "main"));
+	if ((now = fetch(a, r)) != NULL) {
+		if (a->opt[OPT_NODE] == NULL)
+			only_agent(file, agent_id(a, now));
 		status = store(r, a, json_incref(file), jtext(now, "hash",
 		    ""), "The list was replaced.");
 	}
@@ -418,10 +463,13 @@ cmd_approvals_allowlist(struct args *a)
 	add = strcmp(a->operand[0], "add") == 0;
 	if ((r = rpc_open(a)) == NULL)
 		return 1;
-	now = rpc_call(r, "exec.approvals.get", agent_param(a), false, 10000);
-	if (now == NULL)
+	if ((now = fetch(a, r)) == NULL)
 		goto out;
-	agent = jtext(now, "agentId", "main");
+	agent = agent_id(a, now);
+	if (!json_is_object(json_object_get(json_object_get(now, "file"),
+	    "agents")))
+		json_object_set_new(json_object_get(now, "file"), "agents",
+		    json_object());
 	agents = json_object_get(json_object_get(now, "file"), "agents");
 	if ((mine = json_object_get(agents, agent)) == NULL) {
 		mine = json_object();

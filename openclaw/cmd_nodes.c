@@ -76,10 +76,9 @@ say_nodes(const char *what, const char *query, const char *label,
 	fprintf(stderr, told > 0 ? ")\n" : "\n");
 }
 
-/* The id of the node that --node names by id, name, address or the beginning
- * of its id; NULL after a message.  *list owns it. */
-static const char *
-node_of(const struct args *a, struct rpc *r, json_t **list)
+/* By id, name, address or the beginning of its id. */
+const char *
+node_named(const struct args *a, struct rpc *r, json_t **list)
 {
 	const char	*query = a->opt[OPT_NODE], *id = NULL;
 	json_t		*nodes, *n;
@@ -395,7 +394,7 @@ cmd_nodes_describe(struct args *a)
 	if (!needed(a, OPT_NODE, "node <idOrNameOrIp>") ||
 	    (r = rpc_open(a)) == NULL)
 		return 1;
-	if ((id = node_of(a, r, &list)) != NULL)
+	if ((id = node_named(a, r, &list)) != NULL)
 		res = rpc_call(r, "node.describe", json_pack("{s:s}",
 		    "nodeId", id), false, rpc_timeout(a));
 	rpc_close(r);
@@ -529,7 +528,7 @@ cmd_nodes_invoke(struct args *a)
 	wait = rpc_timeout(a);
 	if (wait < ms + 5000)
 		wait = ms + 5000;
-	if ((id = node_of(a, r, &list)) != NULL)
+	if ((id = node_named(a, r, &list)) != NULL)
 		res = rpc_call(r, "node.invoke", json_pack(
 		    "{s:s, s:s, s:O, s:I, s:s}", "nodeId", id, "command",
 		    a->opt[OPT_COMMAND], "params", params, "timeoutMs",

@@ -131,6 +131,9 @@ int	 cmd_devices_approve(struct args *);
 int	 cmd_devices_reject(struct args *);
 int	 cmd_devices_rotate(struct args *);
 int	 cmd_devices_revoke(struct args *);
+/* The id of the node that --node names, NULL after a message.  *list owns
+ * it. */
+const char *node_named(const struct args *, struct rpc *, json_t **list);
 int	 cmd_nodes_status(struct args *);
 int	 cmd_nodes_list(struct args *);
 int	 cmd_nodes_describe(struct args *);

@@ -1107,3 +1107,39 @@ def test_command_line(gateway):
             assert "Rejected node n1." in good(gateway, "nodes", "reject",
                                                m["request"]["requestId"])
     asyncio.run(go())
+
+
+def test_command_line_rules_of_a_node(gateway):
+    async def go():
+        async with a_node(gateway) as n:
+            file = {"version": 1, "defaults": {"ask": "off"}}
+
+            async def serve(command, file_=None):
+                q = await n.asked("system.execApprovals." + command)
+                p = json.loads(q["paramsJSON"])
+                await n.answers(q, payload={"path": "/n/list", "exists": True, "hash": "h1",
+                                            "file": file_ or p.get("file")})
+                return p
+
+            run = asyncio.ensure_future(said(good, gateway, "approvals", "get", "--node",
+                                             "workbench"))
+            await serve("get", file)
+            out = await run
+            assert out.startswith("/n/list\n") and '"ask": "off"' in out
+            run = asyncio.ensure_future(said(good, gateway, "approvals", "allowlist", "--node",
+                                             n.id, "add", "/bin/ls"))
+            await serve("get", file)
+            p = await serve("set")
+            assert p["baseHash"] == "h1" and p["file"] == dict(
+                file, agents={"main": {"allowlist": [{"pattern": "/bin/ls"}]}})
+            assert "Added." in await run
+            # all agents of a file go to the node
+            (gateway.dir / "f").write_text(json.dumps(dict(file, agents={"a": {}, "b": {}})))
+            run = asyncio.ensure_future(said(as_json, gateway, "approvals", "set", "--node", n.id,
+                                             "--file", str(gateway.dir / "f")))
+            await serve("get", file)
+            assert (await serve("set"))["file"]["agents"] == {"a": {}, "b": {}}
+            assert (await run)["hash"] == "h1"
+            assert "unknown node: nobody" in await said(bad, gateway, "approvals", "get", "--node",
+                                                        "nobody")
+    asyncio.run(go())
