@@ -133,6 +133,8 @@ void	 http_usage(const struct run *, uint64_t *in, uint64_t *out,
 #undef HTTP_PROTO_ROUTER
 #undef HTTP_PROTO_AGENT
 
+/* http_chat.c: the member messages. */
+void	 http_chat_read(const json_t *, struct http_turn *);
 /* http_tools.c, http_embeddings.c: answers of other processes; false when the
  * message belongs to none of their calls. */
 bool	 http_tools_message(struct link *, struct msg *);

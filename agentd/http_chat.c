@@ -38,8 +38,8 @@ put_content(struct dbuf *b, const json_t *content)
 	}
 }
 
-static void
-read_messages(const json_t *messages, struct http_turn *t)
+void
+http_chat_read(const json_t *messages, struct http_turn *t)
 {
 	struct http_talk	 talk = { NULL };
 	struct dbuf		 b;
@@ -220,7 +220,7 @@ http_chat(struct http_call *c, const struct m_http_req *q, json_t *body)
 	    "stream_options"), "include_usage"));
 	c->model = xstrdup(json_text(body, "model", "openclaw"));
 	http_turn_init(&t);
-	read_messages(json_object_get(body, "messages"), &t);
+	http_chat_read(json_object_get(body, "messages"), &t);
 	if (t.message.n == 0 && !dbuf_err(&t.message))
 		http_error(c, 400, "invalid_request_error", NULL,
 		    "Missing user message in `messages`.");

@@ -47,6 +47,13 @@ bad(struct reader *r, const char *path, const char *fmt, ...)
 	return -1;
 }
 
+/* What of a name a message shows. */
+static int
+shown(const char *s)
+{
+	return (int)utf8_cut(s, strlen(s), 64);
+}
+
 /* --- types ----------------------------------------------------------------- */
 
 enum kind { ANY, TEXT, BOOL, POSITIVE, NUMBER, OBJECT, ARRAY, TEXTS, SAID };
@@ -138,8 +145,8 @@ members(struct reader *r, json_t *o, const char *path,
 		for (i = 0; i < n && strcmp(list[i].name, key) != 0; i++)
 			;
 		if (i == n)
-			return bad(r, path, "unrecognized key \"%.64s\"",
-			    key);
+			return bad(r, path, "unrecognized key \"%.*s\"",
+			    shown(key), key);
 	}
 	return 0;
 }
@@ -251,8 +258,8 @@ read_image(struct reader *r, json_t *part, const char *path)
 		return -1;
 	if (!mime_allowed("images",
 	    "|image/jpeg|image/png|image/gif|image/webp|", s.mime))
-		return bad(r, path, "Unsupported image MIME type: %.100s",
-		    s.mime);
+		return bad(r, path, "Unsupported image MIME type: %.*s",
+		    shown(s.mime), s.mime);
 	if ((int64_t)(strlen(s.data) / 4 * 3) > most)
 		return bad(r, path, "Image too large (limit: %lld bytes)",
 		    (long long)most);
@@ -293,8 +300,8 @@ read_file(struct reader *r, json_t *part, const char *path)
 		    "send their text");
 	if (!mime_allowed("files", "|text/plain|text/markdown|text/html|"
 	    "text/csv|application/json|", s.mime))
-		return bad(r, path, "Unsupported file MIME type: %.100s",
-		    s.mime);
+		return bad(r, path, "Unsupported file MIME type: %.*s",
+		    shown(s.mime), s.mime);
 	n = strlen(s.data);
 	if ((int64_t)(n / 4 * 3) > most)
 		return bad(r, path, "File too large (limit: %lld bytes)",
@@ -557,7 +564,8 @@ read_choice(struct reader *r, json_t *choice)
 		if (strcmp(json_text(t, "name", ""), name) == 0)
 			only = t;
 	if (only == NULL)
-		return bad(r, "tool_choice", "unknown tool: %.64s", name);
+		return bad(r, "tool_choice", "unknown tool: %.*s",
+		    shown(name), name);
 	json_incref(only);
 	json_array_clear(r->t->tools);
 	json_array_append_new(r->t->tools, only);

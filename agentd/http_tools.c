@@ -123,7 +123,14 @@ http_tools(struct http_call *c, const struct m_http_req *q, json_t *body)
 		    "tools.invoke requires body.tool");
 		return;
 	}
-	if (str_copy(name, buf, sizeof(buf)) == 0 && open_here(buf))
+	/* Which there are is not known until toold has said so. */
+	if (str_copy(name, buf, sizeof(buf)) == 0 && open_here(buf) &&
+	    !toolcall_ready()) {
+		refuse(c, 503, "unavailable", "tools are not available at the "
+		    "moment; try again");
+		return;
+	}
+	if (name.n < sizeof(buf) && open_here(buf))
 		json_array_foreach(toolcall_list(), i, t)
 			if (strcmp(json_text(t, "name", ""), buf) == 0)
 				tool = t;
