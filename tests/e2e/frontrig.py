@@ -228,6 +228,8 @@ class Rig:
         self.worker = Worker("FRONT", "", parcel=p, mounts=mounts)
         self.asked, self.handed = [], []
         self.judge = self.accept_good
+        self.http = []          # HTTP_REQ, GONE and CREDIT that came
+        self.serve = None       # what the router does with them
         self.tickets = {}
 
     def start(self):
@@ -264,7 +266,10 @@ class Rig:
             handle(m)
 
     def accept_good(self, m):
-        if m.token == "good":
+        if m.name == "HTTP_AUTH":
+            if m.secret == "good":
+                return {"verdict": VERDICT["VERDICT_OK"]}
+        elif m.token == "good":
             return {"verdict": VERDICT["VERDICT_OK"], "ticket": m.conn + 1000}
         return {"verdict": VERDICT["VERDICT_REFUSED"],
                 "code": "INVALID_REQUEST",
@@ -278,7 +283,19 @@ class Rig:
             self.store.send("AUTH_RES", corr=m.corr, conn=m.conn,
                             header_flags=gwproto.F_REPLY, **answer)
 
+    def answer(self, m, data, status=200, form=0, end=1):
+        """A piece of the answer to an HTTP_REQ."""
+        if isinstance(data, str):
+            data = data.encode()
+        self.router.send("HTTP_RES", corr=m.corr, header_flags=gwproto.F_REPLY,
+                         status=status, form=form, end=end, data=data)
+
     def _router(self, m):
+        if m.name.startswith("HTTP_"):
+            self.http.append(m)
+            if self.serve is not None:
+                self.serve(m)
+            return
         self.handed.append(m)
         threading.Thread(target=self._client, args=(m,), daemon=True).start()
 
