@@ -45,6 +45,7 @@ struct api {
 	struct http_body	 reader;
 	struct dbuf		 body;
 	size_t			 step;		/* bytes since the deadline */
+	size_t			 max;		/* bytes of the body */
 	uint64_t		 length;	/* as announced, or 0 */
 	bool			 chunked_in, expect, head_only, old, last;
 	bool			 whole;		/* all of the body is read */
@@ -185,7 +186,8 @@ api_request(struct conn *c, const struct http_ask *ask)
 	a->length = h->body == HTTP_BODY_LENGTH ? h->length : 0;
 	a->chunked_in = h->body == HTTP_BODY_CHUNKED;
 	http_body_init(&a->reader, h);
-	dbuf_init(&a->body, front_conf.routes.body_max[a->route->id] + 3);
+	a->max = front_conf.routes.body_max[a->route->id];
+	dbuf_init(&a->body, a->max + 3);
 	good = take_header(h, "X-OpenClaw-Agent-Id", 128, &a->agent) &&
 	    take_header(h, "X-OpenClaw-Agent", 128, &a->agent) &&
 	    take_header(h, "X-OpenClaw-Session-Key", 512, &a->session) &&
@@ -208,7 +210,6 @@ void
 api_auth_res(struct conn *c, const struct m_auth_res *v)
 {
 	struct api	*a = c->api;
-	size_t		 max = front_conf.routes.body_max[a->route->id];
 	char		 retry[64];
 
 	if (a->state != API_JUDGED)
@@ -230,7 +231,7 @@ api_auth_res(struct conn *c, const struct m_auth_res *v)
 		return;
 	}
 	a->state = API_BODY;
-	if (a->length > max) {
+	if (a->length > a->max) {
 		api_error(c, 400, "invalid_request_error", "payload too large",
 		    NULL);
 		return;
@@ -271,8 +272,7 @@ api_read(struct conn *c, struct evbuffer *in)
 		}
 		r = http_body_feed(&a->reader, p, n, &used, &data);
 		if (r != HTTP_BODY_BAD && data.n > 0) {
-			if (data.n > front_conf.routes.body_max[a->route->id] -
-			    a->body.n) {
+			if (data.n > a->max - a->body.n) {
 				api_error(c, 400, "invalid_request_error",
 				    "payload too large", NULL);
 				return;

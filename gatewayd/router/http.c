@@ -21,6 +21,8 @@ struct relay {
 	uint64_t		 corr;		/* towards the agent */
 	uint64_t		 front_corr;
 	struct link		*agent;
+	bool			 headed;	/* its first piece came */
+	size_t			 window;	/* bytes that may come now */
 };
 static LIST_HEAD(relay_list, relay) by_corr[BUCKETS], by_front[BUCKETS];
 static size_t	nrelays;
@@ -304,6 +306,7 @@ http_forward(uint64_t corr, struct m_http_req *q)
 	y->corr = link_corr();
 	y->front_corr = corr;
 	y->agent = a->link;
+	y->window = HTTP_WINDOW;
 	if (send_http_req(a->link, q, y->corr, 0) == -1) {
 		log_warn("http: agent %s cannot be asked", a->id);
 		refuse(corr, 503, "unavailable", NULL, "agent \"%s\" cannot "
@@ -371,8 +374,14 @@ rt_on_http_res(struct link *l, struct msg *m)
 		return err;
 	if (y == NULL)
 		return MSG_OK;		/* given up meanwhile */
-	if (y->agent != l)
+	/* What front would hold against us. */
+	if (y->agent != l || (v.end != HTTP_CUT && (y->headed ?
+	    v.status != 0 : v.status < 200)) || (v.end == HTTP_MORE &&
+	    v.data.n > y->window))
 		return MSG_MEANING;
+	y->headed = true;
+	if (v.end == HTTP_MORE)
+		y->window -= v.data.n;
 	if (rt.front != NULL && send_http_res(rt.front, &v, y->front_corr,
 	    MSG_F_REPLY) == -1) {
 		log_warn("http: an answer cannot be handed on");
@@ -411,8 +420,12 @@ rt_on_http_credit(struct msg *m)
 
 	if ((err = get_http_credit(m, &v)) != MSG_OK)
 		return err;
-	if (y != NULL)
+	if (y != NULL) {
+		if (v.bytes > HTTP_WINDOW - y->window)
+			return MSG_MEANING;
+		y->window += v.bytes;
 		(void)send_http_credit(y->agent, &v, y->corr, 0);
+	}
 	return MSG_OK;
 }
 

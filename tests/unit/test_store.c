@@ -563,6 +563,68 @@ test_T17_lockout(void **state)
 	accepted(&good, NOW + 50);
 }
 
+/* Over HTTP one text stands for token and password, and counts like them. */
+static void
+test_T17_http(void **state)
+{
+	struct m_http_auth	 h = { .conn = 1, .secret = STR_LIT("right"),
+				    .remote = STR_LIT("192.0.2.9"),
+				    .user = STR_LIT("") };
+	struct m_auth_req	 good = request("right");
+	enum auth_mode		 mode = store_cfg.mode;
+	struct str		 password = store_cfg.password;
+	int			 i;
+
+	(void)state;
+	auth_http(&h, NOW, &v);
+	assert_int_equal(v.verdict, VERDICT_OK);
+	h.secret = STR_LIT("");
+	for (i = 0; i < 30; i++) {
+		auth_http(&h, NOW, &v);
+		assert_int_equal(v.verdict, VERDICT_REFUSED);
+		assert_int_equal(v.penalty_s, 0);
+	}
+	h.secret = STR_LIT("wrong");
+	for (i = 0; i < 10; i++) {
+		auth_http(&h, NOW, &v);
+		assert_int_equal(v.verdict, VERDICT_REFUSED);
+		assert_int_equal(v.penalty_s, i == 9 ? 300 : 0);
+	}
+	/* Shut out here and at connect. */
+	h.secret = STR_LIT("right");
+	auth_http(&h, NOW + 1, &v);
+	assert_int_equal(v.verdict, VERDICT_REFUSED);
+	assert_int_equal(v.penalty_s, 300);
+	good.remote = h.remote;
+	auth_check(&good, NOW + 1, &v);
+	assert_int_equal(v.verdict, VERDICT_REFUSED);
+	auth_http(&h, NOW + 310000, &v);
+	assert_int_equal(v.verdict, VERDICT_OK);
+
+	store_cfg.mode = AUTH_PASSWORD;
+	store_cfg.password = STR_LIT("pass");
+	auth_http(&h, NOW + 400000, &v);
+	assert_int_equal(v.verdict, VERDICT_REFUSED);
+	h.secret = STR_LIT("pass");
+	auth_http(&h, NOW + 400000, &v);
+	assert_int_equal(v.verdict, VERDICT_OK);
+
+	/* A secret is nothing where a proxy lets people in. */
+	store_cfg.mode = AUTH_PROXY;
+	auth_http(&h, NOW + 400000, &v);
+	assert_int_equal(v.verdict, VERDICT_REFUSED);
+	h.user = STR_LIT("ann");
+	auth_http(&h, NOW + 400000, &v);
+	assert_int_equal(v.verdict, VERDICT_OK);
+
+	store_cfg.mode = AUTH_NONE;
+	h.user = h.secret = STR_LIT("");
+	auth_http(&h, NOW + 400000, &v);
+	assert_int_equal(v.verdict, VERDICT_OK);
+	store_cfg.mode = mode;
+	store_cfg.password = password;
+}
+
 static void
 test_T17_token_holder_guesses(void **state)
 {
@@ -682,6 +744,7 @@ main(void)
 		cmocka_unit_test_setup(test_T05_device_token, fresh),
 		cmocka_unit_test_setup(test_T10_user_of_a_proxy, fresh),
 		cmocka_unit_test_setup(test_T17_lockout, fresh),
+		cmocka_unit_test_setup(test_T17_http, fresh),
 		cmocka_unit_test_setup(test_T17_token_holder_guesses, fresh),
 		cmocka_unit_test_setup(test_R15_no_disk, fresh),
 		cmocka_unit_test_setup(test_R02_devices_are_bounded, fresh),
