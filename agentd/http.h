@@ -114,7 +114,8 @@ void	 http_turn_drained(struct http_call *);
  * run ends with it. */
 json_t	*http_turn_clients(struct run *, json_t *content);
 void	 http_turn_hand(struct run *, json_t *content, json_t *call);
-json_t	*http_turn_tools(struct run *);	/* NULL, or borrowed */
+/* What the model may call: a new reference. */
+json_t	*http_turn_tools(struct run *);
 void	 http_usage(const struct run *, uint64_t *in, uint64_t *out,
 	    uint64_t *total);
 

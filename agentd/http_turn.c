@@ -279,8 +279,8 @@ http_usage(const struct run *run, uint64_t *in, uint64_t *out,
 
 /* --- tools that the client has ---------------------------------------------------- */
 
-json_t *
-http_turn_tools(struct run *run)
+static json_t *
+clients(struct run *run)
 {
 	return json_object_get(run->turn->options, "clientTools");
 }
@@ -291,10 +291,27 @@ is_clients(struct run *run, const char *name)
 	json_t	*t;
 	size_t	 i;
 
-	json_array_foreach(http_turn_tools(run), i, t)
+	json_array_foreach(clients(run), i, t)
 		if (strcmp(json_text(t, "name", ""), name) == 0)
 			return true;
 	return false;
+}
+
+json_t *
+http_turn_tools(struct run *run)
+{
+	json_t	*all, *t;
+	size_t	 i;
+
+	if (json_array_size(clients(run)) == 0)
+		return json_incref(toolcall_list());
+	/* The agent's list may have come after the request was judged. */
+	all = json_array();
+	json_array_foreach(toolcall_list(), i, t)
+		if (!is_clients(run, json_text(t, "name", "")))
+			json_array_append(all, t);
+	json_array_extend(all, clients(run));
+	return all;
 }
 
 json_t *

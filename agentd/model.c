@@ -119,13 +119,7 @@ model_call(struct run *run)
 	history_limit_images(run->session->history, IMAGES_MAX);
 	run->context.system = run->system != NULL ? run->system : "";
 	run->context.messages = run->session->history;
-	run->context.tools = toolcall_list();
-	json_incref(run->context.tools);
-	if (http_turn_tools(run) != NULL) {
-		run->context.tools = json_copy(toolcall_list());
-		json_decref(toolcall_list());
-		json_array_extend(run->context.tools, http_turn_tools(run));
-	}
+	run->context.tools = http_turn_tools(run);
 	run->ps = pstream_new(&run->model, wall_ms(), on_stream, run);
 	if (run->ps == NULL) {
 		run->error.class = PROVIDER_TRANSIENT;
