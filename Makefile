@@ -21,7 +21,7 @@ endif
 MAKEFLAGS += --no-builtin-rules
 
 .PHONY: all run check build-run build-check clean install uninstall lint bench \
-	asan fuzz interop programs tests packages-run packages-check dist
+	asan fuzz interop vm programs tests packages-run packages-check dist
 all: programs
 
 # --- flags -----------------------------------------------------------------

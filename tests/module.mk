@@ -65,3 +65,5 @@ bench: programs helper-bins
 	@python3 tests/bench/bench.py
 interop: programs
 	@python3 tests/run.py interop
+vm: programs unit-bins helper-bins
+	@python3 tests/vm/vm.py

@@ -193,6 +193,8 @@ def pytest(t, folder, args, extra=()):
                 skip = case.find("skipped")
                 if skip is not None:
                     print(f"  skipped {case.get('name')}: {skip.get('message')}")
+        for line in re.findall(r"^not for this host: .*", r.stdout, re.M):
+            print("  " + line)
         if r.returncode not in (0, 1):
             t.add(False, folder, r.stdout[-5000:])
 

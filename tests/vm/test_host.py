@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The gatewayd developers
+"""The service as the manual has it, under a real systemd.
+
+Only for the machine of tests/vm/vm.py: it makes accounts and starts services.
+The tests are the life of one installation and run in their order.
+"""
+import json
+import os
+import pathlib
+import pwd
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent.parent / d) for d in ("", "e2e")]
+
+import cgroups  # noqa: E402
+import gateway as gw  # noqa: E402
+
+if not os.path.exists("/vm/guest.sh"):
+    pytest.skip("only in the machine of tests/vm/vm.py", allow_module_level=True)
+
+UNIT = "gatewayd.service"
+# Answers that take as long as they take.
+SCRIPT = r'''
+@on user~"sleep"
+  call exec {"command":"sleep 600 | sleep 600", "yieldMs": 100}
+@on user~"eat"
+  call exec {"command":"(head -c 240M /dev/zero > /tmp/f); sleep 600", "yieldMs": 240000}
+@on user~"bomb"
+  call exec {"command":"(while :; do sleep 600 & done) 2>/dev/null; exit 9", "yieldMs": 240000}
+@on user~"work"
+  call exec {"command":"echo made", "yieldMs": 240000}
+@on result exec
+  text "ran: {{result.text}}"
+'''
+MORE = {"agents": {"defaults": {"model": {"primary": "builtin/script"}},
+                   "list": [{"id": "main", "default": True}]},
+        "tools": {"exec": {"security": "full"}}, "models": {"builtin": {"script": SCRIPT}}}
+CONFIG = pathlib.Path("/etc/openclaw/openclaw.json")
+GROUP = pathlib.Path("/sys/fs/cgroup/system.slice") / UNIT
+JOBS = GROUP / "jobs/main"
+PREFIX = pathlib.Path("/usr/local")
+
+
+def sh(*cmd, code=0, timeout=300):
+    r = subprocess.run([str(c) for c in cmd], stdin=subprocess.DEVNULL, capture_output=True,
+                       text=True, timeout=timeout)
+    assert code is None or r.returncode == code, (cmd, r.returncode, r.stdout, r.stderr)
+    return r.stdout + r.stderr
+
+
+def show(key):
+    return sh("systemctl", "show", "--value", "-p", key, UNIT).strip()
+
+
+def main_pid():
+    return int(show("MainPID"))
+
+
+def journal():
+    return sh("journalctl", "-u", UNIT, "-o", "cat", "--no-pager")
+
+
+def answers():
+    return subprocess.run(["openclaw", "gateway", "status"], capture_output=True,
+                          timeout=300).returncode == 0
+
+
+def up():
+    def there():
+        assert show("ActiveState") != "failed", journal()
+        return answers()
+    gw.wait_for(there, 120, "the gateway")
+
+
+def processes():
+    rows = json.loads(sh("openclaw", "gateway", "processes", "--json"))["processes"]
+    return {p["name"]: p["pid"] for p in rows if p["pid"]}
+
+
+def agent(text, timeout=300):
+    return sh("openclaw", "agent", "-m", text, timeout=timeout)
+
+
+def groups_of_jobs():
+    return sorted(p for p in JOBS.glob("job-*") if p.is_dir())
+
+
+def background():
+    """A command that runs: its group and its processes."""
+    agent("sleep")
+    d, = gw.wait_for(groups_of_jobs, 120, "a job")
+    return d, gw.wait_for(lambda: len(cgroups.pids(d)) >= 4 and cgroups.pids(d), 120,
+                          "its processes")
+
+
+def gone(pids):
+    return not [p for p in pids if os.path.exists(f"/proc/{p}")]
+
+
+def logs():
+    return "".join(p.read_text() for p in sorted(pathlib.Path("/var/log/openclaw").iterdir()))
+
+
+def tell(what, value):
+    """Figures for whoever reads: `pytest -rA` or the file of the report."""
+    with open("/vm/out/figures.txt", "a") as f:
+        print(f"{what}: {value}", file=f)
+
+
+def test_installed_as_the_manual_says():
+    page = (gw.ROOT / "man/gatewayd.8").read_text()
+    lines = re.findall(r"^# ((?:.*\\e\n)*.*)$", page.split("as a service of systemd:")[1], re.M)
+    told = [" ".join(line.replace("\\e\n", "").split()) for line in lines][:3]
+    assert told[0].startswith("make install && ") and len(told) == 3, told
+    told[0] = told[0].removeprefix("make install && ")      # vm.py did
+    for line in told:
+        sh("sh", "-ec", line)
+    up()
+    made = (PREFIX / "lib/sysusers.d/gatewayd.conf").read_text()
+    for name in re.findall(r"^u (\S+)", made, re.M):
+        pwd.getpwnam(name)
+    assert show("NRestarts") == "0" and show("UnitFileState") == "enabled"
+    tell("systemd-analyze security",
+         sh("systemd-analyze", "security", "--no-pager", UNIT).splitlines()[-1])
+    out = sh("systemd-analyze", "verify", "--man=no", PREFIX / "lib/systemd/system" / UNIT)
+    assert "gatewayd" not in out, out
+
+
+def test_each_process_is_its_user_in_the_group_of_the_unit():
+    roles = (gw.ROOT / "proto/roles.def").read_text()
+    users = dict(re.findall(r'^ROLE\(\d+,\s+\w+,\s+"(\w+)",\s+"[\w-]+",\s+"(\w+)"', roles, re.M))
+    rows = processes()
+    assert rows["gatewayd"] == main_pid() and len(rows) >= 9
+    for name, pid in rows.items():
+        uid = os.stat(f"/proc/{pid}").st_uid
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+        uid = int(re.search(r"^Uid:\s+(\d+)", status, re.M)[1])
+        assert pwd.getpwuid(uid).pw_name == users[name.split("/")[0]], name
+        assert "NoNewPrivs:\t1" in status, name
+    inside = rows["jailer/main"]
+    assert cgroups.pids(JOBS / "jailer") == [inside]
+    assert set(rows.values()) - {inside} <= set(cgroups.pids(GROUP / "supervisor"))
+    assert f"root mode; commands are limited by cgroups below {GROUP}" in sh("openclaw", "status")
+    assert set((JOBS / "cgroup.subtree_control").read_text().split()) >= {"memory", "pids", "cpu"}
+    pss = sum(int(re.search(r"^Pss:\s+(\d+)", open(f"/proc/{p}/smaps_rollup").read(), re.M)[1])
+              for p in rows.values())
+    tell("processes, PSS of the idle tree", f"{len(rows)}, {pss * 1024} bytes")
+    tell("MemoryCurrent of the unit", show("MemoryCurrent"))
+
+
+def test_what_holds_them_is_in_force():
+    out = sh("openclaw", "sandbox", "profiles")
+    rows = json.loads(sh("openclaw", "sandbox", "profiles", "--json"))["profiles"]
+    tell("openclaw sandbox profiles", "\n" + out)
+    # What this kernel is too old for; openclaw-security(7) has the versions.
+    old = {"landlock-net", "landlock-scope", "mdwe"}
+    for p in rows:
+        assert set(p["missing"]) <= old, p
+    assert "cgroup" in next(p for p in rows if p["name"] == "jailer/main")["active"]
+    tell("openclaw sandbox selftest", "\n" + sh("openclaw", "sandbox", "selftest"))
+
+
+def test_an_agent_runs_a_command():
+    begin = time.monotonic()
+    out = agent("run: uname -a")
+    assert os.uname().release in out and os.uname().version in out, out
+    tell("openclaw agent -m 'run: uname -a'", f"{time.monotonic() - begin:.1f} s: {out}")
+    tell("openclaw gateway status", "\n" + sh("openclaw", "gateway", "status"))
+
+
+def test_reload_keeps_the_supervisor():
+    pid = main_pid()
+    text = CONFIG.read_text()
+    more = json.dumps(MORE)[1:-1] + ","
+    CONFIG.write_text(re.sub(r"(?m)^\{", lambda m: "{" + more, text, count=1))
+    sh("systemctl", "reload", UNIT)
+    gw.wait_for(lambda: "made" in agent("work"), 120, "the new configuration")
+    up()
+    assert main_pid() == pid and show("NRestarts") == "0"
+    assert "reload: generation 2" in journal()
+
+
+def test_limits_of_a_command_and_its_end():
+    d, inside = background()
+    values = {f: (d / f).read_text().strip() for f in
+              ("memory.max", "memory.swap.max", "memory.oom.group", "pids.max", "cpu.max")
+              if (d / f).exists()}
+    tell(f"{d}", values)
+    assert values["memory.max"] == str(2 << 30) and values["pids.max"] == "256"
+    assert values["memory.oom.group"] == "1" and values["cpu.max"] == "200000 100000"
+    os.kill(processes()["toold/main"], 9)
+    gw.wait_for(lambda: gone(inside) and not d.exists(), 120, "their end")
+    up()
+
+
+def test_a_command_that_eats_the_memory_of_the_unit():
+    before, pid = processes(), main_pid()
+    sh("systemctl", "set-property", "--runtime", UNIT, "MemoryMax=150M")
+    out = agent("eat")
+    tell("command that wants 240 MB under MemoryMax=150M", out)
+    assert "ran out of memory" in out, out
+    sh("systemctl", "set-property", "--runtime", UNIT, "MemoryMax=infinity")
+    assert "made" in agent("work")
+    # Told by the kernel of what it was, systemd must not end the gateway for it.
+    assert main_pid() == pid and show("NRestarts") == "0" and show("Result") == "success"
+    now = processes()
+    assert {n: now.get(n) for n in before if not n.startswith("fetch")} == \
+        {n: p for n, p in before.items() if not n.startswith("fetch")}
+    assert cgroups.keys(GROUP / "memory.events")["oom_kill"] >= 1
+
+
+def test_a_command_of_many_processes():
+    out = agent("bomb")
+    tell("fork bomb", out)
+    assert "process limit was reached" in out, out
+    gw.wait_for(lambda: groups_of_jobs() == [], 120, "the end of its group")
+    assert "made" in agent("work")
+
+
+@pytest.mark.parametrize("who", ["jailer/main", "gatewayd"])
+def test_killed_with_a_command_running(who):
+    d, inside = background()
+    old = processes()
+    os.kill(old[who], 9)
+    gw.wait_for(lambda: gone(inside), 120, "the end of its processes")
+    gw.wait_for(lambda: answers() and processes().get("jailer/main") not in
+                (None, old["jailer/main"]), 300, "another")
+    gw.wait_for(lambda: groups_of_jobs() == [], 120, "the end of its group")
+    assert show("NRestarts") == ("1" if who == "gatewayd" else "0")
+    if who == "gatewayd":
+        assert gone(old.values())
+    d, inside = background()
+    assert (d / "pids.max").read_text() == "256\n"
+    os.kill(processes()["toold/main"], 9)
+    gw.wait_for(lambda: gone(inside) and not d.exists(), 120, "their end")
+    up()
+    assert "cgroups below " + str(GROUP) in sh("openclaw", "status")
+
+
+def test_restart():
+    old, text = processes(), logs()
+    assert text
+    begin = time.monotonic()
+    sh("systemctl", "restart", UNIT)
+    up()
+    tell("systemctl restart, until it answers", f"{time.monotonic() - begin:.1f} s")
+    assert gone(old.values()) and main_pid() != old["gatewayd"]
+    assert "made" in agent("work")
+    # systemd has given the folder back to root in between.
+    assert "lines lost" not in journal()
+    assert logs().startswith(text) and len(logs()) > len(text)
+
+
+def test_stop_leaves_nothing():
+    old = processes()
+    begin = time.monotonic()
+    sh("systemctl", "stop", UNIT)
+    tell("systemctl stop", f"{time.monotonic() - begin:.1f} s")
+    assert show("ActiveState") == "inactive" and show("Result") == "success"
+    assert gone(old.values()) and not GROUP.exists()
+    mine = {u.pw_uid for u in pwd.getpwall() if u.pw_name.startswith("_gw")}
+    left = [p for p in os.listdir("/proc") if p.isdigit() and os.stat(f"/proc/{p}").st_uid in mine]
+    assert left == []
+    out = sh("openclaw", "gateway", "status", code=None)
+    tell("openclaw gateway status, stopped", "\n" + out)
+    assert not answers()
+    # What is to last is there, for root and its own users only.
+    assert pathlib.Path("/var/lib/openclaw").stat().st_mode & 0o777 == 0o711
+    assert pathlib.Path("/etc/openclaw").stat().st_mode & 0o777 == 0o750
+
+
+def test_a_configuration_that_cannot_be_used():
+    """The last that did run is taken; with none it ends, and stays down."""
+    text = CONFIG.read_text()
+    CONFIG.write_text("{gateway: {mode: 7}}")
+    try:
+        sh("systemctl", "start", UNIT)
+        up()
+        assert "made" in agent("work")
+        assert "starting with the last configuration that did run" in journal()
+        sh("systemctl", "stop", UNIT)
+        shutil.rmtree("/var/lib/openclaw")
+        sh("systemctl", "start", UNIT, code=None)
+        gw.wait_for(lambda: show("ActiveState") == "failed", 120, "its end")
+        assert show("ExecMainStatus") == "78" and show("NRestarts") == "0"
+        assert "gateway.mode" in journal()
+    finally:
+        CONFIG.write_text(text)
+    sh("systemctl", "reset-failed", UNIT)
+    sh("systemctl", "start", UNIT)
+    up()
+    assert "made" in agent("work")
+    sh("systemctl", "stop", UNIT)
