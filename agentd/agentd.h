@@ -468,7 +468,9 @@ json_t	*prompt_user(struct turn *);
 enum msg_err sysevent_message(struct link *, struct msg *);	/* AG_SYSTEM */
 /* What waits for this session, a line each, for the next message. */
 void	 sysevent_put(const struct session *, struct dbuf *);
-void	 sysevent_seen(struct session *);	/* the transcript has them */
+void	 sysevent_seen(struct session *);
+struct jw;
+void	 sysevent_write(struct jw *);	/* "events" of AG_STATE */	/* the transcript has them */
 
 /* A stored message as the model may see it: NULL when not at all. */
 json_t	*history_convert(json_t *message);

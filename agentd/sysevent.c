@@ -16,6 +16,7 @@
 #define FIELD		"systemEvents"
 #define LAST		"systemEventId"	/* of the newest one */
 #define EVENTS_MAX	20
+#define SHOWN_MAX	300	/* bytes of each, of those that wait */
 
 static enum msg_err
 ack(struct link *l, uint64_t corr, const struct m_ag_system *v,
@@ -141,7 +142,32 @@ sysevent_message(struct link *l, struct msg *m)
 	if (journal_flush() == -1)
 		return ack(l, corr, &v, TURN_REFUSED, "UNAVAILABLE",
 		    journal_trouble());
+	state_changed();
 	return ack(l, corr, &v, TURN_ACCEPTED, "", "");
+}
+
+/* What waits in the main session: "events" of AG_STATE. */
+void
+sysevent_write(struct jw *w)
+{
+	struct session	*s = NULL;
+	json_t		*one;
+	const char	*p;
+	size_t		 i;
+	char		 key[SESSION_KEY_MAX + 1];
+
+	if (session_key_canon(STR_LIT("main"), cfg->agent_id,
+	    cfg->scope_global, key, sizeof(key)) == 0)
+		s = session_existing(key);
+	jw_karr(w, "events");
+	json_array_foreach(s == NULL ? NULL : json_object_get(s->entry, FIELD),
+	    i, one) {
+		/* In short: AG_STATE has a bound. */
+		p = json_string_value(json_object_get(one, "text"));
+		jw_str(w, (struct str){ p, p == NULL ? 0 : utf8_cut(p,
+		    strlen(p), SHOWN_MAX) });
+	}
+	jw_arr_end(w);
 }
 
 void
@@ -167,4 +193,5 @@ sysevent_seen(struct session *s)
 		return;
 	session_set(s, FIELD, NULL);
 	session_dirty(s, false);
+	state_changed();
 }

@@ -318,6 +318,7 @@ state_cb(evutil_socket_t fd, short what, void *arg)
 	jw_karr(&w, "recent");
 	sessdb_each_session(db, &f, put_recent, &w);
 	jw_arr_end(&w);
+	sysevent_write(&w);
 	if (journal_trouble()[0] != '\0')
 		jw_ks(&w, "trouble", journal_trouble());
 	jw_obj_end(&w);

@@ -202,6 +202,8 @@ rt_on_ag_event(struct link *l, struct msg *m)
 	/* Of chat's events only a run's last must not be dropped. */
 	if (v.event == EVENT_CHAT && !v.droppable)
 		rt_run_chat_told(v.run_id);
+	if (v.event == EVENT_HEARTBEAT && !rt_heartbeat_note(json.p, json.n))
+		return MSG_OK;
 	rt_broadcast((enum gw_event)v.event, json.p, json.n, v.droppable, 0);
 	if (v.event == EVENT_AGENT || v.event == EVENT_CHAT)
 		rt_node_event_copy((enum gw_event)v.event, self,

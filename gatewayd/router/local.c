@@ -325,6 +325,7 @@ void
 rt_do_status(struct request *r)
 {
 	struct jw	*w = rt_answer_begin(r->client, r->id);
+	const struct rt_agent *a;
 	struct skim_val	 root, v;
 	char		 line[256];
 	int64_t		 count = 0;
@@ -356,8 +357,18 @@ rt_do_status(struct request *r)
 		jw_s(w, line);
 	}
 	jw_arr_end(w);
-	jw_karr(w, "queuedSystemEvents");
-	jw_arr_end(w);
+	a = &rt.cf->agents[rt.cf->default_agent];
+	if (a->sessions != NULL) {
+		root = (struct skim_val){ a->sessions->p, a->sessions->n,
+		    SKIM_OBJECT, false };
+		skim_get(&root, "events", &v);
+	}
+	if (a->sessions != NULL && v.kind == SKIM_ARRAY)
+		jw_kraw(w, "queuedSystemEvents", v.p, v.n);
+	else {
+		jw_karr(w, "queuedSystemEvents");
+		jw_arr_end(w);
+	}
 	jw_kobj(w, "sessions");
 	jw_karr(w, "paths");
 	for (i = 0; i < rt.cf->nagents; i++) {
@@ -485,10 +496,4 @@ rt_do_system_presence(struct request *r)
 
 	rt_presence_write(w);
 	rt_answer_end(r->client);
-}
-
-void
-rt_do_last_heartbeat(struct request *r)
-{
-	rt_answer_raw(r->client, r->id, "null", 4);
 }

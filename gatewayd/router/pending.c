@@ -22,6 +22,7 @@ fail(struct pending *p, const char *why)
 {
 	switch (p->kind) {
 	case PEND_RPC:
+	case PEND_SYSTEM:
 		rt_rpc_fail(p, why);
 		return;
 	case PEND_TURN:

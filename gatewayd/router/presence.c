@@ -233,3 +233,156 @@ rt_presence_write(struct jw *w)
 	}
 	jw_arr_end(w);
 }
+
+/* --- what a client tells of somebody -------------------------------------------- */
+
+static const char *const seen_names[SEEN_MAX] = { "host", "ip", "version",
+    "platform", "deviceFamily", "modelIdentifier", "mode", "lastInputSeconds",
+    "text", "deviceId", "roles", "scopes", "instanceId", "tags", "reason" };
+
+void
+rt_seen_init(struct rt_seen *s)
+{
+	memset(s, 0, sizeof(*s));
+}
+
+void
+rt_seen_clear(struct rt_seen *s)
+{
+	size_t	 i;
+
+	for (i = 0; i < SEEN_MAX; i++)
+		free(s->v[i]);
+	rt_seen_init(s);
+}
+
+void
+rt_seen_raw(struct rt_seen *s, enum rt_field f, struct str json)
+{
+	free(s->v[f]);
+	s->v[f] = str_dup(json);
+}
+
+void
+rt_seen_set(struct rt_seen *s, enum rt_field f, struct str text)
+{
+	struct dbuf	 b;
+
+	dbuf_init(&b, 8192);
+	json_quote(&b, text.p, text.n);
+	if (!dbuf_err(&b))
+		rt_seen_raw(s, f, (struct str){ b.p, b.n });
+	dbuf_clear(&b);
+}
+
+void
+rt_seen_get(const struct rt_seen *s, enum rt_field f, char *buf, size_t size)
+{
+	struct skim_val	 v;
+
+	buf[0] = '\0';
+	if (s->v[f] == NULL || skim_text(s->v[f], strlen(s->v[f]), &v) !=
+	    SKIM_OK || rt_text_of(&v, buf, size) == -1)
+		buf[0] = '\0';
+}
+
+/* The texts of both lists, each once. */
+static void
+seen_join(struct rt_seen *s, enum rt_field f, const struct skim_val *old)
+{
+	struct skim_val		 lists[2], one, other;
+	struct skim_iter	 it, known;
+	struct dbuf		 b;
+	struct jw		 w;
+	size_t			 i;
+	bool			 again;
+
+	if (skim_text(s->v[f], strlen(s->v[f]), &lists[1]) != SKIM_OK)
+		return;
+	lists[0] = *old;
+	dbuf_init(&b, 8192);
+	jw_init(&w, &b);
+	jw_arr(&w);
+	for (i = 0; i < 2; i++) {
+		skim_iter_init(&it, &lists[i]);
+		while (skim_next(&it, NULL, &one)) {
+			skim_iter_init(&known, &lists[0]);
+			again = false;
+			while (i == 1 && !again &&
+			    skim_next(&known, NULL, &other))
+				again = one.n == other.n && memcmp(one.p,
+				    other.p, one.n) == 0;
+			if (!again)
+				jw_raw(&w, one.p, one.n);
+		}
+	}
+	jw_arr_end(&w);
+	if (!dbuf_err(&b))
+		rt_seen_raw(s, f, (struct str){ b.p, b.n });
+	dbuf_clear(&b);
+}
+
+/* Fills s with what was known before; bits of what that changes. */
+static unsigned int
+seen_merge(struct rt_seen *s, const struct presence *p)
+{
+	struct skim_val	 root, v;
+	struct dbuf	 b;
+	struct rt_seen	 old;
+	unsigned int	 changed = 0;
+	size_t		 i;
+
+	rt_seen_init(&old);
+	if (p->reason != NULL)
+		rt_seen_set(&old, SEEN_REASON, str_of(p->reason));
+	dbuf_init(&b, 65536);
+	dbuf_printf(&b, "{%s}", p->fields != NULL ? p->fields : "");
+	if (!dbuf_err(&b) && skim_text(b.p, b.n, &root) == SKIM_OK)
+		for (i = 0; i < SEEN_REASON; i++)
+			if (skim_get(&root, seen_names[i], &v)) {
+				rt_seen_raw(&old, (enum rt_field)i,
+				    (struct str){ v.p, v.n });
+				if (s->v[i] != NULL && (i == SEEN_ROLES ||
+				    i == SEEN_SCOPES))
+					seen_join(s, (enum rt_field)i, &v);
+			}
+	dbuf_clear(&b);
+	for (i = 0; i < SEEN_MAX; i++) {
+		if (s->v[i] == NULL) {
+			s->v[i] = old.v[i];
+			old.v[i] = NULL;
+		} else if (old.v[i] == NULL || strcmp(s->v[i], old.v[i]) != 0)
+			changed |= 1u << i;
+	}
+	rt_seen_clear(&old);
+	return changed;
+}
+
+unsigned int
+rt_presence_update(const char *key, struct rt_seen *s)
+{
+	struct presence	*p = presence_get(key);
+	struct dbuf	 b;
+	struct jw	 w;
+	char		*fields, reason[513];
+	unsigned int	 changed;
+	size_t		 i;
+
+	if (p == NULL)
+		return 0;
+	changed = seen_merge(s, p);
+	dbuf_init(&b, 65536);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	for (i = 0; i < SEEN_REASON; i++)
+		if (s->v[i] != NULL)
+			jw_kraw(&w, seen_names[i], s->v[i], strlen(s->v[i]));
+	jw_obj_end(&w);
+	if ((fields = take_members(&b)) != NULL) {
+		free(p->fields);
+		p->fields = fields;
+	}
+	rt_seen_get(s, SEEN_REASON, reason, sizeof(reason));
+	presence_touch(p, reason);
+	return changed;
+}

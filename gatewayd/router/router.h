@@ -121,6 +121,26 @@ void	 rt_presence_self(void);
 void	 rt_presence_connect(struct client *, const struct m_auth_ticket *);
 void	 rt_presence_disconnect(struct client *);
 void	 rt_presence_write(struct jw *);	/* the array */
+/* What is told of one entry: JSON of each member, NULL when it is not said. */
+enum rt_field {
+	SEEN_HOST, SEEN_IP, SEEN_VERSION, SEEN_PLATFORM, SEEN_FAMILY,
+	SEEN_MODEL, SEEN_MODE, SEEN_INPUT, SEEN_TEXT, SEEN_DEVICE, SEEN_ROLES,
+	SEEN_SCOPES, SEEN_INSTANCE, SEEN_TAGS,
+	SEEN_REASON,		/* the last: presence keeps it apart */
+	SEEN_MAX
+};
+struct rt_seen {
+	char	*v[SEEN_MAX];
+};
+void	 rt_seen_init(struct rt_seen *);
+void	 rt_seen_clear(struct rt_seen *);
+void	 rt_seen_set(struct rt_seen *, enum rt_field, struct str text);
+void	 rt_seen_raw(struct rt_seen *, enum rt_field, struct str json);
+/* Its text, "" when there is none. */
+void	 rt_seen_get(const struct rt_seen *, enum rt_field, char *, size_t);
+/* Puts it over what is known of that key, and fills it with the rest: bits of
+ * the members that are new. */
+unsigned int rt_presence_update(const char *key, struct rt_seen *);
 
 /* --- client.c: one connection -------------------------------------------- */
 
@@ -325,10 +345,20 @@ void	 rt_do_usage_status(struct request *);
 void	 rt_do_models_list(struct request *);
 void	 rt_do_agents_list(struct request *);
 void	 rt_do_system_presence(struct request *);
-void	 rt_do_last_heartbeat(struct request *);
 /* A health event soon; many wishes make one event. */
 void	 rt_health_wish(void);
 void	 rt_health_write(struct jw *);
+
+struct pending;
+
+/* --- sysevent.c: system-event, heartbeats ----------------------------------- */
+
+void	 rt_do_system_event(struct request *);
+void	 rt_system_ack(struct pending *, const struct m_ag_turn_ack *);
+void	 rt_do_set_heartbeats(struct request *);
+void	 rt_do_last_heartbeat(struct request *);
+/* An agent had one: false when they are switched off. */
+bool	 rt_heartbeat_note(const char *json, size_t n);
 
 /* --- pending.c: questions to siblings ------------------------------------- */
 
@@ -341,7 +371,8 @@ enum pending_kind {
 	PEND_PAIR,	/* ST_PAIR for a channel; name: sender */
 	PEND_SUP,	/* SUP_REQ of a client */
 	PEND_DECISION,	/* a client waits for an operator's decision */
-	PEND_SENTINEL	/* AG_SYSTEM of the restart */
+	PEND_SENTINEL,	/* AG_SYSTEM of the restart */
+	PEND_SYSTEM	/* AG_SYSTEM of a client */
 };
 
 struct approval;

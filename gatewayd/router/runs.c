@@ -691,6 +691,10 @@ rt_on_turn_ack(struct link *l, struct msg *m)
 		rt_inbound_ack(p, &v);
 		return MSG_OK;
 	}
+	if ((p = rt_pending_find(m->h.corr, PEND_SYSTEM, l)) != NULL) {
+		rt_system_ack(p, &v);
+		return MSG_OK;
+	}
 	if ((p = rt_pending_find(m->h.corr, PEND_SENTINEL, l)) != NULL) {
 		rt_sentinel_ack(p, &v);
 		return MSG_OK;

@@ -626,6 +626,7 @@ def test_no_gateway(tmp_path, words):
              "devices revoke": ["--device", "x", "--role", "node"], "approvals allow": ["abcd"],
              "message send": ["-t", "42", "-m", "x"],
              "message poll": ["-t", "42", "--poll-question", "q", "--poll-option", "a", "--poll-option", "b"],
+             "system event": ["--text", "x"], "system heartbeat": ["last"],
              "approvals deny": ["abcd"],
              "nodes describe": ["--node", "x"], "nodes approve": ["x"], "nodes reject": ["x"],
              "nodes rename": ["--node", "x", "--name", "y"],
