@@ -380,7 +380,7 @@ def test_openclaw_message(gw, fake):
         assert (r.returncode, r.stderr) == (1, text)
     # not known: how to ask again
     fake.fault("sendMessage", "hold", text="held")
-    r = openclaw(gw, "message", "send", "-t", "42", "-m", "held", "--key", "kk", "--timeout", "1000")
+    r = openclaw(gw, "message", "send", "-t", "42", "-m", "held", "--key", "kk", "--timeout", "5000")
     assert r.returncode == 1 and "Repeat it with --key kk: that never sends twice." in r.stderr
     fake.release()
     r = openclaw(gw, "message", "send", "-t", "42", "-m", "held", "--key", "kk")
