@@ -33,7 +33,8 @@ take(struct str s, size_t chars, char *out, size_t size)
 		chars--;
 	}
 	n = utf8_cut(s.p, n, size - 1);
-	memcpy(out, s.p, n);
+	if (n > 0)	/* or p may be NULL */
+		memcpy(out, s.p, n);
 	out[n] = '\0';
 	return n > 0;
 }
