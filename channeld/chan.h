@@ -35,6 +35,9 @@
 struct chan_conf;
 struct chan_send;
 
+/* What a probe found out, as clients see it; borrowed. */
+typedef void chan_probe_cb(json_t *result, void *arg);
+
 /* One row of channels.def. */
 struct channel_kind {
 	const char	*name;
@@ -58,6 +61,9 @@ struct channel_kind {
 	/* Sends one piece; chan_out_sent() is called for it once, later. */
 	void		(*send)(struct chan_send *);
 	void		(*typing)(const char *chat, const char *thread);
+	/* Asks the platform who we are, for at most that long: 0 and done is
+	 * called later, or -1. */
+	int		(*probe)(uint32_t ms, chan_probe_cb *done, void *arg);
 };
 const struct channel_kind *channel_kind(const char *name);	/* or NULL */
 #define CHANNEL(name, id_line, def, max, unit, rich, keep)		\
@@ -68,7 +74,8 @@ const struct channel_kind *channel_kind(const char *name);	/* or NULL */
 	void name##_stop(void);						\
 	int name##_poll_check(struct str, char *, size_t);		\
 	void name##_send(struct chan_send *);				\
-	void name##_typing(const char *, const char *);
+	void name##_typing(const char *, const char *);			\
+	int name##_probe(uint32_t, chan_probe_cb *, void *);
 #include "channeld/channels.def"
 #undef CHANNEL
 

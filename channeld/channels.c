@@ -13,7 +13,8 @@ static const struct channel_kind channel_kinds[] = {
 #define CHANNEL(name, id_line, def, max, unit, rich, keep)		\
 	{ #name, id_line, def, max, unit, &rich, keep, name##_allow_id,	\
 	    name##_configure, name##_read, name##_start, name##_stop,	\
-	    name##_poll_check, name##_send, name##_typing },
+	    name##_poll_check, name##_send, name##_typing,		\
+	    name##_probe },
 #include "channeld/channels.def"
 #undef CHANNEL
 };

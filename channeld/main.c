@@ -164,6 +164,74 @@ chan_peer_drained(struct link *l)
 		chan_in_pump();
 }
 
+/* --- channels.status with a probe ---------------------------------------- */
+
+#define PROBES_MAX	8	/* at once; each is two requests */
+#define PROBE_MS_MAX	120000
+
+struct asked {
+	uint64_t	 corr;
+	uint32_t	 router;	/* its endpoint: another has not asked */
+};
+static unsigned int		 nprobes;
+
+static void
+probe_refuse(struct link *l, uint64_t corr, const char *why)
+{
+	struct m_rpc_res	 res = { 0 };
+
+	res.code = STR_LIT("UNAVAILABLE");
+	res.message = str_of(why);
+	(void)send_rpc_res(l, &res, corr, MSG_F_REPLY);
+}
+
+static void
+probe_done(json_t *result, void *arg)
+{
+	struct asked		*q = arg;
+	struct m_rpc_res	 res = { .ok = 1 };
+	char			*text = json_dumps(result, JSON_COMPACT);
+
+	nprobes--;
+	if (router != NULL && link_endpoint(router) == q->router &&
+	    text != NULL) {
+		res.result = str_of(text);
+		(void)send_rpc_res(router, &res, q->corr, MSG_F_REPLY);
+	}
+	free(text);
+	free(q);
+}
+
+static void
+probe(struct link *l, uint64_t corr, const struct m_rpc_req *req)
+{
+	struct asked	*q;
+	json_t		*params = json_loadb(req->params.p, req->params.n, 0,
+			    NULL);
+	json_int_t	 ms = json_integer_value(json_object_get(params,
+			    "timeoutMs"));
+
+	json_decref(params);
+	if (!str_eqs(req->method, "channels.status")) {
+		probe_refuse(l, corr, "channels answer no such method");
+		return;
+	}
+	if (nprobes >= PROBES_MAX || draining ||
+	    (q = calloc(1, sizeof(*q))) == NULL) {
+		probe_refuse(l, corr, "too many probes at once; try again");
+		return;
+	}
+	q->corr = corr;
+	q->router = link_endpoint(l);
+	nprobes++;
+	if (chan_conf()->kind->probe((uint32_t)(ms < 1 ? 1 : ms > PROBE_MS_MAX ?
+	    PROBE_MS_MAX : ms), probe_done, q) == -1) {
+		nprobes--;
+		free(q);
+		probe_refuse(l, corr, "out of memory");
+	}
+}
+
 static enum msg_err
 router_message(struct link *l, struct msg *m)
 {
@@ -173,7 +241,6 @@ router_message(struct link *l, struct msg *m)
 	struct m_ch_pair_res	 pair;
 	struct m_ch_allow	 allow;
 	struct m_rpc_req	 req;
-	struct m_rpc_res	 res = { 0 };
 	enum msg_err		 err;
 
 	switch (m->h.type) {
@@ -198,12 +265,9 @@ router_message(struct link *l, struct msg *m)
 			chan_in_allow(&allow);
 		return err;
 	case MSG_RPC_REQ:
-		if ((err = get_rpc_req(m, &req)) != MSG_OK)
-			return err;
-		res.code = STR_LIT("INVALID_REQUEST");
-		res.message = STR_LIT("channels answer no methods yet");
-		(void)send_rpc_res(l, &res, m->h.corr, MSG_F_REPLY);
-		return MSG_OK;
+		if ((err = get_rpc_req(m, &req)) == MSG_OK)
+			probe(l, m->h.corr, &req);
+		return err;
 	}
 	return MSG_DIRECTION;
 }

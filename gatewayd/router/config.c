@@ -262,6 +262,7 @@ rt_config_free(struct rt_config *cf)
 		free(cf->accounts[i].label);
 		free(cf->accounts[i].detail);
 		rt_payload_unref(cf->accounts[i].snapshot);
+		rt_payload_unref(cf->accounts[i].probe);
 	}
 	free(cf->agents);
 	free(cf->accounts);

@@ -87,7 +87,7 @@ first_of_kind(size_t i)
 
 /* The account's own row, with what the router knows in any case. */
 static void
-write_account(struct jw *w, const struct rt_account *a)
+write_account(struct jw *w, const struct rt_account *a, bool probed)
 {
 	static const char *const states[] = { "connecting", "up",
 	    "auth failed", "rate limited", "down" };
@@ -110,7 +110,9 @@ write_account(struct jw *w, const struct rt_account *a)
 	while (skim_next(&it, &key, &v)) {
 		if (skim_is(&key, "accountId") || skim_is(&key, "enabled") ||
 		    skim_is(&key, "configured") || skim_is(&key, "running") ||
-		    skim_is(&key, "connected") || skim_is(&key, "state"))
+		    skim_is(&key, "connected") || skim_is(&key, "state") ||
+		    (probed && (skim_is(&key, "probe") ||
+		    skim_is(&key, "lastProbeAt"))))
 			continue;
 		if (w->comma)
 			dbuf_putc(w->b, ',');
@@ -121,6 +123,10 @@ write_account(struct jw *w, const struct rt_account *a)
 	}
 	if (root.kind == SKIM_ABSENT && a->detail[0] != '\0')
 		jw_ks(w, "lastError", a->detail);
+	if (probed && a->probe != NULL) {
+		jw_kuint(w, "lastProbeAt", a->probed_at);
+		jw_kraw(w, "probe", a->probe->p, a->probe->n);
+	}
 	jw_obj_end(w);
 }
 
@@ -171,7 +177,8 @@ write_channel_map(struct jw *w)
 			if (strcmp(rt.cf->accounts[k].kind, a->kind) == 0) {
 				jw_keystr(w,
 				    str_of(rt.cf->accounts[k].account));
-				write_account(w, &rt.cf->accounts[k]);
+				write_account(w, &rt.cf->accounts[k],
+				    false);
 			}
 		jw_obj_end(w);
 		jw_obj_end(w);
@@ -404,9 +411,9 @@ rt_do_status(struct request *r)
 /* --- channels.status ---------------------------------------------------------- */
 
 void
-rt_do_channels_status(struct request *r)
+rt_channels_status(struct client *c, struct str id, bool probed)
 {
-	struct jw		*w = rt_answer_begin(r->client, r->id);
+	struct jw		*w = rt_answer_begin(c, id);
 	const struct rt_account	*a;
 	size_t			 i, k;
 
@@ -439,7 +446,8 @@ rt_do_channels_status(struct request *r)
 		for (k = i; k < rt.cf->naccounts; k++)
 			if (strcmp(rt.cf->accounts[k].kind,
 			    rt.cf->accounts[i].kind) == 0)
-				write_account(w, &rt.cf->accounts[k]);
+				write_account(w, &rt.cf->accounts[k],
+				    probed);
 		jw_arr_end(w);
 	}
 	jw_obj_end(w);
@@ -451,7 +459,7 @@ rt_do_channels_status(struct request *r)
 		}
 	jw_obj_end(w);
 	jw_obj_end(w);
-	rt_answer_end(r->client);
+	rt_answer_end(c);
 }
 
 /* --- ready answers ------------------------------------------------------------- */

@@ -34,6 +34,9 @@ fail(struct pending *p, const char *why)
 	case PEND_DELIVER:
 		rt_deliver_fail(p);
 		return;
+	case PEND_PROBE:
+		rt_probe_fail(p, why);
+		return;
 	case PEND_SEND:
 		rt_send_fail(p);
 		return;

@@ -84,6 +84,8 @@ struct rt_account {
 	uint8_t		 state;		/* enum ch_state */
 	char		*detail;
 	struct payload	*snapshot;	/* row of channels.status, JSON */
+	struct payload	*probe;		/* of the last probe, JSON */
+	uint64_t	 probed_at;	/* wall */
 };
 
 struct rt_config {
@@ -340,7 +342,7 @@ struct request {
 
 void	 rt_do_health(struct request *);
 void	 rt_do_status(struct request *);
-void	 rt_do_channels_status(struct request *);
+void	 rt_channels_status(struct client *, struct str id, bool probed);
 void	 rt_do_usage_status(struct request *);
 void	 rt_do_models_list(struct request *);
 void	 rt_do_agents_list(struct request *);
@@ -372,13 +374,15 @@ enum pending_kind {
 	PEND_SUP,	/* SUP_REQ of a client */
 	PEND_DECISION,	/* a client waits for an operator's decision */
 	PEND_SENTINEL,	/* AG_SYSTEM of the restart */
-	PEND_SYSTEM	/* AG_SYSTEM of a client */
+	PEND_SYSTEM,	/* AG_SYSTEM of a client */
+	PEND_PROBE	/* of a channel; probing is set, name: the account */
 };
 
 struct approval;
 struct run;
 struct gather;
 struct outgoing;
+struct probing;
 
 struct pending {
 	TAILQ_ENTRY(pending)	 entry;		/* of the hash chain */
@@ -394,6 +398,7 @@ struct pending {
 	struct gather		*gather;	/* several agents answer */
 	struct approval		*approval;	/* PEND_DECISION */
 	struct outgoing		*outgoing;	/* PEND_SEND */
+	struct probing		*probing;	/* PEND_PROBE */
 	size_t			 part;
 	struct dbuf		 rows;		/* PEND_SUP */
 	bool			 watching;	/* sees process events */
@@ -486,6 +491,12 @@ void	 rt_runs_agent_up(const struct rt_agent *);
 /* The agent said the last of this run's chat events. */
 void	 rt_run_chat_told(struct str run_id);
 size_t	 rt_runs_count(void);
+
+/* --- probe.c: channels.status -------------------------------------------------- */
+
+void	 rt_do_channels_status(struct request *);
+void	 rt_probe_res(struct pending *, const struct m_rpc_res *);
+void	 rt_probe_fail(struct pending *, const char *why);
 
 /* --- send.c: send and poll -------------------------------------------------- */
 

@@ -206,6 +206,10 @@ rt_on_rpc_res(struct link *l, struct msg *m)
 	    (v.details.n > 0 && skim_text(v.details.p, v.details.n,
 	    &json) != SKIM_OK))
 		return MSG_MEANING;
+	if ((p = rt_pending_find(m->h.corr, PEND_PROBE, l)) != NULL) {
+		rt_probe_res(p, &v);
+		return MSG_OK;
+	}
 	if ((p = rt_pending_find(m->h.corr, PEND_RPC, l)) == NULL)
 		return MSG_OK;		/* too late */
 	if (p->gather != NULL)

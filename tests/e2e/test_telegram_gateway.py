@@ -210,3 +210,50 @@ def test_R07_kill_during_turns(make, fake, name):
     said = fake.texts()
     for m in marks:
         assert sum(t.count(m) for t in said) <= 1, (m, said)
+
+
+def test_channels_status_with_a_probe(make, fake):
+    """The account asks its platform now; its failure is told, within the time
+    that the client gives it."""
+    gw = make(dmPolicy="open", allowFrom=["*"])
+    wait_for(lambda: gw.call("channels.status")["channelAccounts"]["telegram"][0]["connected"],
+             what="the channel")
+    asked = len(fake.calls)
+
+    def probe(**params):
+        return gw.call("channels.status",
+                       dict(params, probe=True))["channelAccounts"]["telegram"][0]
+    assert "probe" not in gw.call("channels.status")["channelAccounts"]["telegram"][0]
+    a = probe()
+    assert a["lastProbeAt"] and a["probe"]["elapsedMs"] >= 0
+    assert {k: v for k, v in a["probe"].items() if k != "elapsedMs"} == {
+        "ok": True, "status": None, "error": None,
+        "bot": {"id": fake.bot["id"], "username": fake.bot["username"], "canJoinGroups": True,
+                "canReadAllGroupMessages": False, "supportsInlineQueries": False},
+        "webhook": {"url": "", "hasCustomCert": False}}
+    assert {"getMe", "getWebhookInfo"} <= {c[1] for c in fake.calls[asked:]}
+    # without the second the bot is still there
+    fake.fault("getWebhookInfo", "status", status=500)
+    a = probe()
+    assert a["probe"]["ok"] and "webhook" not in a["probe"]
+    fake.fault("getMe", "status", status=401, description="Unauthorized")
+    a = probe()
+    assert (a["probe"]["ok"], a["probe"]["status"]) == (False, 401)
+    assert "Unauthorized" in a["probe"]["error"] and TOKEN not in json.dumps(a)
+    # a platform that is silent costs what the client gives it; a second is
+    # the least
+    fake.fault("getMe", "hang")
+    a = probe(timeoutMs=1)
+    assert not a["probe"]["ok"] and a["probe"]["error"] and a["probe"]["elapsedMs"] >= 900
+    # one whose process ends meanwhile
+    fake.fault("getMe", "hang")
+    c = gw.control()
+    n = [x[1] for x in fake.calls].count("getMe")
+    c.send_raw(b'{"type":"req","id":"p","method":"channels.status","params":{"probe":true}}\n')
+    fake.wait(lambda: [x[1] for x in fake.calls].count("getMe") > n, what="the probe")
+    gw.kill("channeld/telegram:default")
+    m = c.recv()
+    while m.get("id") != "p":
+        m = c.recv()
+    a = m["payload"]["channelAccounts"]["telegram"][0]
+    assert a["probe"]["ok"] is False and a["probe"]["error"]
