@@ -18,6 +18,7 @@
 #include "gatewayd/host/confile.h"
 #include "gatewayd/host/house.h"
 #include "gatewayd/host/log_early.h"
+#include "gatewayd/host/offline.h"
 #include "gatewayd/host/options.h"
 #include "gatewayd/host/token_file.h"
 
@@ -217,13 +218,8 @@ main(int argc, char *argv[])
 	if (paths_resolve(&sup.paths, o.config, o.state, why,
 	    sizeof(why)) == -1)
 		fatalx("%s", why);
-	/* A check makes nothing and may run beside a running gateway. */
-	if (sup.conf_flags & CF_CHECK_ONLY)
-		setenv("OPENCLAW_GATEWAY_TOKEN", "made at the start", 0);
-	else if (house_make(&sup.paths, why, sizeof(why)) == -1 ||
-	    house_lock(&sup.paths, why, sizeof(why)) == -1 ||
-	    gateway_token_load(sup.paths.state, why,
-	    sizeof(why)) == -1)
+	if (house_enter(&sup.paths, sup.conf_flags & CF_CHECK_ONLY,
+	    o.offline != -1 && o.offline != CF_SHOW, why, sizeof(why)) == -1)
 		fatalx("%s", why);
 	if (paths_libexec(o.libexec, sup.libexec, sizeof(sup.libexec)) == -1)
 		fatal("folder of the workers");
@@ -237,7 +233,9 @@ main(int argc, char *argv[])
 	if (sandbox_supervisor_lock() == -1)
 		fatal("own sandbox");
 	proc_init();
-	if (conf_run(sup.conf_flags, first_cb) == -1)
+	if (o.offline != -1)
+		offline_start(o.offline);
+	else if (conf_run(sup.conf_flags, first_cb) == -1)
 		fatal("configuration reader");
 	environ_wipe();
 	event_base_dispatch(sup.base);

@@ -5,8 +5,8 @@
 
 /*
  * openclaw config: reads and changes the configuration, always through the
- * gateway: what it would not start with, it refuses, and secrets are no
- * business of this program.
+ * gateway, or through gatewayd -e where none runs: what it would not start
+ * with, it refuses, and secrets are no business of this program.
  */
 #include "common/compat.h"
 
@@ -131,15 +131,31 @@ path_operand(const struct args *a, const char *verb, size_t n, struct path *p)
 	return -1;
 }
 
+/* config.get, from the gateway or from the file. */
+static json_t *
+snapshot(const struct args *a, bool *offline)
+{
+	struct rpc	*r = rpc_open_config(a);
+	json_t		*res;
+
+	if (r == NULL)
+		return NULL;
+	res = rpc_call(r, "config.get", NULL, false, rpc_timeout(a));
+	*offline = rpc_is_offline(r);
+	rpc_close(r);
+	return res;
+}
+
 int
 cmd_config_get(struct args *a)
 {
 	struct path	 p;
 	json_t		*res, *v;
+	bool		 offline;
 
 	if (path_operand(a, "get", 1, &p) == -1)
 		return 1;
-	if ((res = rpc_once(a, "config.get", NULL)) == NULL)
+	if ((res = snapshot(a, &offline)) == NULL)
 		return 1;
 	v = path_value(json_object_get(res, "config"), &p);
 	if (v == NULL) {
@@ -262,6 +278,10 @@ print_refusal(json_t *err)
 		fprintf(stderr, "Error: ");
 		print_text_to(stderr, jtext(err, "message", "refused"));
 		fprintf(stderr, "\n");
+		if (strncmp(jtext(err, "message", ""), "invalid config;",
+		    15) == 0)
+			fprintf(stderr, "`openclaw config validate` tells "
+			    "what is wrong with it.\n");
 	}
 	json_array_foreach(issues, i, one) {
 		path = jtext(one, "path", "");
@@ -290,6 +310,9 @@ change(struct rpc *r, const struct args *a, const char *method, json_t *raw,
 	json_decref(err);
 	if (res != NULL && a->opt[OPT_JSON] != NULL)
 		print_json(res);
+	if (res != NULL && rpc_is_offline(r))
+		fprintf(stderr, "No gateway is running; the next start reads "
+		    "it.\n");
 	json_decref(res);
 	return res != NULL ? 0 : -1;
 }
@@ -303,7 +326,7 @@ change_path(const struct args *a, const struct path *p, json_t *v)
 	char		*text;
 	int		 status = 1;
 
-	if ((r = rpc_open(a)) == NULL)
+	if ((r = rpc_open_config(a)) == NULL)
 		return 1;
 	if ((snap = rpc_call(r, "config.get", NULL, false,
 	    rpc_timeout(a))) == NULL)
@@ -376,8 +399,9 @@ cmd_config_validate(struct args *a)
 	json_t	*res, *list, *one;
 	size_t	 i;
 	int	 status;
+	bool	 offline;
 
-	if ((res = rpc_once(a, "config.get", NULL)) == NULL)
+	if ((res = snapshot(a, &offline)) == NULL)
 		return 1;
 	status = json_is_true(json_object_get(res, "valid")) ? 0 : 1;
 	if (a->opt[OPT_JSON] != NULL) {
@@ -389,8 +413,8 @@ cmd_config_validate(struct args *a)
 		json_decref(one);
 	} else {
 		print_text(jtext(res, "path", ""));
-		printf(status == 0 ? ": valid\n" : ": not valid; what ran "
-		    "before goes on\n");
+		printf(status == 0 ? ": valid\n" : offline ? ": not valid\n" :
+		    ": not valid; what ran before goes on\n");
 		list = json_object_get(res, "issues");
 		json_array_foreach(list, i, one) {
 			printf("- %s: ", jtext(one, "path", "")[0] != '\0' ?
@@ -473,7 +497,7 @@ cmd_config_edit(struct args *a)
 	size_t		 n;
 	int		 fd = -1, status = 1;
 
-	if ((r = rpc_open(a)) == NULL)
+	if ((r = rpc_open_config(a)) == NULL)
 		return 1;
 	if ((snap = rpc_call(r, "config.get", NULL, false,
 	    rpc_timeout(a))) == NULL)

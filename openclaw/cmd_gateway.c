@@ -17,6 +17,7 @@
 #include "common/paths.h"
 #include "common/sandbox.h"
 #include "common/text.h"
+#include "openclaw/offline.h"
 #include "openclaw/openclaw.h"
 #include "openclaw/ports.h"
 
@@ -77,24 +78,16 @@ force_port(unsigned int port)
 int
 cmd_gateway_run(struct args *a)
 {
-	char		 self[PATH_MAX], prog[PATH_MAX + 32], port[8];
-	char		*argv[16], *slash;
+	char		 prog[PATH_MAX + 32], port[8];
+	char		*argv[16];
 	const char	*env;
 	int64_t		 p = 18789;
-	ssize_t		 n;
 	int		 argc = 0;
 
-	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (n <= 0) {
+	if (offline_program(prog, sizeof(prog)) == -1) {
 		fprintf(stderr, "Error: /proc is not mounted\n");
 		return 1;
 	}
-	self[n] = '\0';
-	if ((slash = strrchr(self, '/')) != NULL)
-		*slash = '\0';
-	snprintf(prog, sizeof(prog), "%s/gatewayd", self);
-	if (access(prog, X_OK) == -1)
-		snprintf(prog, sizeof(prog), "%s/../sbin/gatewayd", self);
 	if (a->opt[OPT_DEV] != NULL) {
 		setenv("OPENCLAW_PROFILE", "dev", 1);
 		if (getenv("OPENCLAW_GATEWAY_PORT") == NULL)

@@ -56,6 +56,10 @@ struct rpc;
 struct rpc *rpc_open(const struct args *);
 /* The same, and says nothing when it is not there. */
 struct rpc *rpc_open_again(const struct args *);
+/* For config.get, config.set and config.edit: where no gateway runs, they are
+ * done on the file. */
+struct rpc *rpc_open_config(const struct args *);
+bool	 rpc_is_offline(const struct rpc *);
 void	 rpc_close(struct rpc *);
 /* Sends a request (params is stolen, may be NULL) and waits; the payload is
  * the caller's (a JSON null when there is none), NULL after a message.

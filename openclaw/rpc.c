@@ -13,11 +13,12 @@
 #include <unistd.h>
 
 #include "common/paths.h"
+#include "openclaw/offline.h"
 #include "openclaw/openclaw.h"
 #include "openclaw/wire.h"
 
 struct rpc {
-	struct wire	*w;
+	struct wire	*w;		/* NULL: no gateway, the file itself */
 	char		 target[2300];
 	unsigned int	 id;
 	bool		 connected;	/* said connect */
@@ -133,8 +134,9 @@ rpc_watch(struct rpc *r, const struct args *a, rpc_event_cb cb, void *arg)
 	return 0;
 }
 
+/* offline: where no gateway is, the file will do. */
 static struct rpc *
-rpc_begin(const struct args *a, bool quiet)
+rpc_begin(const struct args *a, bool quiet, bool offline)
 {
 	struct paths	 ps;
 	struct rpc	*r;
@@ -161,6 +163,9 @@ rpc_begin(const struct args *a, bool quiet)
 	}
 	if (r->w == NULL) {
 		err = errno;
+		if (offline && a->opt[OPT_URL] == NULL && (err == ENOENT ||
+		    err == ECONNREFUSED))
+			return r;
 		if (!quiet) {
 			fprintf(stderr, "gateway connect failed: %s\n", why);
 			rpc_explain(r, a, err);
@@ -182,13 +187,25 @@ rpc_begin(const struct args *a, bool quiet)
 struct rpc *
 rpc_open(const struct args *a)
 {
-	return rpc_begin(a, false);
+	return rpc_begin(a, false, false);
+}
+
+struct rpc *
+rpc_open_config(const struct args *a)
+{
+	return rpc_begin(a, false, true);
+}
+
+bool
+rpc_is_offline(const struct rpc *r)
+{
+	return r->w == NULL;
 }
 
 struct rpc *
 rpc_open_again(const struct args *a)
 {
-	return rpc_begin(a, true);
+	return rpc_begin(a, true, false);
 }
 
 void
@@ -196,7 +213,8 @@ rpc_close(struct rpc *r)
 {
 	if (r == NULL)
 		return;
-	wire_close(r->w);
+	if (r->w != NULL)
+		wire_close(r->w);
 	free(r);
 }
 
@@ -229,6 +247,8 @@ rpc_try(struct rpc *r, const char *method, json_t *params, bool last,
 	int		 sent;
 
 	*err = NULL;
+	if (r->w == NULL)
+		return offline_try(method, params, err);
 	snprintf(id, sizeof(id), "%u", ++r->id);
 	req = json_pack("{s:s, s:s, s:s, s:o*}", "type", "req", "id", id,
 	    "method", method, "params", params);

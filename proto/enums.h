@@ -41,8 +41,10 @@ enum cf_flag {
 	CF_WATCHED		= 16,	/* the file changed, nobody asked; the
 					 * last descriptor is CF_TEXT_STATE */
 };
-/* CF_WISH.verb, SUP_CONFIG_PUT.verb: the method */
-enum cf_verb { CF_SET, CF_PATCH, CF_APPLY, CF_EDIT, CF_VERB_MAX };
+/* CF_WISH.verb, SUP_CONFIG_PUT.verb: the method; only without a gateway, the
+ * file is shown in the same way */
+enum cf_verb { CF_SET, CF_PATCH, CF_APPLY, CF_EDIT, CF_VERB_MAX,
+	CF_SHOW = CF_VERB_MAX };
 /* CF_TEXT.kind */
 enum cf_text {
 	CF_TEXT_FILE,		/* main file: as read, or as to be written */

@@ -338,7 +338,7 @@ recv_wish(struct cf_wish *wish)
 
 	recv_msg(MSG_CF_WISH, &m);
 	if ((err = get_cf_wish(&m, &w)) != MSG_OK || m.nfds != 1 ||
-	    w.verb >= CF_VERB_MAX)
+	    w.verb > CF_SHOW)
 		fatalx("parent: CF_WISH: %s", msg_err_name(err));
 	if (memfd_map(m.fds[0], 2 * JSON5_TEXT_MAX, &p, &wish->n) == -1)
 		fatal("parent: CF_WISH");
@@ -356,6 +356,12 @@ judge(struct cf *cf, const struct cf_wish *wish, struct m_cf_done *done)
 	static struct cf	 fresh;
 	struct cf_verdict	 v;
 
+	if (wish->verb == CF_SHOW) {
+		cf_collect_secrets(cf);
+		send_tree(CF_TEXT_ANSWER, cf_json_snapshot(cf));
+		done->ok = cf->pool != NULL;
+		return;
+	}
 	fresh.path = cf->path;
 	fresh.state_dir = cf->state_dir;
 	fresh.flags = cf->flags;

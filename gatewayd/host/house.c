@@ -17,6 +17,7 @@
 
 #include "common/log.h"
 #include "gatewayd/host/house.h"
+#include "gatewayd/host/token_file.h"
 
 /* As long as OpenClaw waits: a gateway that is ending may still have it. */
 #define LOCK_WAIT_MS	5000
@@ -24,7 +25,7 @@
 
 static int	 lock_fd = -1;
 
-int
+static int
 house_make(const struct paths *ps, char *why, size_t size)
 {
 	if (paths_own(ps->state, geteuid(), getegid()) == -1 ||
@@ -39,7 +40,7 @@ house_make(const struct paths *ps, char *why, size_t size)
 	return 0;
 }
 
-int
+static int
 house_lock(const struct paths *ps, char *why, size_t size)
 {
 	static const struct timespec	 wait = { 0, LOCK_POLL_MS * 1000000 };
@@ -76,4 +77,18 @@ house_lock(const struct paths *ps, char *why, size_t size)
 	    0) != n)
 		log_warn("%s", path);
 	return 0;
+}
+
+int
+house_enter(const struct paths *ps, bool check, bool write, char *why,
+    size_t size)
+{
+	/* The file may count on the token that a start would make. */
+	if (check)
+		setenv("OPENCLAW_GATEWAY_TOKEN", "made at the start", 0);
+	if (check && !write)
+		return 0;	/* it may run beside a running gateway */
+	if (house_make(ps, why, size) == -1 || house_lock(ps, why, size) == -1)
+		return -1;
+	return check ? 0 : gateway_token_load(ps->state, why, size);
 }

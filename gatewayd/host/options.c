@@ -11,14 +11,15 @@
 #include "common/log.h"
 #include "common/msg.h"
 #include "common/text.h"
+#include "gatewayd/host/offline.h"
 #include "gatewayd/host/options.h"
 
 static void __attribute__((noreturn))
 usage(void)
 {
 	dprintf(STDERR_FILENO, "usage: gatewayd [-AaDStUVv] [-b bind] "
-	    "[-c file] [-g group[:group]] [-l libexec] [-p port] [-s state] "
-	    "[-u uid]\n"
+	    "[-c file] [-e verb] [-g group[:group]]\n"
+	    "                [-l libexec] [-p port] [-s state] [-u uid]\n"
 	    "see gatewayd(8); `openclaw gateway run` starts it too\n");
 	exit(2);
 }
@@ -29,7 +30,8 @@ options_read(struct options *o, int argc, char *argv[])
 	int	 opt;
 
 	memset(o, 0, sizeof(*o));
-	while ((opt = getopt(argc, argv, "Aab:c:Dg:l:p:Ss:tu:UVv")) != -1) {
+	o->offline = -1;
+	while ((opt = getopt(argc, argv, "Aab:c:De:g:l:p:Ss:tu:UVv")) != -1) {
 		switch (opt) {
 		case 'A':
 			o->audit = true;
@@ -46,6 +48,11 @@ options_read(struct options *o, int argc, char *argv[])
 			break;
 		case 'D':
 			o->conf_flags |= CF_DEV;
+			break;
+		case 'e':
+			if ((o->offline = offline_verb(optarg)) == -1)
+				usage();
+			o->conf_flags |= CF_CHECK_ONLY;
 			break;
 		case 'g':
 			o->groups = optarg;

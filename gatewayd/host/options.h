@@ -14,6 +14,7 @@ struct options {
 	uint32_t	 conf_flags;	/* enum cf_flag */
 	int64_t		 uid_base;
 	bool		 audit, user, weak;
+	int		 offline;	/* enum cf_verb of -e, or -1 */
 };
 
 /* Ends the process when they are wrong, or ask for no more than a line.  -b
