@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "gatewayd/gatewayd.h"
 #include "gatewayd/host/confile.h"
+#include "gatewayd/host/confwatch.h"
 
 static struct parcel	*cur, *next;
 static struct proc	*reader;
@@ -174,6 +175,7 @@ conf_begin(uint32_t flags, uint8_t verb, int params, void (*done)(bool))
 	}
 	if (from == NULL)
 		confile_seen(&seen, fds[n]);
+	confwatch_begin(judged, from == NULL ? &seen : NULL);
 	if (fds[n] != -1)
 		n++;
 	if ((fds[n] = environ_seal()) == -1)
@@ -252,6 +254,7 @@ conf_message(struct proc *p, struct msg *m)
 		file.path = req.path;
 		fd = places_open_config(&sup.paths, req.path.p);
 		file.err = fd == -1 ? (uint32_t)errno : 0;
+		confwatch_note(judged, req.path.p, fd, file.err);
 		link_send_fds(p->ctl, MSG_CF_FILE, &file, m->h.corr,
 		    MSG_F_REPLY, &fd, fd != -1 ? 1 : 0);
 		return MSG_OK;

@@ -156,10 +156,12 @@ configure_message(struct msg *m)
 static void
 configure_settled(void)
 {
+	const char	*path;
+
 	if (conf_busy() || reload_busy())
 		confwatch_again();
-	else if (confile_changed(sup.paths.config, conf_seen())) {
-		log_info("%s changed", sup.paths.config);
+	else if ((path = confwatch_changed()) != NULL) {
+		log_info("%s changed", path);
 		reload_start(0, true);
 	}
 	confwatch_quiet((uint32_t)parcel_get_num(conf_index(), 300, 0, 60000,

@@ -233,6 +233,58 @@ def test_R05_hand_edits_are_watched(make_gateway, mode, write):
     assert gw.call("config.get")["valid"]
 
 
+def include(gw, text, name="more.json5"):
+    path = gw.state / name
+    tmp = gw.state / "4913~"
+    tmp.write_text(text)
+    os.chown(tmp, *(gw.config_path.stat().st_uid,) * 2)
+    os.rename(tmp, path)
+    return path
+
+
+@pytest.mark.parametrize("mode", modes())
+def test_R05_included_files_are_watched(make_gateway, mode):
+    gw = make_gateway(config={**BASE, "$include": "./more.json5"}, mode=mode,
+                      start=False)
+    deep = '{"agents": {"list": [{"id": "main"}, {"id": "%s"}]}}'
+    path = include(gw, '{"$include": "./deep.json"}')
+    include(gw, deep % "one", "deep.json")
+    gw.start()
+    assert agents(gw) == ["main", "one"]
+    include(gw, deep % "two", "deep.json")      # put in its place
+    wait_for(lambda: agents(gw) == ["main", "two"], what="the deep one")
+    (gw.state / "deep.json").write_text(deep % "three")     # and in place
+    wait_for(lambda: agents(gw) == ["main", "three"], what="the deep one")
+    # a mistake, and a file that is not there: what runs goes on
+    path.write_text("{")
+    wait_for(lambda: not gw.call("config.get")["valid"], what="the mistake")
+    path.unlink()
+    wait_for(lambda: any("more.json5" in i["message"] and "ENOENT" in
+                         i["message"] or "No such file" in i["message"]
+                         for i in gw.call("config.get")["issues"]),
+             what="the missing file")
+    assert agents(gw) == ["main", "three"]
+    # nothing that it included before is of interest now
+    include(gw, '{"agents": {"list": [{"id": "main"}, {"id": "four"}]}}')
+    wait_for(lambda: agents(gw) == ["main", "four"], what="the new one")
+    include(gw, '{"agents": {"list": [{"id": "five"}]}}', "deep.json")
+    gw.write_config({**BASE, "$include": ["./more.json5", "./deep.json"]})
+    wait_for(lambda: agents(gw) == ["main", "four", "five"], what="both")
+
+
+def test_R05_an_edit_that_a_client_met_halfway_is_loaded(make_gateway):
+    """A change that is refused because the file is another one by then does
+    not make that one known."""
+    gw = make_gateway(config={"gateway": {"mode": "local", "reload": {
+        "mode": "hybrid", "debounceMs": 1500}}})
+    old = shown(gw)
+    tree = json.loads(gw.config_path.read_text())
+    gw.write_config({**tree, "agents": {"list": [{"id": "by-hand"}]}})
+    with pytest.raises(RpcError, match="changed since last load"):
+        edit(gw, {"ui": {"seamColor": "#aabbcc"}}, base=old)
+    wait_for(lambda: agents(gw) == ["by-hand"], what="the edit")
+
+
 def test_R05_restart_with_a_broken_file_runs_the_last_good(make_gateway):
     gw = make_gateway(config={**BASE, "agents": {"list": [{"id": "kept"}]}})
     good = gw.config_path.read_text()
