@@ -227,8 +227,12 @@ rt_clients_revoked(struct str device_id, enum client_role role,
 	struct client	*c;
 
 	TAILQ_FOREACH(c, &rt_clients, entry)
-		if (c->device_id != NULL && c->role == role &&
-		    c->issued_at <= before &&
+		if (c->issued_at > before)
+			continue;
+		else if (device_id.n == 0 && c->shared)
+			rt_client_close(c, WS_CLOSE_POLICY, "gateway auth "
+			    "changed");
+		else if (c->device_id != NULL && c->role == role &&
 		    str_eqs(device_id, c->device_id))
 			rt_client_close(c, WS_CLOSE_POLICY, "revoked");
 }

@@ -191,8 +191,9 @@ rt_tickets_revoked(struct str device_id, enum client_role role,
 
 	for (t = TAILQ_FIRST(&tickets); t != NULL; t = next) {
 		next = TAILQ_NEXT(t, entry);
-		if (str_eq(t->t.device_id, device_id) && t->t.role == role &&
-		    t->t.issued_at <= before)
+		if (t->t.issued_at <= before && (device_id.n == 0 ?
+		    t->t.shared != 0 : str_eq(t->t.device_id, device_id) &&
+		    t->t.role == role))
 			ticket_free(t);
 	}
 }
@@ -228,6 +229,7 @@ admit(struct ticket *t, int fd, const struct m_client_handoff *h)
 	c->scopes = c->role == CLIENT_OPERATOR ? scopes_parse(t->t.scopes) : 0;
 	c->protocol = t->t.protocol;
 	c->issued_at = t->t.issued_at;
+	c->shared = t->t.shared != 0;
 	c->principal = dup_cut(name, 200);
 	if (t->t.device_id.n > 0)
 		c->device_id = str_dup(t->t.device_id);

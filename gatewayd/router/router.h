@@ -171,6 +171,7 @@ struct client {
 	char			*principal;	/* display name or client id */
 	char			*device_id;
 	uint64_t		 issued_at;	/* of its credential, wall */
+	bool			 shared;	/* that is the shared secret */
 	struct presence		*presence;
 	struct node		*node;		/* in that role */
 	TAILQ_HEAD(, node_sub)	 subs;		/* of a node */
@@ -196,7 +197,8 @@ void	 rt_clients_close_all(unsigned int code, const char *reason);
 /* Every second: ends those whose close was not answered. */
 void	 rt_clients_sweep(uint64_t now);
 void	 rt_clients_flush(void);		/* all that are dirty, once */
-/* Ends those of a device and role that were let in up to then. */
+/* Ends those of a device and role that were let in up to then; of no device:
+ * those of the shared secret. */
 void	 rt_clients_revoked(struct str device_id, enum client_role,
 	    uint64_t before);
 size_t	 rt_clients_count(void);

@@ -207,6 +207,9 @@ auth_check(const struct m_auth_req *q, uint64_t now, struct auth_verdict *v)
 		 * shared secret for ever, nine tries and one success. */
 		lockout_passed(q, class);
 	v->device = device;
+	v->shared = shared;
+	if (shared)
+		v->issued_at = now;
 	/* Without a shared secret there is no record that could grant. */
 	strlcpy(v->scopes, scopes, sizeof(v->scopes));
 	if (device && !bypass && !auth_device(q, scopes, by_token, now, v))

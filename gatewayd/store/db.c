@@ -13,7 +13,7 @@
 #include "gatewayd/store/store.h"
 
 #define STATEMENTS_MAX	96
-#define SCHEMA_VERSION	3
+#define SCHEMA_VERSION	4
 
 static sqlite3	*db;
 static bool	 failed;
@@ -31,6 +31,11 @@ static struct {
     " hash BLOB NOT NULL, name TEXT NOT NULL, about TEXT NOT NULL,"	\
     " created_ms INTEGER NOT NULL, approved_ms INTEGER NOT NULL,"	\
     " connected_ms INTEGER) WITHOUT ROWID;"
+
+/* One row: a hash of the shared secret, and when it changed last. */
+#define SECRET_TABLE							\
+    "CREATE TABLE secret (one INTEGER PRIMARY KEY, salt BLOB NOT NULL,"	\
+    " hash BLOB NOT NULL, changed_ms INTEGER NOT NULL);"
 
 static const char schema[] =
     "CREATE TABLE device (id TEXT PRIMARY KEY, key TEXT NOT NULL,"
@@ -57,7 +62,7 @@ static const char schema[] =
     "CREATE TABLE allow (channel TEXT NOT NULL, account TEXT NOT NULL,"
     " sender TEXT NOT NULL, created_ms INTEGER NOT NULL,"
     " PRIMARY KEY (channel, account, sender)) WITHOUT ROWID;"
-    NODE_TABLES;
+    NODE_TABLES SECRET_TABLE;
 
 static int
 db_exec(const char *sql)
@@ -117,18 +122,23 @@ db_open_file(const char *dir)
 	switch (db_user_version()) {
 	case 0:
 		if (db_exec("BEGIN EXCLUSIVE") == 0 && db_exec(schema) == 0 &&
-		    db_exec("PRAGMA user_version=3; COMMIT") == 0)
+		    db_exec("PRAGMA user_version=4; COMMIT") == 0)
 			return 0;
 		break;
 	case 1:
 		if (db_exec("BEGIN EXCLUSIVE; ALTER TABLE device_token ADD "
-		    "COLUMN rotated_ms INTEGER; " NODE_TABLES
-		    "PRAGMA user_version=3; COMMIT") == 0)
+		    "COLUMN rotated_ms INTEGER; " NODE_TABLES SECRET_TABLE
+		    "PRAGMA user_version=4; COMMIT") == 0)
 			return 0;
 		break;
 	case 2:
-		if (db_exec("BEGIN EXCLUSIVE; " NODE_TABLES
-		    "PRAGMA user_version=3; COMMIT") == 0)
+		if (db_exec("BEGIN EXCLUSIVE; " NODE_TABLES SECRET_TABLE
+		    "PRAGMA user_version=4; COMMIT") == 0)
+			return 0;
+		break;
+	case 3:
+		if (db_exec("BEGIN EXCLUSIVE; " SECRET_TABLE
+		    "PRAGMA user_version=4; COMMIT") == 0)
 			return 0;
 		break;
 	case SCHEMA_VERSION:

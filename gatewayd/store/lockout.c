@@ -9,8 +9,10 @@
  * token does not lock the password.  A local client is exempt (the machine's
  * users have easier ways, and one broken script must not lock the owner out);
  * one that only looks local because an unknown proxy stands between is not:
- * those share one entry.  Only lock-outs are written to disk: a flood of
- * guesses must not become a flood of writes.
+ * those share one entry.  A lock-out is on the disk before it is told; the
+ * counts below it follow together, a few times in a second at most: a flood of
+ * guesses must not become a flood of writes, and a store that dies must not
+ * give everybody nine new tries.
  */
 #include "common/compat.h"
 
@@ -22,9 +24,10 @@ struct tracked {
 	char		 key[96];
 	unsigned int	 failures;
 	uint64_t	 first_ms, until_ms;
+	bool		 dirty;		/* not on the disk as it is */
 };
 static struct tracked	*tracked;
-static size_t		 ntracked;
+static size_t		 ntracked, ndirty;
 
 static bool
 lockout_key(const struct m_auth_req *q, const char *class, char key[96])
@@ -42,7 +45,7 @@ lockout_key(const struct m_auth_req *q, const char *class, char key[96])
 static struct tracked *
 lockout_find(const char *key, bool make, uint64_t now)
 {
-	struct tracked	*t, *oldest = NULL;
+	struct tracked	*t, *oldest = NULL, was;
 	sqlite3_stmt	*st;
 	size_t		 i;
 	void		*p;
@@ -54,14 +57,16 @@ lockout_find(const char *key, bool make, uint64_t now)
 		if (oldest == NULL || t->first_ms < oldest->first_ms)
 			oldest = t;
 	}
-	/* Not in memory: perhaps shut out before a restart. */
-	st = db_query("SELECT until_ms FROM lockout WHERE key = ?", "t", key);
-	i = 0;
-	if (db_step(st)) {
-		i = (size_t)sqlite3_column_int64(st, 0);
-		db_step(st);
+	/* Not in memory: perhaps it was before a restart. */
+	memset(&was, 0, sizeof(was));
+	st = db_query("SELECT failures, first_ms, until_ms FROM lockout "
+	    "WHERE key = ?", "t", key);
+	while (db_step(st)) {
+		was.failures = (unsigned int)sqlite3_column_int(st, 0);
+		was.first_ms = (uint64_t)sqlite3_column_int64(st, 1);
+		was.until_ms = (uint64_t)sqlite3_column_int64(st, 2);
 	}
-	if (!make && i <= now)
+	if (!make && was.until_ms <= now)
 		return NULL;
 	if (ntracked < TRACKED_MAX) {
 		if ((p = reallocarray(tracked, ntracked + 1,
@@ -69,12 +74,14 @@ lockout_find(const char *key, bool make, uint64_t now)
 			return NULL;
 		tracked = p;
 		t = &tracked[ntracked++];
-	} else
+	} else {
 		t = oldest;
-	memset(t, 0, sizeof(*t));
+		ndirty -= t->dirty;
+	}
+	*t = was;
 	strlcpy(t->key, key, sizeof(t->key));
-	t->first_ms = now;
-	t->until_ms = i;
+	if (t->first_ms == 0)
+		t->first_ms = now;
 	return t;
 }
 
@@ -104,29 +111,70 @@ lockout_failed(const struct m_auth_req *q, const char *class, uint64_t now)
 		t->first_ms = now;
 		t->failures = 0;
 	}
+	ndirty += !t->dirty;
+	t->dirty = true;
 	if (++t->failures < LOCK_FAILURES)
 		return 0;
 	t->until_ms = now + LOCK_TIME_MS;
 	t->failures = 0;
-	db_run("INSERT OR REPLACE INTO lockout VALUES (?, ?, ?, ?)", "tiii",
-	    key, (int64_t)LOCK_FAILURES, (int64_t)now, (int64_t)t->until_ms);
-	db_run("DELETE FROM lockout WHERE until_ms < ?", "i", (int64_t)now);
+	lockout_flush(now);
 	return LOCK_TIME_MS / 1000;
+}
+
+bool
+lockout_dirty(void)
+{
+	return ndirty > 0;
+}
+
+void
+lockout_flush(uint64_t now)
+{
+	struct tracked	*t;
+	size_t		 i;
+
+	if (db_run("BEGIN", "") == -1)
+		return;
+	for (i = 0; i < ntracked; i++) {
+		t = &tracked[i];
+		if (t->dirty && db_run("INSERT OR REPLACE INTO lockout VALUES "
+		    "(?, ?, ?, ?)", "tiii", t->key, (int64_t)t->failures,
+		    (int64_t)t->first_ms, (int64_t)t->until_ms) == -1)
+			break;
+	}
+	if (i < ntracked || db_run("DELETE FROM lockout WHERE until_ms < ? AND "
+	    "first_ms < ?", "ii", (int64_t)now, (int64_t)now -
+	    LOCK_WINDOW_MS) == -1 || db_run("COMMIT", "") == -1) {
+		db_run("ROLLBACK", "");
+		return;
+	}
+	for (i = 0; i < ntracked; i++)
+		tracked[i].dirty = false;
+	ndirty = 0;
 }
 
 void
 lockout_passed(const struct m_auth_req *q, const char *class)
 {
-	char	 key[96];
-	size_t	 i;
+	sqlite3_stmt	*st;
+	char		 key[96];
+	size_t		 i;
+	bool		 known = false;
 
 	if (!lockout_key(q, class, key))
 		return;
 	for (i = 0; i < ntracked; i++)
 		if (strcmp(tracked[i].key, key) == 0) {
+			ndirty -= tracked[i].dirty;
 			tracked[i] = tracked[--ntracked];
-			return;
+			break;
 		}
+	/* Also what was counted before a restart. */
+	st = db_query("SELECT 1 FROM lockout WHERE key = ?", "t", key);
+	while (db_step(st))
+		known = true;
+	if (known)
+		db_run("DELETE FROM lockout WHERE key = ?", "t", key);
 }
 
 void
@@ -134,5 +182,5 @@ lockout_forget(void)
 {
 	free(tracked);
 	tracked = NULL;
-	ntracked = 0;
+	ntracked = ndirty = 0;
 }

@@ -13,9 +13,10 @@
 #include "gatewayd/store/store.h"
 
 #define REOPEN_S	10
+#define COUNTS_MS	200	/* failures are together on the disk */
 
 static struct link		*router;
-static struct event		*reopen_ev;
+static struct event		*reopen_ev, *counts_ev;
 static struct store_config	 next_cfg;
 static bool			 reloading;
 
@@ -64,7 +65,17 @@ store_commit(void)
 {
 	if (reloading)
 		store_cfg = next_cfg;
+	if (reloading && shared_changed(wall_ms()) && router != NULL)
+		shared_tell(router, wall_ms());
 	reloading = false;
+}
+
+/* What ended while nobody could tell the router. */
+static void
+store_sync(struct link *l)
+{
+	device_sync(l, wall_ms());
+	shared_tell(l, wall_ms());
 }
 
 static void
@@ -79,8 +90,36 @@ store_reopen_cb(evutil_socket_t fd, short what, void *arg)
 		return;
 	log_info("store: the database is open now");
 	event_del(reopen_ev);
+	(void)shared_changed(wall_ms());
 	if (router != NULL)
-		device_sync(router, wall_ms());
+		store_sync(router);
+}
+
+static void
+store_counts_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	lockout_flush(wall_ms());
+}
+
+/* Somebody failed, perhaps. */
+static void
+store_counted(void)
+{
+	static const struct timeval	 tv = { 0, COUNTS_MS * 1000 };
+
+	if (lockout_dirty() && !evtimer_pending(counts_ev, NULL))
+		evtimer_add(counts_ev, &tv);
+}
+
+static void
+store_stop(void)
+{
+	if (lockout_dirty())
+		lockout_flush(wall_ms());
+	db_close();
 }
 
 static int
@@ -95,7 +134,9 @@ store_setup(void)
 		return -1;
 	}
 	if ((reopen_ev = event_new(worker_base(), -1, EV_PERSIST,
-	    store_reopen_cb, NULL)) == NULL)
+	    store_reopen_cb, NULL)) == NULL ||
+	    (counts_ev = evtimer_new(worker_base(), store_counts_cb,
+	    NULL)) == NULL)
 		return -1;
 	/* Without its file the store goes on with what needs none: the shared
 	 * secret still opens the door, so that the owner can look. */
@@ -103,7 +144,8 @@ store_setup(void)
 		log_errorx("store: no database; devices and pairing are not "
 		    "available");
 		event_add(reopen_ev, &tv);
-	}
+	} else
+		(void)shared_changed(wall_ms());
 	return 0;
 }
 
@@ -144,6 +186,7 @@ store_ticket(const struct m_auth_req *q, const struct auth_verdict *v,
 	t.device_id = v->device ? q->device_id : STR_LIT("");
 	t.device_token = str_of(v->token);
 	t.issued_at = v->issued_at;
+	t.shared = v->shared;
 	t.remote = q->remote;
 	t.local = q->local;
 	t.node = q->node;
@@ -162,6 +205,7 @@ store_on_auth(struct link *from, struct msg *m)
 	if ((err = get_auth_req(m, &q)) != MSG_OK)
 		return err;
 	auth_check(&q, now, &v);
+	store_counted();
 	if (router != NULL)
 		device_tell(router, &q, &v, now);
 	if (v.verdict == VERDICT_OK) {
@@ -206,6 +250,7 @@ store_on_http(struct link *from, struct msg *m)
 	if ((err = get_http_auth(m, &q)) != MSG_OK)
 		return err;
 	auth_http(&q, wall_ms(), &v);
+	store_counted();
 	memset(&res, 0, sizeof(res));
 	res.conn = q.conn;
 	res.verdict = (uint8_t)v.verdict;
@@ -237,7 +282,7 @@ store_message(struct link *l, struct msg *m)
 		if ((err = get_st_sync(m, &sync)) != MSG_OK)
 			return err;
 		if (sync.channel.n == 0)
-			device_sync(l, wall_ms());
+			store_sync(l);
 		else
 			pairing_sync(l, sync.channel, sync.account);
 		return MSG_OK;
@@ -269,7 +314,7 @@ main(int argc, char *argv[])
 		.peer = store_peer,
 		.peer_gone = store_peer_gone,
 		.message = store_message,
-		.stop = db_close,
+		.stop = store_stop,
 	};
 
 	return worker_main(argc, argv, &w);

@@ -55,6 +55,7 @@ struct auth_verdict {
 	uint32_t	 penalty_s;
 	char		 scopes[SCOPES_MAX];	/* granted, joined by commas */
 	bool		 device;	/* proved, and not to be ignored */
+	bool		 shared;	/* by what everybody shares, no token */
 	char		 token[TOKEN_HEX + 1];	/* device token to hand out */
 	uint64_t	 issued_at;
 	/* What clients who may pair are told of: request is its id. */
@@ -125,6 +126,12 @@ bool	 node_rpc(struct link *router, const struct m_rpc_req *,
 void	 node_connected(const struct m_auth_req *, bool device,
 	    uint64_t now_ms);
 
+/* shared.c: the secret that everybody shares. */
+/* Is it another one than the last time (a new one never is)? */
+bool	 shared_changed(uint64_t now_ms);
+/* Tells when that was, if it was lately. */
+void	 shared_tell(struct link *router, uint64_t now_ms);
+
 /* lockout.c: failures per address and credential class; survives restarts. */
 /* Seconds that this client's address is still shut out, 0 when it is not. */
 uint32_t lockout_check(const struct m_auth_req *, const char *class,
@@ -132,6 +139,9 @@ uint32_t lockout_check(const struct m_auth_req *, const char *class,
 uint32_t lockout_failed(const struct m_auth_req *, const char *class,
 	    uint64_t now_ms);
 void	 lockout_passed(const struct m_auth_req *, const char *class);
+/* Counts that are not on the disk yet; puts them there, all at once. */
+bool	 lockout_dirty(void);
+void	 lockout_flush(uint64_t now_ms);
 void	 lockout_forget(void);	/* what a restart does to memory; for tests */
 
 /* pairing.c: strangers on chat channels. */

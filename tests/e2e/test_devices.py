@@ -7,12 +7,15 @@ A device is "afar" here when its connection names a proxy nobody configured.
 """
 import asyncio
 import json
+import shutil
+import sqlite3
+import tempfile
 import time
 
 import pytest
 import websockets
 
-from gateway import Client, RpcError
+from gateway import Client, RpcError, wait_for
 from test_openclaw import as_json, bad, good
 from test_protocol import CLIENT, Device, ask, req
 
@@ -299,6 +302,80 @@ def test_T17_lockout_survives_the_store(gateway):
         ws, m = await connect(gateway, gateway.token, d, ["operator.read"])
         assert m["ok"], m
         await ws.close()
+    asyncio.run(go())
+
+
+def test_T17_counts_survive_the_store(gateway):
+    """A store that dies gives nobody new tries."""
+    def counted():
+        """What is on its disk, as a copy: it keeps the file to itself."""
+        with tempfile.TemporaryDirectory() as d:
+            for f in gateway.state.rglob("store.sqlite*"):
+                if f.name in ("store.sqlite", "store.sqlite-wal"):
+                    shutil.copy(f, d)
+            db = sqlite3.connect(d + "/store.sqlite")
+            try:
+                return db.execute("SELECT failures FROM lockout").fetchall()
+            finally:
+                db.close()
+
+    async def go():
+        d = Device()
+        for _ in range(6):
+            ws, m = await connect(gateway, "wrong", d, ["operator.read"], afar=True)
+            await ws.close()
+        wait_for(lambda: counted() == [(6,)], what="six failures on the disk")
+        gateway.kill("store")
+        for _ in range(4):
+            m = await served(lambda: login(gateway, "wrong", d, afar=True))
+            assert m["error"]["message"].startswith("unauthorized: gateway token mismatch"), m
+        m = await login(gateway, gateway.token, d, afar=True)
+        assert "too many failed authentication attempts" in m["error"]["message"], m
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("new", [{"mode": "token", "token": "another"},
+                                 {"mode": "password", "password": "another"}],
+                         ids=["token", "mode"])
+def test_T07_a_changed_secret_ends_its_sockets(make_gateway, new):
+    """Those of the shared secret, within a moment; those of device tokens
+    stay, and those of the new secret are left alone by a store that tells it
+    once more."""
+    def config(auth):
+        return {"gateway": {"mode": "local", "auth": auth}}
+    gw = make_gateway(config=config({"mode": "token", "token": "the-first-one"}))
+
+    async def go():
+        d = Device()
+        ws, m = await connect(gw, "the-first-one", d, ["operator.read"])
+        own = m["payload"]["auth"]["deviceToken"]
+        by_token, m = await connect(gw, own, d, ["operator.read"])
+        assert m["ok"], m
+        node, m = await connect(gw, "the-first-one", d, [], "node")
+        assert m["ok"], m
+        control = gw.control()
+        gw.write_config(config({"mode": "token", "token": "the-first-one"}))
+        control.call("gateway.reload")
+        assert (await ask(ws, req("health")))["ok"]     # nothing changed
+        gw.write_config(config(new))
+        control.call("gateway.reload")
+        for s in (ws, node):
+            assert await ended(s) == (1008, "gateway auth changed")
+        assert (await ask(by_token, req("health")))["ok"]
+        assert control.call("health")["ok"]
+        m = await login(gw, "the-first-one", Device())
+        assert m["error"]["message"].startswith("unauthorized: gateway " + new["mode"]), m
+        ws, m = await connect(gw, "another", d, ["operator.read"])
+        if new["mode"] == "token":
+            assert m["ok"], m
+            gw.kill("store")
+            m = await served(lambda: login(gw, "another", Device()))
+            assert m["ok"], m           # it is there again, and has told it
+            assert (await ask(ws, req("health")))["ok"]
+        await ws.close()
+        assert (await ask(by_token, req("health")))["ok"]
+        await by_token.close()
+        control.close()
     asyncio.run(go())
 
 

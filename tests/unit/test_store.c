@@ -720,6 +720,86 @@ test_T41_modes(void **state)
 }
 
 static void
+test_T17_counts_survive(void **state)
+{
+	static const char	 wrong[] = "unauthorized: gateway token "
+	    "mismatch (provide gateway auth token)";
+	struct m_auth_req	 q = request("wrong"), good = request("right");
+	int			 i;
+
+	(void)state;
+	assert_false(lockout_dirty());
+	for (i = 0; i < 9; i++)
+		refused(&q, NOW + (uint64_t)i, IR, wrong);
+	assert_true(lockout_dirty());
+	lockout_flush(NOW + 9);
+	assert_false(lockout_dirty());
+	restart();
+	refused(&q, NOW + 10, IR, wrong);
+	assert_int_equal(v.penalty_s, 300);
+	/* a success forgets what is on the disk too */
+	db_run("DELETE FROM lockout", "");
+	restart();
+	for (i = 0; i < 9; i++)
+		refused(&q, NOW + (uint64_t)i, IR, wrong);
+	lockout_flush(NOW + 9);
+	restart();
+	accepted(&good, NOW + 10);
+	restart();
+	for (i = 0; i < 9; i++)
+		refused(&q, NOW + 11 + (uint64_t)i, IR, wrong);
+	assert_int_equal(v.penalty_s, 0);
+	/* and so does time */
+	lockout_flush(NOW + 20);
+	restart();
+	refused(&q, NOW + 80000, IR, wrong);
+	assert_int_equal(v.penalty_s, 0);
+	lockout_flush(NOW + 80000 + LOCK_WINDOW_MS + 1);
+}
+
+static void
+test_T07_shared_secret_changes(void **state)
+{
+	struct m_auth_req	 q = request("right");
+	struct device		 d;
+
+	(void)state;
+	db_run("DELETE FROM secret", "");
+	shared_changed(NOW);
+	assert_false(shared_changed(NOW));
+	restart();
+	assert_false(shared_changed(NOW));
+	store_cfg.password = STR_LIT("of no interest");
+	assert_false(shared_changed(NOW));
+	store_cfg.token = STR_LIT("another");
+	assert_true(shared_changed(NOW));
+	assert_false(shared_changed(NOW));
+	store_cfg.mode = AUTH_PASSWORD;
+	assert_true(shared_changed(NOW));
+	/* also when nobody lived to see it */
+	db_run("UPDATE secret SET hash = salt", "");
+	restart();
+	assert_true(shared_changed(NOW));
+	assert_false(shared_changed(NOW));
+	/* without the disk, at least what this process saw */
+	db_close();
+	store_cfg.mode = AUTH_NONE;
+	assert_true(shared_changed(NOW));
+	assert_false(shared_changed(NOW));
+	assert_int_equal(db_open(dir), 0);
+	/* who is meant */
+	store_cfg.mode = AUTH_TOKEN;
+	store_cfg.token = STR_LIT("right");
+	device_new(&d);
+	q.local = 1;
+	sign(&d, &q, 2);
+	accepted(&q, NOW);
+	assert_true(v.shared);
+	assert_int_equal(v.issued_at, NOW);
+	device_free(&d);
+}
+
+static void
 test_scopes_within(void **state)
 {
 	(void)state;
@@ -746,6 +826,8 @@ main(void)
 		cmocka_unit_test_setup(test_T17_lockout, fresh),
 		cmocka_unit_test_setup(test_T17_http, fresh),
 		cmocka_unit_test_setup(test_T17_token_holder_guesses, fresh),
+		cmocka_unit_test_setup(test_T17_counts_survive, fresh),
+		cmocka_unit_test_setup(test_T07_shared_secret_changes, fresh),
 		cmocka_unit_test_setup(test_R15_no_disk, fresh),
 		cmocka_unit_test_setup(test_R02_devices_are_bounded, fresh),
 		cmocka_unit_test_setup(test_T41_modes, fresh),
