@@ -20,6 +20,7 @@
 #include "gatewayd/host/log_early.h"
 #include "gatewayd/host/offline.h"
 #include "gatewayd/host/options.h"
+#include "gatewayd/host/terminal.h"
 #include "gatewayd/host/token_file.h"
 
 #define EXIT_CONFIG	78	/* EX_CONFIG of sysexits.h */
@@ -31,7 +32,7 @@ static bool		 announced;
 static void
 signal_cb(evutil_socket_t sig, short what, void *arg)
 {
-	if (sig == SIGHUP)
+	if (sig == SIGHUP && !terminal_gone())
 		reload_start(0, false);
 	else
 		shutdown_start(false);

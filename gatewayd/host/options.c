@@ -13,6 +13,7 @@
 #include "common/text.h"
 #include "gatewayd/host/offline.h"
 #include "gatewayd/host/options.h"
+#include "gatewayd/host/terminal.h"
 
 static void __attribute__((noreturn))
 usage(void)
@@ -29,6 +30,7 @@ options_read(struct options *o, int argc, char *argv[])
 {
 	int	 opt;
 
+	terminal_init();
 	memset(o, 0, sizeof(*o));
 	o->offline = -1;
 	while ((opt = getopt(argc, argv, "Aab:c:De:g:l:p:Ss:tu:UVv")) != -1) {
