@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/cgroup.h"
+#include "common/folder.h"
 #include "common/text.h"
 
 #define LEAF		"supervisor"
@@ -317,27 +318,6 @@ cgroup_tree_open(struct cgroup_tree *t, const char *path, uint32_t need)
 	return 0;
 }
 
-/* The empty groups right below; what is not empty stays. */
-static void
-tree_clear(int dirfd)
-{
-	struct dirent *d;
-	DIR *dir;
-	int fd;
-
-	if ((fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) ==
-	    -1)
-		return;
-	if ((dir = fdopendir(fd)) == NULL) {
-		close(fd);
-		return;
-	}
-	while ((d = readdir(dir)) != NULL)
-		if (d->d_type == DT_DIR && d->d_name[0] != '.')
-			(void)unlinkat(dirfd, d->d_name, AT_REMOVEDIR);
-	closedir(dir);
-}
-
 static void
 tree_remove(int jobs_fd, const char *agent)
 {
@@ -346,7 +326,7 @@ tree_remove(int jobs_fd, const char *agent)
 	if ((fd = openat(jobs_fd, agent, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
 	    O_CLOEXEC)) == -1)
 		return;
-	tree_clear(fd);
+	folder_sweep(fd, "", AT_REMOVEDIR);
 	close(fd);
 	(void)unlinkat(jobs_fd, agent, AT_REMOVEDIR);
 }

@@ -6,11 +6,11 @@
 /* The tool monitor without its process: see toold.h. */
 #include "common/compat.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "common/folder.h"
 #include "common/log.h"
 #include "toold/toold.h"
 
@@ -86,27 +86,6 @@ toold_commit(struct toold *t)
 		tcall_send_list(t, t->agentd, 0);
 }
 
-/* Files of a process before this one: nobody can ask for them any more. */
-static void
-toold_sweep(int dir_fd)
-{
-	struct dirent	*d;
-	DIR		*dir;
-	int		 fd;
-
-	if ((fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) ==
-	    -1)
-		return;
-	if ((dir = fdopendir(fd)) == NULL) {
-		close(fd);
-		return;
-	}
-	while ((d = readdir(dir)) != NULL)
-		if (strncmp(d->d_name, "job-", 4) == 0)
-			unlinkat(dir_fd, d->d_name, 0);
-	closedir(dir);
-}
-
 int
 toold_open(struct toold *t)
 {
@@ -121,7 +100,9 @@ toold_open(struct toold *t)
 		if (t->spool_fd == -1)
 			log_warn("spool folder %s", t->spool);
 		else
-			toold_sweep(t->spool_fd);
+			/* Of a process before this one: nobody can ask for
+			 * them any more. */
+			folder_sweep(t->spool_fd, "job-", 0);
 	}
 	execlist_load(&t->execlist, t->spool_fd, why, sizeof(why));
 	if (t->execlist.broken)
