@@ -158,6 +158,8 @@ void	 reload_gone(struct proc *);
 /* host/configure.c: changes of the configuration file. */
 enum msg_err configure_message(struct msg *);
 void	 configure_next(void);		/* takes the next change that waits */
+void	 configure_init(struct event_base *, const struct paths *,
+	    const bool *stopping);
 void	 configure_watch(void);
 void	 configure_tell(void);		/* the router, which is there again */
 void	 configure_good(void);		/* what was just read does run */

@@ -62,7 +62,6 @@ announce_cb(evutil_socket_t fd, short what, void *arg)
 	struct timeval		 tv = { 0, 5000 };
 	struct proc		*p;
 	size_t			 i;
-	bool			 ours;
 
 	if (announced || sup.stopping)
 		return;
@@ -76,18 +75,9 @@ announce_cb(evutil_socket_t fd, short what, void *arg)
 	announced = true;
 	log_info("ready, generation %u, %s mode; %s", sup.generation,
 	    sandbox_mode_name(sup.mode), sup.cgroup.text);
-	/* The token goes to a person's terminal, never into a log; and only
-	 * when the configuration does not name another. */
-	ours = gateway_token()[0] != '\0' && parcel_get_bool(conf_index(),
-	    true, "auth.env_token");
-	if (ours && isatty(STDOUT_FILENO))
-		printf("open %s#token=%s\n", listen_url(), gateway_token());
-	else if (ours)
-		printf("open %s with the token in %s/gateway-token\n",
-		    listen_url(), sup.paths.state);
-	else
-		printf("open %s\n", listen_url());
-	fflush(stdout);
+	/* The token only when the configuration does not name another. */
+	terminal_address(listen_url(), parcel_get_bool(conf_index(), true,
+	    "auth.env_token") ? gateway_token() : "", sup.paths.state);
 }
 
 static void	 first_cb(bool);
@@ -234,8 +224,9 @@ main(int argc, char *argv[])
 	if (sandbox_supervisor_lock() == -1)
 		fatal("own sandbox");
 	proc_init();
+	configure_init(sup.base, &sup.paths, &sup.stopping);
 	if (o.offline != -1)
-		offline_start(o.offline);
+		offline_start(sup.base, o.offline, &sup.status);
 	else if (conf_run(sup.conf_flags, first_cb) == -1)
 		fatal("configuration reader");
 	environ_wipe();

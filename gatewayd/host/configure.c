@@ -11,6 +11,7 @@
 #include "common/compat.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -20,7 +21,19 @@
 #include "gatewayd/host/sentinel.h"
 #include "gatewayd/host/wishes.h"
 
-static struct event	*restart_ev;
+static struct event_base	*base;
+static const char		*file, *folder;	/* it, the state folder */
+static const bool		*stopping;
+static struct event		*restart_ev;
+
+void
+configure_init(struct event_base *b, const struct paths *ps, const bool *stop)
+{
+	base = b;
+	file = ps->config;
+	folder = ps->state;
+	stopping = stop;
+}
 
 bool
 configure_restarts(void)
@@ -54,22 +67,22 @@ configure_restart_cb(evutil_socket_t fd, short what, void *arg)
 int
 configure_store(char *why, size_t size)
 {
-	char	 path[sizeof(sup.paths.state) + 32];
+	char	 path[PATH_MAX];
 	int	 fd = results_text(CF_TEXT_FILE), r, saved;
 
-	r = confile_write_fd(sup.paths.config, conf_seen(), fd);
+	r = confile_write_fd(file, conf_seen(), fd);
 	saved = errno;
 	if (fd != -1)
 		close(fd);
 	if (r == -1) {
 		snprintf(why, size, saved == ESTALE ? "config changed since "
 		    "last load; re-run config.get and retry" :
-		    "%s: cannot be written: %s", sup.paths.config,
+		    "%s: cannot be written: %s", file,
 		    strerror(saved));
 		return -1;
 	}
 	if ((fd = results_text(CF_TEXT_SENTINEL)) != -1) {
-		sentinel_path(sup.paths.state, path, sizeof(path));
+		sentinel_path(folder, path, sizeof(path));
 		if (confile_write_fd(path, NULL, fd) == -1)
 			log_warn("%s", path);
 		close(fd);
@@ -123,7 +136,7 @@ configure_next(void)
 {
 	struct wish	*p = wishes_first();
 
-	if (p != NULL && !sup.stopping && !conf_busy() && !reload_busy() &&
+	if (p != NULL && !*stopping && !conf_busy() && !reload_busy() &&
 	    conf_write(p->verb, p->fd, configure_put_cb) == -1)
 		fatal("configuration reader");
 }
@@ -142,7 +155,7 @@ configure_message(struct msg *m)
 		return err;
 	if (m->nfds != 1 || v.verb >= CF_VERB_MAX)
 		return MSG_MEANING;
-	if (sup.stopping || wishes_add(m->h.corr, v.verb, m->fds[0]) == -1)
+	if (*stopping || wishes_add(m->h.corr, v.verb, m->fds[0]) == -1)
 		configure_reply(m->h.corr, false, "the configuration cannot "
 		    "be changed now; try again", -1);
 	else
@@ -186,14 +199,14 @@ void
 configure_watch(void)
 {
 	/* What is written from now on is for the next start. */
-	sentinel_open(sup.paths.state);
-	if ((restart_ev = evtimer_new(sup.base, configure_restart_cb,
+	sentinel_open(folder);
+	if ((restart_ev = evtimer_new(base, configure_restart_cb,
 	    NULL)) == NULL)
 		fatalx("restart timer");
-	if (confwatch_start(sup.base, sup.paths.config,
+	if (confwatch_start(base, file,
 	    configure_settled) == -1)
 		log_warn("%s: changes are looked for every few seconds",
-		    sup.paths.config);
+		    file);
 }
 
 /* --- the last good text --------------------------------------------------- */
@@ -205,7 +218,7 @@ configure_good(void)
 
 	if (fd == -1)
 		return;		/* there is no file: nothing to keep */
-	if (confile_write_fd(confile_good(sup.paths.state), NULL, fd) == -1)
-		log_warn("%s", confile_good(sup.paths.state));
+	if (confile_write_fd(confile_good(folder), NULL, fd) == -1)
+		log_warn("%s", confile_good(folder));
 	close(fd);
 }

@@ -19,7 +19,8 @@
 
 #define TEXT_MAX	(64u << 20)	/* the reader's own limits are less */
 
-static int	 verb;
+static struct event_base	*base;
+static int		*status, verb;
 
 int
 offline_verb(const char *name)
@@ -63,30 +64,32 @@ offline_cb(bool ok)
 	char	 why[4608];
 	int	 fd = results_text(CF_TEXT_ANSWER);
 
-	sup.status = ok ? 0 : 1;
+	*status = ok ? 0 : 1;
 	if (fd == -1 || (!ok && conf_problem()[0] != '\0')) {
 		log_errorx("configuration: %s", conf_problem());
-		sup.status = EX_CONFIG;
+		*status = EX_CONFIG;
 	} else if (ok && verb != CF_SHOW &&
 	    configure_store(why, sizeof(why)) == -1) {
 		log_errorx("configuration: %s", why);
-		sup.status = EX_CONFIG;
+		*status = EX_CONFIG;
 	} else if (lseek(fd, 0, SEEK_SET) == -1 ||
 	    copy(fd, STDOUT_FILENO) == -1) {
 		log_warn("standard output");
-		sup.status = EX_IOERR;
+		*status = EX_IOERR;
 	}
 	if (fd != -1)
 		close(fd);
-	event_base_loopbreak(sup.base);
+	event_base_loopbreak(base);
 }
 
 void
-offline_start(int v)
+offline_start(struct event_base *b, int v, int *result)
 {
 	int	 fd = memfd_create("wish", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
+	base = b;
 	verb = v;
+	status = result;
 	if (fd == -1 || copy(STDIN_FILENO, fd) == -1 || memfd_seal(fd) == -1)
 		fatal("standard input");
 	if (conf_write((uint8_t)verb, fd, offline_cb) == -1)

@@ -13,9 +13,11 @@
 
 /* Takes a verb of enum cf_verb by name, "show", "set" or "edit"; its
  * parameters, JSON, come on standard input and are not looked at.  Ends the
- * event loop with sup.status 0 and the payload on standard output, or 1 and
+ * event loop with *status 0 and the payload on standard output, or 1 and
  * the error object; 78 when nobody judged, said on standard error. */
+struct event_base;
+
 int	 offline_verb(const char *name);	/* -1: no such one */
-void	 offline_start(int verb);
+void	 offline_start(struct event_base *, int verb, int *status);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -45,4 +46,17 @@ terminal_gone(void)
 		return false;
 	log_info("the terminal is closed");
 	return true;
+}
+
+void
+terminal_address(const char *url, const char *token, const char *state)
+{
+	if (token[0] != '\0' && isatty(STDOUT_FILENO))
+		printf("open %s#token=%s\n", url, token);
+	else if (token[0] != '\0')
+		printf("open %s with the token in %s/gateway-token\n", url,
+		    state);
+	else
+		printf("open %s\n", url);
+	fflush(stdout);
 }

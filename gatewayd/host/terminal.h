@@ -14,5 +14,9 @@
 
 void	 terminal_init(void);	/* before SIGHUP is caught */
 bool	 terminal_gone(void);	/* there was one, and it is closed */
+/* Says where to go.  A token ("": none of ours) is shown to a person, and not
+ * to a file or a log; there it is said where it stands. */
+void	 terminal_address(const char *url, const char *token,
+	    const char *state);
 
 #endif
