@@ -155,7 +155,16 @@ def anywhere(cmd, tmp):
             str(ROOT), tree, *cmd]
 
 
-def pytest(t, folder, args, extra=()):
+def told(case):
+    """One line for a test that passed: its file's subject, what it tried, and
+    what it printed."""
+    said = (case.findtext("system-out") or "").strip().replace("\n", "; ")
+    said = re.sub(r"-+ ?Captured \w+ ?-+;? ?", "", said)
+    return (f"  ok {case.get('classname').rsplit('.', 1)[-1].removeprefix('test_')}: "
+            f"{case.get('name').removeprefix('test_')}" + (f": {said}" if said else ""))
+
+
+def pytest(t, folder, args, extra=(), timeout=1500):
     with tempfile.TemporaryDirectory(prefix="gwpytest.") as tmp:
         xml = tmp + "/r.xml"
         # Its own folder for temporary ones: another session would take away
@@ -167,7 +176,7 @@ def pytest(t, folder, args, extra=()):
         if subprocess.run(["/usr/bin/python3", "-c", "import xdist"],
                           stderr=subprocess.DEVNULL).returncode == 0:
             cmd += ["-n", str(min(4, (os.cpu_count() or 2) + 1)), "--dist", "loadgroup"]
-        r = run(anywhere(cmd, tmp), timeout=1500, env=dict(
+        r = run(anywhere(cmd, tmp), timeout=timeout, env=dict(
             os.environ, PYTHONDONTWRITEBYTECODE="1",
             **({} if args.variant == "release" else {
                 "GATEWAYD_BIN": str(ROOT / "build" / args.variant / "bin"),
@@ -193,6 +202,9 @@ def pytest(t, folder, args, extra=()):
                 skip = case.find("skipped")
                 if skip is not None:
                     print(f"  skipped {case.get('name')}: {skip.get('message')}")
+                elif folder == "tests/interop":
+                    print(told(case) if len(case.findall("failure") + case.findall("error"))
+                          == 0 else f"  FAILED {case.get('classname')}: {case.get('name')}")
         for line in re.findall(r"^not for this host: .*", r.stdout, re.M):
             print("  " + line)
         if r.returncode not in (0, 1):
@@ -361,10 +373,8 @@ def main():
         if s in ("e2e", "fault"):
             pytest(t, f"tests/{s}", args)
         elif s == "interop":
-            if not list((ROOT / "tests/interop").glob("test_*.py")):
-                print("interop: no outside client is tested yet")
-                continue
-            pytest(t, "tests/interop", args)
+            # npm's first visit takes its time
+            pytest(t, "tests/interop", args, ["-o", "junit_logging=system-out"], 7200)
         else:
             {"unit": unit, "fuzz": fuzz, "lint": lint, "manuals": manuals,
              "hard": hard}[s](t, args)

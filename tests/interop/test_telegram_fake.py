@@ -2,45 +2,28 @@
 # Copyright (c) 2026 The gatewayd developers
 """The fake Bot API, judged by grammY, which nobody here wrote.
 
-grammY comes from npm into build/interop/telegram when the tests run; without
-npm or a way to the registry these tests are skipped, and say so.
+grammY comes from npm; see clients.py.
 """
 import json
 import os
-import pathlib
 import shutil
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 
 import pytest
+from clients import HERE, installed, node
+from telegram import FakeTelegram
 
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "fakes"))
-
-from telegram import FakeTelegram  # noqa: E402
-
-WHERE = ROOT / "build" / "interop" / "telegram"
 pytestmark = pytest.mark.xdist_group("npm-telegram")
 
 
 @pytest.fixture(scope="module")
 def script():
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        pytest.skip("npm and node are not installed")
-    WHERE.mkdir(parents=True, exist_ok=True)
-    if not (WHERE / "node_modules" / "grammy").is_dir():
-        r = subprocess.run(["npm", "install", "--no-audit", "--no-fund",
-                            "--ignore-scripts", "--prefix", str(WHERE),
-                            "grammy@1"], capture_output=True, text=True,
-                           timeout=300)
-        if r.returncode != 0:
-            pytest.skip("npm install failed: " + r.stderr[-300:])
+    where = installed("telegram-bot", {"grammy": "1"})
     # Node finds packages from where the script is.
-    shutil.copy(HERE / "grammy_bot.mjs", WHERE)
-    return WHERE / "grammy_bot.mjs"
+    shutil.copy(HERE / "grammy_bot.mjs", where)
+    return where / "grammy_bot.mjs"
 
 
 @pytest.fixture
@@ -52,7 +35,7 @@ def fake():
 
 def start(script, fake, what, **env):
     return subprocess.Popen(
-        ["node", str(script), fake.url, fake.token, what],
+        [str(node("22")), str(script), fake.url, fake.token, what],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={"PATH": os.environ["PATH"], "HOME": "/tmp", **env})
 

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The gatewayd developers
+"""OpenClaw's own Control UI in Chromium, as its package has it: every page
+shows what the gateway has, and nothing goes wrong on the console."""
+import re
+
+import pytest
+from browser import Browser, By, Keys, require
+from clients import OLD, package
+from pages import Pages
+
+# Places of the Internet that the page decorates itself from.
+ELSEWHERE = re.compile(r"https://(fonts\.googleapis\.com|mintcdn\.com)/")
+# Page: what is on it once the gateway has answered.  What is built later
+# answers as an unknown method, which the page shows in its place.
+PAGES = {
+    "overview": r"STATUS\s+Connected",
+    "channels": r"Telegram.*Running\s+Yes.*Last start\s+(?!n/a)",
+    "instances": r"openclaw-control-ui",
+    "sessions": r"agent:main:main",
+    "skills": r"(?i)[1-9]\d* shown",
+    "nodes": r"(?i)exec approvals.*allowlist",
+    "config": r"(?i)gateway.*channels",
+    "debug": r'"defaultAgentId"',
+    "logs": r"ready, generation 1",
+}
+
+
+class Page(Browser):
+    def words(self):
+        return self.js("return document.body.innerText")
+
+    def shows(self, pattern, what, timeout=60):
+        self.until(lambda: re.search(pattern, self.words(), re.S), what, timeout)
+
+    def errors(self):
+        bad = [e["message"] for e in self.logs()[0]
+               if e["level"] == "SEVERE" and not ELSEWHERE.search(e["message"])]
+        self.console = []
+        return bad
+
+
+@pytest.fixture(scope="module")
+def page(gw):
+    require()
+    pages = Pages(package(OLD) / "dist/control-ui", gw)
+    b = Page()
+    try:
+        b.pages = pages
+        b.d.get(f"{pages.url}/chat?token={gw.token}")
+        yield b
+    finally:
+        b.close()
+        pages.close()
+
+
+WORDS = "The answer grows on the page before it is whole."
+
+
+def test_chat_streams(page, model):
+    """Several texts are seen of one answer, each longer than the one before."""
+    model.answer(text=WORDS, drip=0.3)
+    page.shows(r"Health\s+OK", "connected")
+    # every text the last bubble ever had
+    page.js("""
+        window.seen = [];
+        new MutationObserver(() => {
+            const m = /The answer( [a-z.]+)*/.exec(document.body.innerText);
+            if (m && window.seen[window.seen.length - 1] !== m[0]) window.seen.push(m[0]);
+        }).observe(document.querySelector('openclaw-app'),
+            {subtree: true, childList: true, characterData: true});""")
+    box = page.until(lambda: next(iter(page.d.find_elements(
+        By.CSS_SELECTOR, ".chat-compose textarea:not([disabled])")), None), "a place to write")
+    box.send_keys("does it stream?")
+    box.send_keys(Keys.ENTER)
+    page.shows(re.escape(WORDS), "an answer")
+    page.shows(r"does it stream\?", "the question")
+    seen = page.js("return window.seen")
+    assert len(seen) > 2 and all(b.startswith(a) for a, b in zip(seen, seen[1:])), seen
+    assert not page.errors()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page(page, name):
+    page.d.get(f"{page.pages.url}/{name}")
+    page.shows(PAGES[name], f"what {name} shows")
+    assert "unknown method" not in page.words()
+    assert not page.errors()
+
+
+def test_history_after_reload(page):
+    page.d.get(f"{page.pages.url}/chat")
+    page.shows(r"does it stream\?.*" + re.escape(WORDS), "the conversation")
+    assert not page.errors()
+
+
+def test_session_settings(page, gw):
+    """A choice on the sessions page is in the session."""
+    page.d.get(f"{page.pages.url}/sessions")
+    page.shows(r"agent:main:main", "the session")
+    page.js("""
+        const s = document.querySelector('.table-row select');
+        s.value = 'low'; s.dispatchEvent(new Event('change', {bubbles: true}));""")
+    page.until(lambda: gw.call("sessions.list")["sessions"][0].get("thinkingLevel") == "low",
+               "the session has it")
+    assert not page.errors()
