@@ -85,9 +85,9 @@ first_of_kind(size_t i)
 	return true;
 }
 
-/* The account's own row, with what the router knows in any case. */
+/* What an account says of itself, with what the router knows in any case. */
 static void
-write_account(struct jw *w, const struct rt_account *a, bool probed)
+write_account_keys(struct jw *w, const struct rt_account *a, bool probed)
 {
 	static const char *const states[] = { "connecting", "up",
 	    "auth failed", "rate limited", "down" };
@@ -95,7 +95,6 @@ write_account(struct jw *w, const struct rt_account *a, bool probed)
 	struct skim_iter	 it;
 	bool			 running = a->link != NULL;
 
-	jw_obj(w);
 	jw_ks(w, "accountId", a->account);
 	jw_kbool(w, "enabled", true);
 	jw_kbool(w, "configured", true);
@@ -127,6 +126,13 @@ write_account(struct jw *w, const struct rt_account *a, bool probed)
 		jw_kuint(w, "lastProbeAt", a->probed_at);
 		jw_kraw(w, "probe", a->probe->p, a->probe->n);
 	}
+}
+
+static void
+write_account(struct jw *w, const struct rt_account *a, bool probed)
+{
+	jw_obj(w);
+	write_account_keys(w, a, probed);
 	jw_obj_end(w);
 }
 
@@ -169,9 +175,8 @@ write_channel_map(struct jw *w)
 			continue;
 		jw_keystr(w, str_of(a->kind));
 		jw_obj(w);
-		jw_ks(w, "accountId", a->account);
-		jw_kbool(w, "configured", true);
-		jw_kbool(w, "running", a->link != NULL);
+		/* Pages show a channel by its first account's keys. */
+		write_account_keys(w, a, false);
 		jw_kobj(w, "accounts");
 		for (k = i; k < rt.cf->naccounts; k++)
 			if (strcmp(rt.cf->accounts[k].kind, a->kind) == 0) {

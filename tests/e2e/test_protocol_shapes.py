@@ -105,8 +105,8 @@ ACCOUNT = Open({"accountId": TEXT, "name?": STR, "enabled?": BOOL, "configured?"
            "baseUrl?": STR, "allowUnmentionedGroups?": BOOL, "cliPath?": Null(STR),
            "dbPath?": Null(STR), "port?": Null(INT), "probe?": ANY, "audit?": ANY,
            "application?": ANY})
-CHANNEL = {"accountId": TEXT, "configured": BOOL, "running?": BOOL, "probe?": ANY,
-           "lastProbeAt?": Null(INT), "accounts": Map(ACCOUNT)}
+# The first account's keys, which the Control UI shows, and all accounts.
+CHANNEL = Open(ACCOUNT, configured=BOOL, accounts=Map(ACCOUNT))
 RECENT = {"path": STR, "count": INT,
           "recent": [{"key": TEXT, "updatedAt": Null(INT), "age": Null(INT)}]}
 HEALTH = {"ok": One(True), "ts": INT, "durationMs": INT, "channels": Map(CHANNEL),
@@ -246,7 +246,8 @@ MESSAGE = {"role": One("assistant"), "content": [{"type": One("text"), "text": T
            "timestamp": INT}
 RUN = {"runId": TEXT, "sessionKey": TEXT, "seq": INT}
 CHAT = Either(
-    dict(RUN, state=One("delta"), message=MESSAGE),
+    dict(RUN, **{"state": One("delta"), "message": MESSAGE, "deltaText": TEXT,
+                 "replace?": One(True)}),
     dict(RUN, **{"state": One("final"), "message?": Either(
         MESSAGE, dict(MESSAGE, stopReason=One("injected"), usage={
             "input": One(0), "output": One(0), "totalTokens": One(0)}))}),
