@@ -354,6 +354,8 @@ struct run {
 	struct dbuf		 text;
 	size_t			 published;
 	uint64_t		 last_delta_ms;
+	size_t			 told;	/* of text, in chat deltas */
+	bool			 told_any;	/* there was one, of any text */
 	char			*last_text;	/* of the last message with any */
 	json_t			*texts;		/* of all messages with any */
 	bool			 shown;		/* some text left this process */

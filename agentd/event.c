@@ -177,6 +177,13 @@ event_assistant(struct run *run)
 	run->last_delta_ms = now;
 	chat_begin(run, &w, &b, "delta");
 	chat_message(&w, all, false);
+	/* For clients of protocol 4, which add up; older ones do not look. */
+	jw_kstr(&w, "deltaText", (struct str){ all.p + run->told,
+	    all.n - run->told });
+	if (run->told == 0 && run->told_any)
+		jw_kbool(&w, "replace", true);
+	run->told = all.n;
+	run->told_any = true;
 	chat_end(run, &w, &b, true);
 }
 

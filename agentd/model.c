@@ -95,6 +95,7 @@ model_call(struct run *run)
 	memset(&run->visible, 0, sizeof(run->visible));
 	dbuf_reset(&run->text);
 	run->published = 0;
+	run->told = 0;
 	run->last_delta_ms = 0;
 	if (config_model(run->cfg, run_model_ref(run, run->candidate),
 	    &run->model, why, sizeof(why)) == -1 ||

@@ -72,6 +72,7 @@ void	 rpc_agent_identity_get(struct rpc *);
 
 /* rpc_list.c */
 void	 rpc_sessions_list(struct rpc *);
+void	 rpc_sessions_describe(struct rpc *);
 void	 rpc_sessions_preview(struct rpc *);
 
 #endif

@@ -30,6 +30,7 @@ struct list_walk {
 	struct jw	*w;
 	size_t		 n;
 	bool		 titles, last;
+	const char	*only;		/* NULL, or the one key */
 };
 
 /* Text of a message, folded to one line, cut at that many characters, in
@@ -176,6 +177,8 @@ list_row(const struct sessdb_session *v, void *arg)
 	struct dbuf	*b = lw->w->b;
 	size_t		 n = strlen(v->row);
 
+	if (lw->only != NULL && strcmp(v->key, lw->only) != 0)
+		return true;
 	if (n < 2 || b->n > LIST_BYTES - (n < 65536 ? n : 65536))
 		return false;
 	if (lw->n++ > 0)
@@ -263,6 +266,50 @@ rpc_sessions_list(struct rpc *r)
 	jw_obj_end(&w);
 	if (dbuf_err(&rows))
 		b.err = true;
+	dbuf_clear(&rows);
+	rpc_answer(r, &b);
+}
+
+/* --- sessions.describe --------------------------------------------------- */
+
+/* One row of the list; null when there is no such conversation. */
+void
+rpc_sessions_describe(struct rpc *r)
+{
+	struct sessdb_filter	 f = { .limit = 0, .global = true,
+				    .unknown = true };
+	struct list_walk	 lw = { .titles = true, .last = true };
+	struct dbuf		 rows, b;
+	struct jw		 rw, w;
+	const char		*raw;
+	char			 key[SESSION_KEY_MAX + 1];
+
+	if ((raw = rpc_text(r, "key")) == NULL)
+		return;
+	if (db == NULL) {
+		rpc_refuse(r, "UNAVAILABLE", "%s", journal_trouble());
+		return;
+	}
+	dbuf_init(&rows, RPC_RESULT_MAX);
+	jw_init(&rw, &rows);
+	lw.w = &rw;
+	lw.only = f.search = key;	/* the index finds it, rows are few */
+	if (session_key_canon(str_of(raw), cfg->agent_id, cfg->scope_global,
+	    key, sizeof(key)) == 0 && sessdb_each_session(db, &f, list_row,
+	    &lw) == -1) {
+		dbuf_clear(&rows);
+		rpc_refuse(r, "UNAVAILABLE", "Error: %s", sessdb_error(db));
+		return;
+	}
+	dbuf_init(&b, RPC_RESULT_MAX);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	jw_key(&w, "session");
+	if (lw.n > 0)
+		jw_raw(&w, dbuf_str(&rows), rows.n);
+	else
+		jw_null(&w);
+	jw_obj_end(&w);
 	dbuf_clear(&rows);
 	rpc_answer(r, &b);
 }

@@ -38,10 +38,14 @@ static const char *const ENUM_req[] = { "req", NULL };
 static const char *const ENUM_client_id[] = {
 	"webchat-ui", "openclaw-control-ui", "webchat", "cli", "gateway-client",
 	"openclaw-macos", "openclaw-ios", "openclaw-android", "node-host",
-	"test", "fingerprint", "openclaw-probe", NULL
+	"test", "fingerprint", "openclaw-probe",
+	/* of protocol 4 */
+	"openclaw-tui", "openclaw-linux", "openclaw-watchos",
+	"openclaw-browser-copilot", "openclaw-worker", NULL
 };
 static const char *const ENUM_client_mode[] = {
-	"webchat", "cli", "ui", "backend", "node", "probe", "test", NULL
+	"webchat", "cli", "ui", "backend", "node", "probe", "test", "worker",
+	NULL
 };
 static const char *const ENUM_usage[] = { "off", "tokens", "full", "on", NULL };
 static const char *const ENUM_send_policy[] = { "allow", "deny", NULL };
@@ -205,11 +209,8 @@ scopes_parse(struct str s)
 }
 
 const char *
-method_refusal(const struct method *m, enum client_role role,
-    unsigned int scopes)
+method_refusal(unsigned int need, enum client_role role, unsigned int scopes)
 {
-	unsigned int	 need = m != NULL ? m->scope : SCOPE_ADMIN;
-
 	if (need == METHOD_SCOPE_NODE)
 		return role == CLIENT_NODE ? NULL :
 		    "unauthorized role: operator";
@@ -240,6 +241,7 @@ method_refusal(const struct method *m, enum client_role role,
 struct judge {
 	struct dbuf	*err;
 	unsigned int	 failures;
+	bool		 surplus;	/* what is not known is left unread */
 	char		 at[128];	/* JSON pointer, "" at the root */
 };
 
@@ -495,7 +497,7 @@ judge_object(struct judge *j, const struct schema *s, const struct skim_val *o,
 				break;
 		if (i < s->n)
 			values[i] = v;
-		else if (s->judging == STRICT)
+		else if (s->judging == STRICT && !j->surplus)
 			judge_extra(j, &key);
 		if (j->failures > FAILURES_MAX)
 			return;
@@ -519,9 +521,9 @@ judge_object(struct judge *j, const struct schema *s, const struct skim_val *o,
 
 static int
 schema_judge(const struct schema *s, const struct skim_val *o,
-    struct skim_val *values, struct dbuf *err)
+    struct skim_val *values, bool surplus, struct dbuf *err)
 {
-	struct judge	 j = { .err = err };
+	struct judge	 j = { .err = err, .surplus = surplus };
 
 	if (o->kind == SKIM_ABSENT || s->judging == IGNORED ||
 	    (o->kind != SKIM_OBJECT && s->judging == LENIENT)) {
@@ -538,10 +540,14 @@ schema_judge(const struct schema *s, const struct skim_val *o,
 }
 
 int
-method_params(const struct method *m, const struct skim_val *params,
-    struct skim_val *values, struct dbuf *err)
+method_params(const struct method *m, uint32_t protocol,
+    const struct skim_val *params, struct skim_val *values, struct dbuf *err)
 {
-	return schema_judge(m->params, params, values, err);
+	/* Later releases add parameters.  Where nothing is changed, one that is
+	 * unknown may be left unread; elsewhere it could have been the one that
+	 * says "but only if". */
+	return schema_judge(m->params, params, values, protocol >= 4 &&
+	    m->scope == SCOPE_READ, err);
 }
 
 int
@@ -549,15 +555,5 @@ method_frame(const struct skim_val *frame, struct dbuf *err)
 {
 	struct skim_val	 values[4];
 
-	return schema_judge(&schema_FRAME, frame, values, err);
-}
-
-uint32_t
-protocol_choose(int64_t least, int64_t most)
-{
-	if (least > most || least > 4)
-		return 0;
-	if (least <= 3 && most >= 3)
-		return 3;
-	return least == 4 ? 4 : (uint32_t)most;
+	return schema_judge(&schema_FRAME, frame, values, false, err);
 }

@@ -40,7 +40,7 @@ enum method_owner {
 	OWNER_FRONT, OWNER_ROUTER, OWNER_AGENT, OWNER_AGENTS, OWNER_STORE,
 	OWNER_LOG, OWNER_TOOL, OWNER_PARENT
 };
-enum method_listed { LISTED_HIDDEN, LISTED_CORE, LISTED_HOST };
+enum method_listed { LISTED_HIDDEN, LISTED_CORE, LISTED_HOST, LISTED_NEW };
 /* Beside enum scope (proto/enums.h): */
 #define METHOD_SCOPE_NONE	0
 #define METHOD_SCOPE_NODE	0x80
@@ -65,11 +65,20 @@ int	 method_param_at(const struct method *, const char *name);
 const struct method *method_find(struct str name);
 
 /*
- * May this client call it?  m is NULL for an unknown name, which needs
- * operator.admin.  NULL when allowed, else the protocol's message.
+ * What it takes to call it: a scope, or one of the two above.  m is NULL for an
+ * unknown name, which needs operator.admin.
  */
-const char *method_refusal(const struct method *m, enum client_role,
-    unsigned int scopes);
+unsigned int method_scope(const struct method *m, uint32_t protocol,
+	    const struct skim_val *params);
+/* May this client call what needs that?  NULL, else the protocol's message. */
+const char *method_refusal(unsigned int need, enum client_role,
+	    unsigned int scopes);
+/* Is it, or the event, known to clients of that version? */
+bool	 method_spoken(const struct method *, uint32_t protocol);
+bool	 event_spoken(enum gw_event, uint32_t protocol);
+/* An operator must have one of these scopes to hear of it, and a node does not
+ * hear of it; 0: everybody may. */
+unsigned int event_guard(enum gw_event, uint32_t protocol);
 /* "operator.read" and the rest of a list separated by blanks or commas as
  * bits; names that are none of ours give no bit. */
 unsigned int scopes_parse(struct str names);
@@ -80,25 +89,28 @@ unsigned int scopes_parse(struct str names);
  * absent ones get SKIM_ABSENT.  0, or -1 with the failures in err, joined as
  * the protocol has them, without its "invalid <method> params: ".
  */
-int	 method_params(const struct method *, const struct skim_val *params,
-	    struct skim_val *values, struct dbuf *err);
+int	 method_params(const struct method *, uint32_t protocol,
+	    const struct skim_val *params, struct skim_val *values,
+	    struct dbuf *err);
 /* The same for a request frame (the whole text). */
 int	 method_frame(const struct skim_val *frame, struct dbuf *err);
 
 /*
- * The version that connect answers a client of this range.  3 is what is
- * spoken; 4 is said to a client that takes nothing else, and 1 or 2 to one
- * that knows only those, which older documents show and which are the same.
- * 0: none.
+ * The version that connect answers a client of this range: 4 where it takes
+ * that, else 3, else 2 or 1, which older documents show and which are the same
+ * as 3.  0: none.
  */
 uint32_t protocol_choose(int64_t least, int64_t most);
-#define PROTOCOL_MISMATCH	"{\"expectedProtocol\":3}"
+/* Details of the refusal then. */
+#define PROTOCOL_MISMATCH_MAX	192
+void	 protocol_mismatch(int64_t least, int64_t most,
+	    char buf[PROTOCOL_MISMATCH_MAX]);
 
 
 /*
  * struct p_<ID>: the values of one method by name.  All members are of one
  * type, so that it can be filled as an array:
- *	method_params(m, params, (struct skim_val *)&p, &err)
+ *	method_params(m, 3, params, (struct skim_val *)&p, &err)
  */
 #define P_STR(n, need, lo, hi)		struct skim_val n;
 #define P_STRS(n, need, lo, hi)		struct skim_val n;

@@ -27,7 +27,8 @@ gw_event_name(unsigned int e)
 		"node.pair.requested", "node.pair.resolved",
 		"node.invoke.request", "device.pair.requested",
 		"device.pair.resolved", "voicewake.changed",
-		"exec.approval.requested", "exec.approval.resolved"
+		"exec.approval.requested", "exec.approval.resolved",
+		"sessions.changed"
 	};
 
 	return e < EVENT_MAX ? names[e] : "?";

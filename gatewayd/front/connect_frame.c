@@ -191,19 +191,24 @@ connect_params(struct connect_frame *cf, const struct p_CONNECT *p)
 		{ "signature", "/device", 1024, &cf->req.signature },
 		{ "nonce", "/device", 128, &cf->req.nonce },
 	};
+	struct str	 device_token = { "", 0 };
 	const struct field auth[] = {
 		{ "token", "/auth", 4096, &cf->req.token },
 		{ "password", "/auth", 4096, &cf->req.password },
+		{ "deviceToken", "/auth", 4096, &device_token },
 	};
 	struct skim_val	v;
 	struct str	role;
 	int64_t		min = 0, max = 0, at = 0;
+	char		mismatch[PROTOCOL_MISMATCH_MAX];
 
 	(void)skim_int(&p->minProtocol, &min);
 	(void)skim_int(&p->maxProtocol, &max);
-	if ((cf->req.protocol = protocol_choose(min, max)) == 0)
+	if ((cf->req.protocol = protocol_choose(min, max)) == 0) {
+		protocol_mismatch(min, max, mismatch);
 		return refuse(cf, 1002, "INVALID_REQUEST", "protocol mismatch",
-		    PROTOCOL_MISMATCH);
+		    mismatch);
+	}
 	if (!take(cf, &p->role, &role))
 		return refuse_params(cf, "out of memory");
 	if (p->role.kind == SKIM_ABSENT || str_eqs(role, "operator"))
@@ -231,6 +236,11 @@ connect_params(struct connect_frame *cf, const struct p_CONNECT *p)
 		if (!take_fields(cf, &p->auth, auth,
 		    sizeof(auth) / sizeof(auth[0])))
 			return false;
+		/* Later clients name it; it is judged as the token it is. */
+		if (cf->req.token.n == 0 && device_token.n > 0) {
+			cf->req.token = device_token;
+			cf->req.have_token = true;
+		}
 	}
 	return take_node(cf, p);
 }
@@ -270,7 +280,7 @@ connect_frame_parse(struct connect_frame *cf, char *p, size_t n)
 	if (!skim_is(&f.method, "connect"))
 		ok = refuse(cf, 1008, "INVALID_REQUEST",
 		    "invalid handshake: first request must be connect", NULL);
-	else if (method_params(method_get(METHOD_CONNECT), &f.params,
+	else if (method_params(method_get(METHOD_CONNECT), 3, &f.params,
 	    (struct skim_val *)&params, &err) == -1)
 		ok = refuse_params(cf, dbuf_str(&err));
 	else

@@ -217,9 +217,10 @@ rt_control_connect(struct client *c, const struct skim_frame *f)
 	unsigned int		 asked;
 	int64_t			 least = 0, most = 0;
 	uint32_t		 version;
+	char			 mismatch[PROTOCOL_MISMATCH_MAX];
 
 	dbuf_init(&why, METHOD_ERROR_MAX);
-	if (method_params(method_get(METHOD_CONNECT), &f->params,
+	if (method_params(method_get(METHOD_CONNECT), 3, &f->params,
 	    (struct skim_val *)&p, &why) == -1) {
 		dbuf_init(&text, METHOD_ERROR_MAX + 64);
 		dbuf_printf(&text, "invalid connect params: %s",
@@ -231,9 +232,10 @@ rt_control_connect(struct client *c, const struct skim_frame *f)
 	(void)skim_int(&p.minProtocol, &least);
 	(void)skim_int(&p.maxProtocol, &most);
 	if ((version = protocol_choose(least, most)) == 0) {
+		protocol_mismatch(least, most, mismatch);
 		rt_answer_error_full(c, id, (struct str){ "", 0 },
 		    STR_LIT("INVALID_REQUEST"), STR_LIT("protocol mismatch"),
-		    STR_LIT(PROTOCOL_MISMATCH));
+		    str_of(mismatch));
 		goto done;
 	}
 	c->protocol = version;

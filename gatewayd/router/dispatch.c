@@ -104,6 +104,25 @@ call(struct request *r)
 	handlers[r->method->id](r);
 }
 
+/* "missing scope: operator.x", which later clients read as a code. */
+static void
+refuse_right(struct request *r, const char *refusal)
+{
+	const char	*scope = strstr(refusal, "operator.");
+	char		 details[128];
+
+	if (r->client->protocol < 4 || scope == NULL ||
+	    strncmp(refusal, "missing", 7) != 0) {
+		rt_answer_error(r->client, r->id, "INVALID_REQUEST", refusal);
+		return;
+	}
+	snprintf(details, sizeof(details), "{\"code\":\"MISSING_SCOPE\","
+	    "\"missingScope\":\"%s\",\"requiredScopes\":[\"%s\"]}", scope,
+	    scope);
+	rt_answer_error_full(r->client, r->id, (struct str){ "", 0 },
+	    STR_LIT("FORBIDDEN"), str_of(refusal), str_of(details));
+}
+
 static void
 refuse_params(struct request *r, const struct dbuf *why)
 {
@@ -135,6 +154,7 @@ rt_dispatch(struct client *c, char *text, size_t n)
 	struct str		 name;
 	char			 buf[256];
 	const char		*refusal;
+	unsigned int		 need;
 	enum skim_err		 err;
 	ssize_t			 len;
 
@@ -183,9 +203,11 @@ rt_dispatch(struct client *c, char *text, size_t n)
 			call(&r);
 		return;
 	}
-	if ((refusal = method_refusal(r.method, c->role,
-	    c->scopes)) != NULL) {
-		rt_answer_error(c, r.id, "INVALID_REQUEST", refusal);
+	if (r.method != NULL && !method_spoken(r.method, c->protocol))
+		r.method = NULL;
+	need = method_scope(r.method, c->protocol, &r.params);
+	if ((refusal = method_refusal(need, c->role, c->scopes)) != NULL) {
+		refuse_right(&r, refusal);
 		return;
 	}
 	if (r.method == NULL || r.method->id >= METHOD_MAX) {
@@ -193,7 +215,7 @@ rt_dispatch(struct client *c, char *text, size_t n)
 		return;
 	}
 	dbuf_init(&why, METHOD_ERROR_MAX);
-	if (method_params(r.method, &r.params, r.p.v, &why) == -1)
+	if (method_params(r.method, c->protocol, &r.params, r.p.v, &why) == -1)
 		refuse_params(&r, &why);
 	else
 		call(&r);

@@ -18,6 +18,21 @@ uint64_t rt_version_presence = 1, rt_version_health = 1;
 
 static struct event	*presence_ev;
 
+/* May this client hear of it?  guard: scopes that it takes in any version. */
+static bool
+hears(const struct client *c, enum gw_event ev, unsigned int guard)
+{
+	unsigned int	 more;
+
+	if (!c->hello || c->closing || !event_spoken(ev, c->protocol) ||
+	    (ev == EVENT_SESSIONS_CHANGED && !c->watches_sessions))
+		return false;
+	if (guard == 0 && (more = event_guard(ev, c->protocol)) != 0)
+		guard = more;
+	return guard == 0 || (c->role == CLIENT_OPERATOR &&
+	    (c->scopes & (guard | SCOPE_ADMIN)) != 0);
+}
+
 /* tail: payload and the end of the frame. */
 static void
 broadcast(enum gw_event ev, struct payload *tail, bool droppable,
@@ -33,10 +48,7 @@ broadcast(enum gw_event ev, struct payload *tail, bool droppable,
 	base += strlcpy(head + base, "\",\"seq\":", sizeof(head) - base);
 	for (c = TAILQ_FIRST(&rt_clients); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, entry);
-		if (!c->hello || c->closing)
-			continue;
-		if (guard != 0 && (c->role != CLIENT_OPERATOR ||
-		    (c->scopes & (guard | SCOPE_ADMIN)) == 0))
+		if (!hears(c, ev, guard))
 			continue;
 		c->seq++;
 		if (rt_client_backlog(c) > RT_MAX_BUFFERED) {
@@ -208,6 +220,8 @@ rt_on_ag_event(struct link *l, struct msg *m)
 	if (v.event == EVENT_AGENT || v.event == EVENT_CHAT)
 		rt_node_event_copy((enum gw_event)v.event, self,
 		    &v.session_key, json.p, json.n);
+	if (v.event == EVENT_CHAT && !v.droppable)
+		rt_watch_chat_ended(&json);
 	return MSG_OK;
 }
 

@@ -256,7 +256,7 @@ write_auth(struct jw *w, const struct m_auth_ticket *t)
 	size_t		 i;
 
 	jw_kobj(w, "auth");
-	jw_kstr(w, "deviceToken", t->device_token);
+	jw_kstr_opt(w, "deviceToken", t->device_token);
 	jw_ks(w, "role", t->role == CLIENT_NODE ? "node" : "operator");
 	jw_karr(w, "scopes");
 	while (s.n > 0) {
@@ -270,7 +270,8 @@ write_auth(struct jw *w, const struct m_auth_ticket *t)
 		s.n -= i;
 	}
 	jw_arr_end(w);
-	jw_kuint(w, "issuedAtMs", t->issued_at);
+	if (t->device_token.n > 0)
+		jw_kuint(w, "issuedAtMs", t->issued_at);
 	jw_obj_end(w);
 }
 
@@ -300,12 +301,14 @@ rt_hello_write(struct client *c, struct str id, const struct m_auth_ticket *t)
 	jw_kobj(w, "features");
 	jw_karr(w, "methods");
 	for (i = 0; (m = method_at(i)) != NULL; i++)
-		if (m->listed != LISTED_HIDDEN)
+		if (m->listed != LISTED_HIDDEN &&
+		    method_spoken(m, c->protocol))
 			jw_s(w, m->name);
 	jw_arr_end(w);
 	jw_karr(w, "events");
 	for (ev = 0; ev < EVENT_MAX; ev++)
-		jw_s(w, gw_event_name(ev));
+		if (event_spoken(ev, c->protocol))
+			jw_s(w, gw_event_name(ev));
 	jw_arr_end(w);
 	jw_obj_end(w);
 	jw_kobj(w, "snapshot");
@@ -347,7 +350,7 @@ rt_hello_write(struct client *c, struct str id, const struct m_auth_ticket *t)
 		jw_obj_end(w);
 	}
 	jw_obj_end(w);
-	if (t != NULL && t->device_token.n > 0)
+	if (t != NULL && (t->device_token.n > 0 || c->protocol >= 4))
 		write_auth(w, t);
 	jw_kobj(w, "policy");
 	jw_kuint(w, "maxPayload", c->door == DOOR_WS ? RT_MAX_PAYLOAD :

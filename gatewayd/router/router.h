@@ -177,6 +177,7 @@ struct client {
 	TAILQ_HEAD(, node_sub)	 subs;		/* of a node */
 	size_t			 nsubs;
 	bool			 hello;		/* receives broadcasts */
+	bool			 watches_sessions;
 	bool			 dirty, writing, blocked, busy, dead;
 	bool			 eof;		/* control: sends no more */
 	bool			 closing;	/* takes nothing more */
@@ -522,6 +523,16 @@ void	 rt_event_one(struct client *, const char *name, const char *payload,
 enum msg_err rt_on_ag_event(struct link *, struct msg *);
 enum msg_err rt_on_st_event(struct msg *);
 extern uint64_t rt_version_presence, rt_version_health;
+
+/* --- watch.c: what clients of protocol 4 watch ------------------------------ */
+
+void	 rt_do_sessions_subscribe(struct request *);
+void	 rt_do_sessions_messages_subscribe(struct request *);
+void	 rt_do_chat_metadata(struct request *);
+/* An agent has done this. */
+void	 rt_watch_answered(const struct method *, const struct skim_val *result);
+/* A run has told its last. */
+void	 rt_watch_chat_ended(const struct skim_val *payload);
 
 /* --- channels.c ------------------------------------------------------------ */
 

@@ -156,7 +156,7 @@ auth_check(const struct m_auth_req *q, uint64_t now, struct auth_verdict *v)
 	 * device's record when it asks to be an operator too (T06). */
 	str_copy(q->role == CLIENT_NODE ? (struct str){ "", 0 } : q->scopes,
 	    scopes, sizeof(scopes));
-	if (scopes[0] == '\0' && q->role == CLIENT_OPERATOR)
+	if (scopes[0] == '\0' && q->role == CLIENT_OPERATOR && q->protocol < 4)
 		strlcpy(scopes, "operator.admin", sizeof(scopes));
 
 	/* Whom the proxy let in need not let each browser in once more. */

@@ -20,6 +20,7 @@
 #define KEY_LEN		32
 #define SIG_LEN		64
 #define SKEW_MS		600000
+#define SKEW4_MS	120000	/* since protocol 4 */
 
 static const char *
 role_text(const struct m_auth_req *q)
@@ -132,6 +133,7 @@ device_verify(const struct m_auth_req *q, const char *scopes, uint64_t now)
 	unsigned char	 raw[KEY_LEN], digest[SHA256_DIGEST_LENGTH];
 	char		 id[65];
 	struct str	 nonce = str_trim(q->nonce);
+	uint64_t	 skew = q->protocol >= 4 ? SKEW4_MS : SKEW_MS;
 	int		 v;
 
 	if (device_key(q->device_key, raw) == -1)
@@ -140,9 +142,9 @@ device_verify(const struct m_auth_req *q, const char *scopes, uint64_t now)
 	hex_encode(digest, sizeof(digest), id);
 	if (!str_eqs(q->device_id, id))
 		return "device identity mismatch";
-	if (q->signed_at > now + SKEW_MS || q->signed_at + SKEW_MS < now)
+	if (q->signed_at > now + skew || q->signed_at + skew < now)
 		return "device signature expired";
-	if (nonce.n == 0 && !q->local)
+	if (nonce.n == 0 && (!q->local || q->protocol >= 4))
 		return "device nonce required";
 	if (nonce.n > 0 && !str_eq(nonce, q->challenge))
 		return "device nonce mismatch";

@@ -318,8 +318,8 @@ def test_R14_router_is_killed_under_load(gateway):
 
 # --- versions (product.md 5) -------------------------------------------------
 
-RANGES = [(3, 3, 3), (1, 3, 3), (3, 4, 3), (1, 9, 3), (4, 4, 4), (4, 9, 4), (1, 1, 1), (1, 2, 2),
-          (2, 2, 2)]
+RANGES = [(3, 3, 3), (1, 3, 3), (1, 1, 1), (1, 2, 2), (2, 2, 2), (3, 4, 4), (1, 9, 4), (4, 4, 4),
+          (4, 9, 4)]
 
 
 def shape(v):
@@ -329,10 +329,12 @@ def shape(v):
     return [shape(x) for x in v[:1]] if isinstance(v, list) else type(v).__name__
 
 
-def test_every_range_gets_the_rules_of_version_3(gateway):
-    """Either door: the answer names the version, and is the same otherwise."""
+def test_every_range_gets_its_version(gateway):
+    """Either door: the answer names the version, and is the same for all but
+    4, which has more methods and events and always says who one is."""
     async def by_socket(lo, hi):
-        ws, m = await connect(gateway, gateway.token, minProtocol=lo, maxProtocol=hi)
+        ws, m = await connect(gateway, gateway.token, minProtocol=lo, maxProtocol=hi,
+                              scopes=["operator.admin"])
         unknown = await ask(ws, req("nope"))
         health = await ask(ws, req("health"))
         await ws.close()
@@ -358,6 +360,13 @@ def test_every_range_gets_the_rules_of_version_3(gateway):
             assert unknown["error"]["message"] == "unknown method: nope"
             assert health["ok"]
             hello["payload"]["snapshot"].pop("presence")    # it grows
+            methods = hello["payload"]["features"]["methods"]
+            events = hello["payload"]["features"]["events"]
+            assert ("sessions.subscribe" in methods) == (version == 4)
+            assert ("sessions.changed" in events) == (version == 4)
+            if version == 4 and door is not by_control:
+                assert hello["payload"].pop("auth") == {"role": "operator",
+                                                        "scopes": ["operator.admin"]}
             this = shape(hello["payload"]), unknown["error"], shape(health["payload"])
             first = first or this
             assert this == first, (lo, hi)
@@ -373,7 +382,10 @@ def test_every_range_gets_the_rules_of_version_3(gateway):
                     return m
                 m = asyncio.run(refused(lo, hi))
             assert m["error"] == {"code": "INVALID_REQUEST", "message": "protocol mismatch",
-                                  "details": {"expectedProtocol": 3}}
+                                  "details": {"expectedProtocol": 3} if hi < 4 else {
+                                      "code": "PROTOCOL_MISMATCH", "clientMinProtocol": lo,
+                                      "clientMaxProtocol": hi, "expectedProtocol": 4,
+                                      "minimumProbeProtocol": 3}}
 
 
 def test_T31_an_agent_and_what_is_another_s(make_gateway):

@@ -26,7 +26,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (m->params == NULL)
 			continue;
 		dbuf_reset(&err);
-		r = method_params(m, &p, v, &err);
+		r = method_params(m, 3, &p, v, &err);
 		if ((r == 0) != (err.n == 0) || dbuf_err(&err) ||
 		    !utf8_valid(dbuf_str(&err), err.n))
 			abort();

@@ -25,7 +25,7 @@ judge(const char *method, const char *params)
 	if (err.max == 0)
 		dbuf_init(&err, METHOD_ERROR_MAX);
 	dbuf_clear(&err);
-	r = method_params(m, &p, v, &err);
+	r = method_params(m, 3, &p, v, &err);
 	assert_int_equal(r == 0, err.n == 0);
 	return dbuf_str(&err);
 }
@@ -212,8 +212,8 @@ test_T05_order_of_authorisation(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-		r = method_refusal(method_find(str_of(t[i].m)), t[i].role,
-		    t[i].scopes);
+		r = method_refusal(method_scope(method_find(
+		    str_of(t[i].m)), 3, NULL), t[i].role, t[i].scopes);
 		if (t[i].text == NULL ? r != NULL :
 		    r == NULL || strcmp(r, t[i].text) != 0)
 			fail_msg("row %zu %s: %s", i, t[i].m, r);
@@ -259,8 +259,8 @@ static void
 test_protocol_choose(void **state)
 {
 	static const struct { int64_t least, most; uint32_t is; } t[] = {
-		{ 3, 3, 3 }, { 1, 3, 3 }, { 3, 4, 3 }, { 1, 9, 3 },
-		{ 2, INT64_MAX, 3 }, { 4, 4, 4 }, { 4, 7, 4 }, { 1, 1, 1 },
+		{ 3, 3, 3 }, { 1, 3, 3 }, { 3, 4, 4 }, { 1, 9, 4 },
+		{ 2, INT64_MAX, 4 }, { 4, 4, 4 }, { 4, 7, 4 }, { 1, 1, 1 },
 		{ 1, 2, 2 }, { 2, 2, 2 }, { 5, 5, 0 }, { 5, 9, 0 },
 		{ 4, 3, 0 }, { 3, 1, 0 }, { INT64_MAX, INT64_MAX, 0 },
 	};

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The gatewayd developers
+"""Protocol 4, which a client gets that asks for it: what is otherwise in
+proto/protocol4.def, each row tried in both versions, and the methods that only
+it has."""
+import asyncio
+import re
+import uuid
+
+import pytest
+from gateway import Gateway, RpcError, modes
+from gwproto import _text
+
+ROWS = _text("protocol4.def").split("*/", 2)[-1]
+MOVED = re.findall(r'^MOVED\("([^"]+)", (\w+)\)', ROWS, re.M)
+GUARDED = re.findall(r"^GUARD\((\w+),", ROWS, re.M)
+LATER = re.findall(r"^LATER\((\w+)\)", ROWS, re.M)
+PARAMS = {"sessions.resolve": {"key": "main"},
+          "poll": {"to": "1", "question": "?", "options": ["a", "b"], "idempotencyKey": "p"}}
+FOUR = {"minProtocol": 4, "maxProtocol": 4}
+
+
+@pytest.fixture(scope="module")
+def gw():
+    g = Gateway(mode=modes()[0])
+    try:
+        g.start()
+        yield g
+    finally:
+        g.close()
+
+
+async def refusal(c, method, params=None):
+    try:
+        await c.call(method, params or {})
+    except RpcError as e:
+        return e.error
+    return None
+
+
+def test_the_table_is_read():
+    assert len(MOVED) >= 4 and len(GUARDED) >= 4 and LATER
+
+
+@pytest.mark.parametrize("method,scope", MOVED, ids=[m[0] for m in MOVED])
+def test_T05_moved_scopes(gw, method, scope):
+    """The lesser scope is enough in 4 and not in 3; a lesser one still is not,
+    and the refusal says which scope by a code."""
+    async def go():
+        scopes = [f"operator.{scope.lower()}"]
+        async with gw.client(scopes=scopes) as old:
+            e = await refusal(old, method, PARAMS.get(method))
+            assert e == {"code": "INVALID_REQUEST", "message": "missing scope: operator.admin"}
+        async with gw.client(scopes=scopes, **FOUR) as new:
+            e = await refusal(new, method, PARAMS.get(method))
+            assert e is None or "missing scope" not in e["message"], e
+        async with gw.client(scopes=["operator.pairing"], **FOUR) as low:
+            e = await refusal(low, method, PARAMS.get(method))
+            assert e == {"code": "FORBIDDEN", "message": f"missing scope: {scopes[0]}",
+                         "details": {"code": "MISSING_SCOPE", "missingScope": scopes[0],
+                                     "requiredScopes": scopes}}
+    asyncio.run(go())
+
+
+def test_T05_a_patch_by_its_fields(gw):
+    async def go():
+        async with gw.client(scopes=["operator.write"], **FOUR) as c:
+            assert (await c.call("sessions.patch", {"key": "main", "label": "Four"}))["ok"]
+            e = await refusal(c, "sessions.patch", {"key": "main", "execHost": "gateway"})
+            assert e["code"] == "FORBIDDEN"
+            e = await refusal(c, "sessions.patch", {"key": "main", "label": "x", "sendPolicy":
+                                                    "deny"})
+            assert e["details"]["missingScope"] == "operator.admin"
+        async with gw.client(scopes=["operator.write"]) as c:
+            e = await refusal(c, "sessions.patch", {"key": "main", "label": "Three"})
+            assert e["message"] == "missing scope: operator.admin"
+    asyncio.run(go())
+
+
+def test_T05_no_scopes_are_none(gw):
+    """Who asks for nothing gets nothing; in 3 it was everything."""
+    async def go():
+        async with gw.client(**FOUR) as c:
+            assert c.hello["auth"] == {"role": "operator", "scopes": []}
+            assert (await refusal(c, "health"))["code"] == "FORBIDDEN"
+        async with gw.client() as c:
+            assert "auth" not in c.hello and (await c.call("health"))["ok"]
+    asyncio.run(go())
+
+
+def test_T05_events_by_scope(gw):
+    """Without the right to read: no chat, no agent, no presence; ticks and what
+    follows prove that the others would have come."""
+    async def go():
+        async with gw.client(scopes=["operator.admin"], **FOUR) as talks, \
+                gw.client(scopes=["operator.pairing"], **FOUR) as deaf, \
+                gw.client(scopes=["operator.pairing"]) as old:
+            await talks.chat("/help")
+            # what comes after the run, on each socket
+            await refusal(deaf, "no.such")
+            await refusal(old, "no.such")
+            assert not [m for m in deaf.events if m["event"] in
+                        ("chat", "agent", "presence", "cron", "sessions.changed")], deaf.events
+            assert [m for m in old.events if m["event"] == "chat"]
+    asyncio.run(go())
+
+
+def test_sessions_are_watched(gw):
+    async def go():
+        async with gw.client(scopes=["operator.admin"], **FOUR) as c, \
+                gw.client(scopes=["operator.admin"], **FOUR) as other, gw.client() as old:
+            assert await c.call("sessions.subscribe") == {"subscribed": True}
+            await other.call("sessions.patch", {"key": "main", "label": "Watched"})
+            m = await c.event(lambda m: m["event"] == "sessions.changed" and
+                              m["payload"]["reason"] == "patch")
+            assert m["payload"]["sessionKey"] == "agent:main:main" and m["payload"]["ts"]
+            await other.chat("/help")
+            m = await c.event(lambda m: m["event"] == "sessions.changed" and
+                              m["payload"]["reason"] == "message")
+            assert m["payload"]["sessionKey"]
+            assert await c.call("sessions.unsubscribe") == {"subscribed": False}
+            n = len([m for m in c.events if m["event"] == "sessions.changed"])
+            await other.call("sessions.reset", {"key": "main"})
+            for x in (c, other, old):
+                await refusal(x, "no.such")
+            assert n == len([m for m in c.events if m["event"] == "sessions.changed"])
+            for x in (other, old):
+                assert not [m for m in x.events if m["event"] == "sessions.changed"]
+    asyncio.run(go())
+
+
+def test_a_page_starts(gw):
+    """What a page asks for when it opens a conversation."""
+    async def go():
+        async with gw.client(scopes=["operator.admin"], **FOUR) as c:
+            await c.chat("what time is it?", session="page")
+            got = await c.call("chat.startup", {"sessionKey": "page", "limit": 80,
+                                                "maxBytes": 262144})
+            assert got["sessionKey"] == "page" and len(got["messages"]) >= 2
+            assert await c.call("sessions.messages.subscribe",
+                                {"key": "page", "includeApprovals": True}) == {
+                                    "subscribed": True, "key": "page"}
+            row = (await c.call("sessions.describe", {"key": "page"}))["session"]
+            assert row["key"] == "agent:main:page" and row["derivedTitle"]
+            assert await c.call("sessions.describe", {"key": "nobody's"}) == {"session": None}
+            got = await c.call("chat.metadata", {"sessionKey": "page", "agentId": "main"})
+            assert got["agentId"] == "main" and got["models"] is not None
+            rows = await c.call("sessions.list", {"configuredAgentsOnly": True, "limit": 5})
+            assert rows["sessions"]
+        async with gw.client() as c:
+            for name in ("chat.startup", "sessions.subscribe", "sessions.describe"):
+                e = await refusal(c, name, {"sessionKey": "page", "key": "page"})
+                assert e["message"] == f"unknown method: {name}"
+            e = await refusal(c, "sessions.list", {"configuredAgentsOnly": True})
+            assert "unexpected property" in e["message"]
+    asyncio.run(go())
+
+
+def test_deltas_add_up(gw):
+    """deltaText of all deltas is a beginning of the answer, however it came."""
+    async def go():
+        async with gw.client(scopes=["operator.admin"], **FOUR) as c:
+            key = str(uuid.uuid4())
+            await c.call("chat.send", {"sessionKey": "add", "message": "what time is it?",
+                                       "idempotencyKey": key})
+            last = await c.event(lambda m: m["event"] == "chat" and
+                                 m["payload"].get("runId") == key and
+                                 m["payload"]["state"] == "final")
+            said, deltas = "", [m["payload"] for m in c.events if m["event"] == "chat" and
+                                m["payload"].get("runId") == key and
+                                m["payload"]["state"] == "delta"]
+            for d in deltas:
+                said = d["deltaText"] if d.get("replace") else said + d["deltaText"]
+                assert said == d["message"]["content"][0]["text"]
+            whole = last["payload"]["message"]["content"][0]["text"]
+            assert deltas and whole.startswith(said)
+    asyncio.run(go())
