@@ -94,8 +94,8 @@ def manual():
         text = ("[{%s}]" if form == "LIST" else "{%s}") % ", ".join(keys)
         out.append(f".It Ic {method}")
         line = ".Li"
-        for word in text.split():
-            if len(line) + len(word) > 76:
+        for word in text.replace(",", " ,").split():
+            if word != "," and len(line) + len(word) > 74:
                 out.append(line)
                 line = ".Li"
             line += " " + word
