@@ -3,6 +3,7 @@
 """proto/results.def as data: what each method answers, and everything in which
 a real answer differs from it."""
 import re
+import textwrap
 
 from gwproto import _text
 
@@ -84,23 +85,16 @@ def _key(name, must, form):
 
 def manual():
     """The section ANSWERS of openclaw-protocol(7)."""
-    out = [".Sh ANSWERS", "What the methods answer; a key with ? can be absent, one with [] is an array,",
-           "one with {} an object with names of its own.", ".Bl -tag -width Ds"]
+    out = [".Sh ANSWERS", "The keys of each answer: one with ? can be absent, one with [] is an array, one",
+           "with {} an object with names of its own.", ".Bd -literal"]
     for method, mid in METHODS.items():
         form, kind = RESULTS.get(mid, ("ONE", "ANY"))
         keys = [_key(k, must, f) for k, (must, f, _) in SHAPES.get(kind, (0, {}))[1].items()]
         if not keys:
             continue
-        text = ("[{%s}]" if form == "LIST" else "{%s}") % ", ".join(keys)
-        out.append(f".It Ic {method}")
-        line = ".Li"
-        for word in text.replace(",", " ,").split():
-            if word != "," and len(line) + len(word) > 74:
-                out.append(line)
-                line = ".Li"
-            line += " " + word
-        out.append(line)
-    return "\n".join(out + [".El"]) + "\n"
+        text = f"{method}{'[]' if form == 'LIST' else ''}: " + ", ".join(keys)
+        out += textwrap.wrap(text, 76, subsequent_indent="    ", break_on_hyphens=False)
+    return "\n".join(out + [".Ed"]) + "\n"
 
 
 if __name__ == "__main__":
