@@ -44,7 +44,7 @@ struct node_sub;
 #define RT_TEXT_MAX	1048576		/* AG_TURN.text */
 #define RT_PARAMS_MAX	6291456		/* RPC_REQ.params */
 #define RT_OUT_HARD	(16u << 20)	/* unsent bytes that end any client */
-#define RT_CLIENTS_MAX	10000
+#define RT_CLIENTS_MAX	12288
 #define RT_CONTROL_MAX	256		/* control connections */
 #define RT_CONTROL_UID	32		/* of them, per user */
 #define RT_PENDING_MAX	16384		/* requests out to siblings */
