@@ -12,6 +12,7 @@ from gwproto import _text
 from gwresults import FINALS, METHODS, RESULTS, SHAPES, WORDS, answer_faults, manual
 from noderig import a_node, invoke
 from telegram import FakeTelegram
+from test_protocol_shapes import EVENTS
 
 TOKEN = "123456:TEST-canary_in_the_token"
 FOUR = set(re.findall(r'METHOD\(\w+, "([^"]+)",\s*\w+,\s*\w+,\s*\w+,\s*\w+,\s*NEW,',
@@ -79,14 +80,17 @@ async def turns(j, c):
     await c.event(lambda m: m["event"] == "chat" and m["payload"]["runId"] == "r2")
 
 
-async def approvals(j, c):
-    rid = await c.send("exec.approval.request", {"command": "true", "id": "q1"})
-    await c.event(lambda m: m["event"] == "exec.approval.requested")
-    wait = await c.send("exec.approval.waitDecision", {"id": "q1"})
-    await j.call(c, "exec.approval.list", {})
-    await j.call(c, "exec.approval.resolve", {"id": "q1", "decision": "deny"})
-    j.take("exec.approval.request", await c.result(rid))
-    j.take("exec.approval.waitDecision", await c.result(wait))
+async def approvals(gw, j, c):
+    # answers come as they are ready: each question has a socket of its own
+    async with gw.client() as asks, gw.client() as waits:
+        rid = await asks.send("exec.approval.request", {"command": "true", "id": "q1"})
+        await c.event(lambda m: m["event"] == "exec.approval.requested")
+        wait = await waits.send("exec.approval.waitDecision", {"id": "q1"})
+        await j.call(waits, "health", {})       # it was read
+        await j.call(c, "exec.approval.list", {})
+        await j.call(c, "exec.approval.resolve", {"id": "q1", "decision": "deny"})
+        j.take("exec.approval.request", await asks.result(rid))
+        j.take("exec.approval.waitDecision", await waits.result(wait))
     got = await j.call(c, "exec.approvals.get", {})
     await j.call(c, "exec.approvals.set", {"file": got["file"], "baseHash": got["hash"]})
 
@@ -142,15 +146,15 @@ def test_answers(gw):
             await turns(j, c)
             for method, params in CALLS:
                 await j.call(new if method in FOUR else c, method, params)
-            await approvals(j, c)
+            await approvals(gw, j, c)
             await nodes(gw, j, c)
             await config(j, c)
         control = gw.control()
         j.take("gateway.restart", control.call("gateway.restart", {"process": "log"}))
         control.close()
-        print(f"{len(j.seen)} of {len(RESULTS)} methods; not here: "
+        print(f"{len(EVENTS) + 1} events have a shape; {len(j.seen)} of {len(RESULTS)} methods; not here: "
               f"{', '.join(sorted(n for n, i in METHODS.items() if i in RESULTS and n not in j.seen))}")
-        assert len(j.seen) >= 55
+        assert len(j.seen) >= 60
         assert not j.bad, "\n".join(j.bad)
     asyncio.run(go())
 
