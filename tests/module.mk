@@ -63,7 +63,7 @@ fuzz:
 	@python3 tests/run.py --fuzz-seconds $(or $(SECONDS),600) fuzz
 bench: programs helper-bins
 	@python3 tests/bench/bench.py
-interop: programs
+interop: programs helper-bins
 	@python3 tests/run.py interop
 vm: programs unit-bins helper-bins
 	@python3 tests/vm/vm.py

@@ -84,18 +84,20 @@ def _key(name, must, form):
 
 
 def manual():
-    """The section ANSWERS of openclaw-protocol(7)."""
-    out = [".Sh ANSWERS", "The keys of each answer: one with ? can be absent, one with [] is an array, one",
-           "with {} an object with names of its own.", ".Bd -literal"]
+    """{method: its lines in the section ANSWERS of openclaw-protocol(7)}"""
+    out = {}
     for method, mid in METHODS.items():
         form, kind = RESULTS.get(mid, ("ONE", "ANY"))
         keys = [_key(k, must, f) for k, (must, f, _) in SHAPES.get(kind, (0, {}))[1].items()]
         if not keys:
             continue
         text = f"{method}{'[]' if form == 'LIST' else ''}: " + ", ".join(keys)
-        out += textwrap.wrap(text, 76, subsequent_indent="    ", break_on_hyphens=False)
-    return "\n".join(out + [".Ed"]) + "\n"
+        out[method] = "\n".join(textwrap.wrap(text, 76, subsequent_indent="    ",
+                                              break_on_hyphens=False))
+    return out
 
 
 if __name__ == "__main__":
-    print(manual(), end="")
+    print(".Sh ANSWERS\nThe keys of each answer: one with ? can be absent, one with [] is an "
+          "array, one\nwith {} an object with names of its own.\n.Bd -literal")
+    print("\n".join(manual().values()) + "\n.Ed")
