@@ -370,12 +370,13 @@ rt_do_status(struct request *r)
 	}
 	jw_arr_end(w);
 	a = &rt.cf->agents[rt.cf->default_agent];
+	v = (struct skim_val){ NULL, 0, SKIM_ABSENT, false };
 	if (a->sessions != NULL) {
 		root = (struct skim_val){ a->sessions->p, a->sessions->n,
 		    SKIM_OBJECT, false };
 		skim_get(&root, "events", &v);
 	}
-	if (a->sessions != NULL && v.kind == SKIM_ARRAY)
+	if (v.kind == SKIM_ARRAY)
 		jw_kraw(w, "queuedSystemEvents", v.p, v.n);
 	else {
 		jw_karr(w, "queuedSystemEvents");
