@@ -18,6 +18,7 @@ struct cf_agent {
 	const char		*name;		/* NULL: none given */
 	const char		*workspace;	/* absolute */
 	const char		*dir;		/* <state>/agents/<id> */
+	const char		*model;		/* of agents.list alone */
 	bool			 isdefault;
 };
 

@@ -99,6 +99,13 @@ cf_json_agents(struct cf *cf, const struct cf_agent *v, size_t n)
 		if (v[i].name != NULL)
 			json5_set(cf->pool, a, "name", str_node(cf,
 			    v[i].name));
+		/* Later clients send nothing to an agent without one. */
+		if (v[i].model != NULL && (id = json5_new(cf->pool,
+		    JSON5_OBJECT, NULL)) != NULL) {
+			json5_set(cf->pool, id, "primary", str_node(cf,
+			    v[i].model));
+			json5_set(cf->pool, a, "model", id);
+		}
 		ident = json5_get(v[i].entry, "identity");
 		id = json5_new(cf->pool, JSON5_OBJECT, NULL);
 		for (k = 0; k < 4 && id != NULL; k++) {

@@ -770,7 +770,7 @@ build_router(struct build *b)
 {
 	struct parcel_writer	*pw;
 	struct cf		*cf = b->cf;
-	const struct json5	*v;
+	const struct json5	*v, *text;
 	const char		*ref, *slash;
 	char			 buf[512], buf2[512];
 	size_t			 i;
@@ -814,6 +814,12 @@ build_router(struct build *b)
 	    b->providers, b->nproviders, ref), "default.contextTokens");
 	put_json(b, pw, "json.models", cf_models_json(cf, b->providers,
 	    b->nproviders));
+	for (i = 0; i < b->nagents; i++) {
+		text = json5_new_str(cf->pool, str_of(model_ref(b,
+		    agent_primary(b, &b->agents[i], buf, sizeof(buf)), buf2,
+		    sizeof(buf2))), NULL);
+		b->agents[i].model = text != NULL ? text->s.p : NULL;
+	}
 	put_json(b, pw, "json.agents", cf_json_agents(cf, b->agents,
 	    b->nagents));
 	/* Last, so that it names every problem found so far. */
