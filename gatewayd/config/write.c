@@ -21,7 +21,7 @@
 #define RESTART_MS_MAX	60000
 
 static const char *const names[CF_VERB_MAX] = { "config.set", "config.patch",
-	"config.apply", "config.edit" };
+	"config.apply", "config.edit", "channels.logout" };
 
 void
 cf_verdict_init(struct cf_verdict *v)
@@ -216,8 +216,8 @@ put_sentinel(struct jw *w, const struct cf *cf, const struct cf_wish *wish,
 }
 
 static int
-answer(struct cf *cf, const struct cf_wish *wish, const struct json5 *params,
-    struct cf_verdict *v)
+answer(const struct cf *old, struct cf *cf, const struct cf_wish *wish,
+    const struct json5 *params, struct cf_verdict *v)
 {
 	const struct json5	*delay = json5_get(params, "restartDelayMs");
 	struct json5		*shown;
@@ -228,6 +228,10 @@ answer(struct cf *cf, const struct cf_wish *wish, const struct json5 *params,
 	if ((shown = cf_redact(cf, cf->root, keys_root())) == NULL)
 		return refuse(v, "out of memory");
 	dbuf_reset(&v->answer);
+	if (wish->verb == CF_LOGOUT) {
+		cf_logout_answer(old, cf, params, &v->answer);
+		return dbuf_err(&v->answer) ? refuse(v, "out of memory") : 0;
+	}
 	jw_init(&w, &v->answer);
 	jw_obj(&w);
 	jw_kbool(&w, "ok", true);
@@ -269,27 +273,30 @@ answer(struct cf *cf, const struct cf_wish *wish, const struct json5 *params,
 	    refuse(v, "the configuration is too large to be shown") : 0;
 }
 
-int
-cf_write(struct cf *cf, struct cf *fresh, const struct cf_wish *wish,
-    struct cf_verdict *v)
+static int
+logged_out(struct cf *cf, const struct json5 *params, const char *at,
+    struct json5 **want, struct cf_verdict *v)
+{
+	struct json5	*patch;
+
+	if (!cf->sound)
+		return refuse(v, "config invalid; fix it before logging out");
+	if ((patch = cf_logout_patch(cf, params)) == NULL)
+		return refuse(v, "out of memory");
+	return patched(cf, patch, at, want, v);
+}
+
+/* The client's own text, whole or as a patch. */
+static int
+as_told(struct cf *cf, const struct cf_wish *wish, const struct json5 *params,
+    const char *at, struct json5 **want, struct cf_verdict *v)
 {
 	struct json5_error	 err;
-	struct json5		*params, *doc, *want = NULL;
+	struct json5		*doc;
 	const struct json5	*raw;
 	struct dbuf		 path;
-	char			 at[32], ms[8];
-	time_t			 now = (time_t)(wish->now_ms / 1000);
-	struct tm		 tm;
 	bool			 same;
 
-	memset(&tm, 0, sizeof(tm));
-	if (cf->pool == NULL || gmtime_r(&now, &tm) == NULL)
-		return refuse(v, "out of memory");
-	strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(ms, sizeof(ms), ".%03uZ", (unsigned int)(wish->now_ms %
-	    1000));
-	strlcat(at, ms, sizeof(at));
-	params = json5_parse(cf->pool, 0, wish->params, wish->n, &err);
 	raw = json5_get(params, "raw");
 	if (raw == NULL || raw->type != JSON5_STRING)
 		return refuse(v, "invalid %s params: raw (string) required",
@@ -310,9 +317,35 @@ cf_write(struct cf *cf, struct cf *fresh, const struct cf_wish *wish,
 		if (!same)
 			refuse(v, "%s", dbuf_str(&path));
 		dbuf_clear(&path);
-		if (!same || patched(cf, doc, at, &want, v) == -1)
+		if (!same || patched(cf, doc, at, want, v) == -1)
 			return -1;
 	} else if (replaced(cf, doc, raw->s, at, v) == -1)
+		return -1;
+	return 0;
+}
+
+int
+cf_write(struct cf *cf, struct cf *fresh, const struct cf_wish *wish,
+    struct cf_verdict *v)
+{
+	struct json5_error	 err;
+	struct json5		*params, *want = NULL;
+	struct dbuf		 path;
+	char			 at[32], ms[8];
+	time_t			 now = (time_t)(wish->now_ms / 1000);
+	struct tm		 tm;
+	bool			 same;
+
+	memset(&tm, 0, sizeof(tm));
+	if (cf->pool == NULL || gmtime_r(&now, &tm) == NULL)
+		return refuse(v, "out of memory");
+	strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(ms, sizeof(ms), ".%03uZ", (unsigned int)(wish->now_ms %
+	    1000));
+	strlcat(at, ms, sizeof(at));
+	params = json5_parse(cf->pool, 0, wish->params, wish->n, &err);
+	if ((wish->verb == CF_LOGOUT ? logged_out(cf, params, at, &want, v) :
+	    as_told(cf, wish, params, at, &want, v)) == -1)
 		return -1;
 	if (v->text.n > JSON5_TEXT_MAX)
 		return refuse(v, "the configuration would be too large");
@@ -329,5 +362,5 @@ cf_write(struct cf *cf, struct cf *fresh, const struct cf_wish *wish,
 		if (!same)
 			return -1;
 	}
-	return answer(fresh, wish, params, v);
+	return answer(cf, fresh, wish, params, v);
 }

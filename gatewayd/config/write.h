@@ -41,4 +41,10 @@ void	 cf_verdict_clear(struct cf_verdict *);
 bool	 cf_restore(const struct cf *, struct json5 *tree, struct str text,
 	    struct dbuf *out, struct dbuf *why);
 
+/* logout.c: what channels.logout takes out ({} for nothing; NULL: out of
+ * memory), and the payload of its answer. */
+struct json5 *cf_logout_patch(struct cf *, const struct json5 *params);
+void	 cf_logout_answer(const struct cf *old, const struct cf *new,
+	    const struct json5 *params, struct dbuf *);
+
 #endif

@@ -13,6 +13,7 @@
 
 #include <unistd.h>
 
+#include "common/log.h"
 #include "common/memfd.h"
 #include "gatewayd/config/schema.h"
 #include "gatewayd/router/router.h"
@@ -53,24 +54,22 @@ rt_do_config_schema(struct request *r)
 		rt_answer_raw(r->client, r->id, schema->p, schema->n);
 }
 
-void
-rt_do_config_write(struct request *r)
+static void
+put(struct request *r, enum cf_verb verb, struct str params)
 {
 	struct m_sup_config_put	 q;
 	struct pending		*p = NULL;
 	int			 fd = -1;
 
 	memset(&q, 0, sizeof(q));
-	q.verb = r->method->id == METHOD_CONFIG_SET ? CF_SET :
-	    r->method->id == METHOD_CONFIG_APPLY ? CF_APPLY :
-	    r->method->id == METHOD_CONFIG_PATCH ? CF_PATCH : CF_EDIT;
-	if (r->params.n > PARAMS_MAX) {
+	q.verb = (uint8_t)verb;
+	if (params.n > PARAMS_MAX) {
 		rt_answer_error(r->client, r->id, "INVALID_REQUEST",
 		    "the configuration would be too large");
 		return;
 	}
-	if (rt.ctl == NULL || (fd = memfd_sealed("config", r->params.p,
-	    r->params.n)) == -1 || (p = rt_pending_new(PEND_SUP, rt.ctl,
+	if (rt.ctl == NULL || (fd = memfd_sealed("config", params.p,
+	    params.n)) == -1 || (p = rt_pending_new(PEND_SUP, rt.ctl,
 	    r->client, r->id, WRITE_MS)) == NULL) {
 		if (fd != -1)
 			close(fd);
@@ -86,6 +85,71 @@ rt_do_config_write(struct request *r)
 		rt_answer_error(r->client, r->id, "UNAVAILABLE",
 		    "the supervisor does not answer");
 	}
+}
+
+void
+rt_do_config_write(struct request *r)
+{
+	put(r, r->method->id == METHOD_CONFIG_SET ? CF_SET :
+	    r->method->id == METHOD_CONFIG_APPLY ? CF_APPLY :
+	    r->method->id == METHOD_CONFIG_PATCH ? CF_PATCH : CF_EDIT,
+	    (struct str){ r->params.p, r->params.n });
+}
+
+/* The token goes out of the file; the reload that follows ends the channel. */
+void
+rt_do_channels_logout(struct request *r)
+{
+	const struct p_CHANNELS_LOGOUT *v = &r->p.CHANNELS_LOGOUT;
+	const struct rt_account	*a;
+	struct str		 kind, account;
+	struct dbuf		 b;
+	struct jw		 w;
+	char			 buf[2][128], name[128], text[192];
+	size_t			 i;
+
+	if (rt_text_of(&v->channel, buf[0], sizeof(buf[0])) == -1)
+		buf[0][0] = '\0';
+	kind = str_trim(str_of(buf[0]));
+	if (str_copy(kind, name, sizeof(name)) == -1)
+		name[0] = '\0';
+	for (i = 0; name[i] != '\0'; i++)
+		name[i] = (char)ascii_tolower((unsigned char)name[i]);
+	if (!rt_known_channel(name) || strcmp(name, "last") == 0) {
+		rt_answer_error(r->client, r->id, "INVALID_REQUEST",
+		    "invalid channels.logout channel");
+		return;
+	}
+	if (strcmp(name, "telegram") != 0) {
+		snprintf(text, sizeof(text), "channel %s does not support "
+		    "logout", name);
+		rt_answer_error(r->client, r->id, "INVALID_REQUEST", text);
+		return;
+	}
+	if (rt_text_of(&v->accountId, buf[1], sizeof(buf[1])) == -1) {
+		rt_answer_error(r->client, r->id, "INVALID_REQUEST", "invalid "
+		    "channels.logout params: at /accountId: must NOT have "
+		    "more than 127 bytes");
+		return;
+	}
+	account = str_trim(str_of(buf[1]));
+	if (account.n == 0) {
+		account = STR_LIT("default");
+		a = rt_account_find(str_of(name), account);
+		for (i = 0; a == NULL && i < rt.cf->naccounts; i++)
+			if (strcmp(rt.cf->accounts[i].kind, name) == 0)
+				a = &rt.cf->accounts[i];
+		if (a != NULL)
+			account = str_of(a->account);
+	}
+	dbuf_init(&b, 4096);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	jw_ks(&w, "channel", name);
+	jw_kstr(&w, "accountId", account);
+	jw_obj_end(&w);
+	put(r, CF_LOGOUT, (struct str){ dbuf_str(&b), b.n });
+	dbuf_clear(&b);
 }
 
 /* A sealed text, checked to be JSON; NULL otherwise. */
@@ -136,6 +200,7 @@ enum msg_err
 rt_on_sup_config_res(struct link *l, struct msg *m)
 {
 	struct m_sup_config_res	 v;
+	struct m_sup_req	 q;
 	struct pending		*p;
 	struct payload		*text;
 	struct client		*c;
@@ -159,6 +224,14 @@ rt_on_sup_config_res(struct link *l, struct msg *m)
 			    "too large to be shown"), none);
 		rt_payload_unref(text);
 	}
+	/* Whoever logs out means now, also where changes of the file wait for
+	 * somebody's word (gateway.reload.mode off). */
+	memset(&q, 0, sizeof(q));
+	q.verb = SUP_RELOAD;
+	q.arg = STR_LIT("");
+	if (v.ok && p->method->id == METHOD_CHANNELS_LOGOUT &&
+	    send_sup_req(l, &q, link_corr(), 0) == -1)
+		log_warn("reload after channels.logout");
 	rt_pending_free(p);
 	return MSG_OK;
 }

@@ -461,6 +461,7 @@ extern bool rt_sup_restarting;
 void	 rt_do_config_get(struct request *);
 void	 rt_do_config_schema(struct request *);
 void	 rt_do_config_write(struct request *);
+void	 rt_do_channels_logout(struct request *);
 enum msg_err rt_on_sup_config_res(struct link *, struct msg *);
 /* The file is not what runs: config.get tells how it is. */
 enum msg_err rt_on_sup_snapshot(struct msg *);

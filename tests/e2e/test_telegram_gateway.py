@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from gateway import BIN, Gateway, modes, wait_for
+from gateway import BIN, Gateway, RpcError, modes, wait_for
 from telegram import FakeTelegram
 
 TOKEN = "123456:TEST-canary_in_the_token"
@@ -257,3 +257,33 @@ def test_channels_status_with_a_probe(make, fake):
         m = c.recv()
     a = m["payload"]["channelAccounts"]["telegram"][0]
     assert a["probe"]["ok"] is False and a["probe"]["error"]
+
+
+def test_channels_logout(make, fake):
+    """The token goes out of the file, the rest of it stays, the channel ends."""
+    gw = make(dmPolicy="open", allowFrom=["*"])
+    wait_for(lambda: gw.call("channels.status")["channelAccounts"]["telegram"][0]["connected"],
+             what="the channel")
+
+    def refusal(**params):
+        with pytest.raises(RpcError) as e:
+            gw.call("channels.logout", params)
+        return e.value.code, e.value.message
+    assert refusal(channel="carrier-pigeon") == ("INVALID_REQUEST", "invalid channels.logout channel")
+    assert refusal(channel="discord") == ("INVALID_REQUEST",
+                                          "channel discord does not support logout")
+    # an account that is not there has nothing to lose
+    assert gw.call("channels.logout", {"channel": "telegram", "accountId": "work"})["cleared"] is False
+    assert gw.call("channels.status")["channelAccounts"]["telegram"][0]["running"]
+    assert gw.call("channels.logout", {"channel": " Telegram "}) == {
+        "channel": "telegram", "accountId": "default", "cleared": True, "envToken": False,
+        "loggedOut": True}
+    text = gw.config_path.read_text()
+    assert "canary" not in text and '"dmPolicy": "open"' in text
+    wait_for(lambda: "channeld/telegram:default" not in gw.processes(), what="the channel's end")
+    again = gw.call("channels.logout", {"channel": "telegram"})
+    assert (again["cleared"], again["loggedOut"]) == (False, True)
+    # a file that is not valid is not touched
+    gw.config_path.write_text(text.replace("open", "ajar"))
+    assert refusal(channel="telegram") == ("INVALID_REQUEST",
+                                           "config invalid; fix it before logging out")
