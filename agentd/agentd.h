@@ -462,6 +462,13 @@ char	*prompt_system(struct run *);
 void	 prompt_open(void);		/* the workspace folder */
 /* A file of the workspace as clean text (free it); NULL when there is none. */
 char	*prompt_file(const char *name);
+
+/* --- identity.c ------------------------------------------------------------ */
+
+/* What is named as this agent's picture: an address, or a file. */
+bool	 identity_avatar(char *buf, size_t size);
+/* Where clients get a file from: "/ui/avatar/main". */
+void	 identity_avatar_path(char *buf, size_t size);
 /* What the model is to read of a turn. */
 json_t	*prompt_user(struct turn *);
 

@@ -110,6 +110,14 @@ http_json(struct http_call *c, unsigned int status, struct dbuf *b)
 }
 
 void
+http_bytes(struct http_call *c, unsigned int status, enum http_form form,
+    struct str data)
+{
+	(void)send_piece(c, status, form, HTTP_DONE, data);
+	http_call_free(c);
+}
+
+void
 http_error(struct http_call *c, unsigned int status, const char *type,
     const char *code, const char *fmt, ...)
 {

@@ -74,6 +74,9 @@ void	 http_router_gone(void);
 void	 http_router_drained(void);
 /* A whole answer, which ends the call and empties b. */
 void	 http_json(struct http_call *, unsigned int status, struct dbuf *b);
+/* The same of bytes as they are. */
+void	 http_bytes(struct http_call *, unsigned int status, enum http_form,
+	    struct str);
 void	 http_error(struct http_call *, unsigned int status, const char *type,
 	    const char *code, const char *fmt, ...)
 	    __attribute__((format(printf, 5, 6)));

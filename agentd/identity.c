@@ -106,6 +106,38 @@ is_avatar(const char *s)
 	    utf8_count(s, strlen(s)) <= 4);
 }
 
+bool
+identity_avatar(char *buf, size_t size)
+{
+	json_t	*own = json_object_get(cfg->agent, "identity");
+	char	*file;
+	bool	 found;
+
+	if (take(str_of(json_text(own, "avatar", NULL)), AVATAR_MAX_CHARS,
+	    buf, size))
+		return true;
+	file = prompt_file("IDENTITY.md");
+	found = take(file_value(file != NULL ? file : "", "avatar"),
+	    AVATAR_MAX_CHARS, buf, size);
+	free(file);
+	return found;
+}
+
+void
+identity_avatar_path(char *buf, size_t size)
+{
+	const char	*base;
+	size_t		 n;
+
+	base = json_text(json_object_get(cfg->root, "ui"), "basePath", "");
+	while (*base == '/')
+		base++;
+	for (n = strlen(base); n > 0 && base[n - 1] == '/'; n--)
+		;
+	snprintf(buf, size, "%s%.*s/avatar/%s", n > 0 ? "/" : "", (int)n,
+	    base, cfg->agent_id);
+}
+
 void
 rpc_agent_identity_get(struct rpc *r)
 {
@@ -113,7 +145,7 @@ rpc_agent_identity_get(struct rpc *r)
 	struct jw	 w;
 	json_t		*assistant = config_at(cfg->root, "ui.assistant");
 	json_t		*own = json_object_get(cfg->agent, "identity");
-	const char	*key = json_text(r->params, "sessionKey", ""), *id, *base;
+	const char	*key = json_text(r->params, "sessionKey", ""), *id;
 	char		 name[256], avatar[1024], path[512];
 	char		*file;
 	size_t		 i;
@@ -148,8 +180,7 @@ rpc_agent_identity_get(struct rpc *r)
 		strlcpy(avatar, "A", sizeof(avatar));
 	free(file);
 	/* A file is fetched from the gateway, not from where it lies. */
-	base = json_text(json_object_get(cfg->root, "ui"), "basePath", "");
-	snprintf(path, sizeof(path), "%s/avatar/%s", base, cfg->agent_id);
+	identity_avatar_path(path, sizeof(path));
 	dbuf_init(&b, 8192);
 	jw_init(&w, &b);
 	jw_obj(&w);

@@ -69,7 +69,11 @@ enum http_route {
 	ROUTE_MAX
 };
 /* HTTP_RES.form */
-enum http_form { HTTP_JSON, HTTP_SSE };
+enum http_form {
+	HTTP_JSON, HTTP_SSE, HTTP_TEXT,
+	HTTP_PNG, HTTP_JPEG, HTTP_GIF, HTTP_WEBP, HTTP_SVG,
+	HTTP_FORM_MAX
+};
 /* HTTP_RES.end */
 enum http_end {
 	HTTP_MORE,

@@ -20,7 +20,7 @@
  *		binding.N.{agent,channel,account,peerKind,peerId}
  *		identityLink.N.{name,peer} session.mainKey
  *		session.scope session.dmScope paths.config paths.state
- *		gateway.port default.model default.provider
+ *		gateway.port canvas.enabled default.model default.provider
  *		default.contextTokens json.config json.models json.agents
  *		node.allow.N node.deny.N
  * agentd	agent.id state.dir workspace json.config model.primary
@@ -359,6 +359,9 @@ build_front(struct build *b)
 	parcel_put_num(pw, 65536, "limit.preauth_bytes");
 	parcel_put_num(pw, 8192, "limit.connections");
 	parcel_put_bool(pw, cf_canvas_on(cf), "route.canvas");
+	parcel_put_bool(pw, ui != NULL, "route.avatar");
+	if (ui != NULL)
+		parcel_put_bool(pw, true, "ui.enabled");
 	parcel_put_bool(pw, cf_canvas_live(cf), "canvas.liveReload");
 	parcel_put_num(pw, cf_canvas_port(cf), "canvas.port");
 	add_proc(b, ROLE_FRONT, "", pw);
@@ -803,6 +806,7 @@ build_router(struct build *b)
 	parcel_puts(pw, cf->path, "paths.config");
 	parcel_puts(pw, cf->state_dir, "paths.state");
 	parcel_put_num(pw, cf_port(cf), "gateway.port");
+	parcel_put_bool(pw, cf_canvas_on(cf), "canvas.enabled");
 	ref = model_ref(b, agent_primary(b, &b->agents[0], buf, sizeof(buf)),
 	    buf2, sizeof(buf2));
 	slash = strchr(ref, '/');

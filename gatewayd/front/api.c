@@ -28,6 +28,7 @@
 #define STALL_MS	60000	/* a client that takes nothing */
 #define BODIES_ALL	(64u << 20)	/* bytes of all bodies being read */
 #define API_MAX		1024	/* requests at once */
+#define OPEN_MAX	64	/* of those that nobody logs in for */
 #define BUCKETS		256
 
 enum api_state {
@@ -162,16 +163,15 @@ ask_store(struct conn *c, const struct http_head *h)
 	return send_http_auth(front_store, &m, link_corr(), 0) == 0;
 }
 
-void
-api_request(struct conn *c, const struct http_ask *ask)
+static struct api *
+api_new(struct conn *c, const struct http_ask *ask)
 {
 	const struct http_head	*h = ask->h;
 	struct api		*a;
-	bool			 good;
 
 	if ((a = calloc(1, sizeof(*a))) == NULL) {
 		http_refuse(c, 503, "Service Unavailable");
-		return;
+		return NULL;
 	}
 	c->api = a;
 	a->conn = c;
@@ -182,12 +182,24 @@ api_request(struct conn *c, const struct http_ask *ask)
 	a->head_only = ask->head_only;
 	a->last = ask->last;
 	a->old = h->minor == 0;
-	a->expect = !a->old && http_header_has(h, "Expect", "100-continue");
 	a->length = h->body == HTTP_BODY_LENGTH ? h->length : 0;
 	a->chunked_in = h->body == HTTP_BODY_CHUNKED;
 	http_body_init(&a->reader, h);
 	a->max = front_conf.routes.body_max[a->route->id];
 	dbuf_init(&a->body, a->max + 3);
+	return a;
+}
+
+void
+api_request(struct conn *c, const struct http_ask *ask)
+{
+	const struct http_head	*h = ask->h;
+	struct api		*a;
+	bool			 good;
+
+	if ((a = api_new(c, ask)) == NULL)
+		return;
+	a->expect = !a->old && http_header_has(h, "Expect", "100-continue");
 	good = take_header(h, "X-OpenClaw-Agent-Id", 128, &a->agent) &&
 	    take_header(h, "X-OpenClaw-Agent", 128, &a->agent) &&
 	    take_header(h, "X-OpenClaw-Session-Key", 512, &a->session) &&
@@ -204,6 +216,71 @@ api_request(struct conn *c, const struct http_ask *ask)
 		    "Retry-After: 1\r\n");
 	else
 		conn_timer(c, JUDGE_MS);
+}
+
+/* "/main": an agent's id, and nothing else of the path. */
+static bool
+agent_of_rest(const char *rest)
+{
+	size_t	i;
+
+	if (*rest++ != '/' || !ascii_isalnum((unsigned char)*rest))
+		return false;
+	for (i = 0; rest[i] != '\0'; i++)
+		if (i == 64 || (!ascii_isalnum((unsigned char)rest[i]) &&
+		    rest[i] != '_' && rest[i] != '-'))
+			return false;
+	return true;
+}
+
+/* Is "name=1" a member of the query? */
+static bool
+query_has(struct str q, const char *member)
+{
+	const char	*end;
+	size_t		 n;
+
+	while (q.n > 0) {
+		end = memchr(q.p, '&', q.n);
+		n = end != NULL ? (size_t)(end - q.p) : q.n;
+		if (str_eqs((struct str){ q.p, n }, member))
+			return true;
+		n += end != NULL;
+		q.p += n;
+		q.n -= n;
+	}
+	return false;
+}
+
+void
+api_open(struct conn *c, const struct http_ask *ask)
+{
+	struct api	*a;
+
+	if (!agent_of_rest(ask->rest)) {
+		http_respond_text(c, ask, 404, "Not Found");
+		return;
+	}
+	if (napis >= OPEN_MAX) {
+		http_respond_text(c, ask, 503, "Service Unavailable");
+		return;
+	}
+	if ((a = api_new(c, ask)) == NULL)
+		return;
+	a->last = ask->close;
+	a->agent = strdup(ask->rest + 1);
+	a->wish = strdup(query_has(ask->query, "meta=1") ? "meta" : "");
+	a->session = strdup("");
+	a->channel = strdup("");
+	a->account = strdup("");
+	a->rest = strdup("");
+	if (a->agent == NULL || a->wish == NULL || a->session == NULL ||
+	    a->channel == NULL || a->account == NULL || a->rest == NULL) {
+		conn_free(c);
+		return;
+	}
+	a->state = API_BODY;
+	api_ask(c);
 }
 
 void
@@ -451,6 +528,14 @@ put_data(struct conn *c, const void *p, size_t n)
 static void
 put_head(struct conn *c, const struct m_http_res *v)
 {
+	/* A picture may be a document with scripts of its own. */
+	static const char	 csp[] = "default-src 'none'; style-src "
+				    "'unsafe-inline'; sandbox";
+	static const char *const types[HTTP_FORM_MAX] = {
+		"application/json; charset=utf-8",
+		"text/event-stream; charset=utf-8",
+		"text/plain; charset=utf-8", "image/png", "image/jpeg",
+		"image/gif", "image/webp", "image/svg+xml" };
 	struct api	*a = c->api;
 	struct response	 r = { .status = v->status };
 	struct evbuffer	*out = stream_out(c->s);
@@ -462,11 +547,12 @@ put_head(struct conn *c, const struct m_http_res *v)
 		a->last = a->last || a->old;
 	}
 	r.close = a->last;
-	if (a->form == HTTP_SSE)
+	if (a->form == HTTP_SSE || a->form >= HTTP_PNG)
 		r.cache = "no-cache";
+	if (a->form >= HTTP_PNG)
+		r.csp = csp;
 	http_begin(c, &r);
-	evbuffer_add_printf(out, "Content-Type: %s; charset=utf-8\r\n",
-	    a->form == HTTP_SSE ? "text/event-stream" : "application/json");
+	evbuffer_add_printf(out, "Content-Type: %s\r\n", types[a->form]);
 	if (!r.close && a->form == HTTP_SSE)
 		evbuffer_add_printf(out, "Connection: keep-alive\r\n");
 	if (a->chunked)
@@ -524,7 +610,8 @@ api_res(struct msg *m)
 		api_break(c, why);
 		return MSG_OK;
 	}
-	if (a->headed ? v.status != 0 : v.status < 200)
+	if ((a->headed ? v.status != 0 : v.status < 200) ||
+	    v.form >= HTTP_FORM_MAX)
 		return MSG_MEANING;
 	if (!a->headed)
 		put_head(c, &v);

@@ -107,6 +107,7 @@ conf_load(struct front_conf *c, const struct parcel *p, char *why, size_t size)
 	c->max_conns = (unsigned int)parcel_get_num(p, fds < 1024 ? fds : 1024,
 	    1, fds, "limit.connections");
 	routes_load(&c->routes, p);
+	c->ui = parcel_get_bool(p, false, "ui.enabled");
 	c->canvas_live = c->routes.on[HTTP_ROUTE_LIVE] && parcel_get_bool(p,
 	    true, "canvas.liveReload");
 	c->canvas_port = (uint16_t)parcel_get_num(p, 0, 0, 65535,

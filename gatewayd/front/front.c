@@ -16,6 +16,7 @@
 #include "gatewayd/front/canvas.h"
 
 struct link	*front_router, *front_store;
+bool		 front_ready;
 
 static void
 front_listener(enum listener_kind kind, int fd, const char *name)
@@ -42,9 +43,10 @@ front_peer_gone(struct link *l)
 		canvas_peer_gone(l);
 		return;
 	}
-	if (l == front_router)
+	if (l == front_router) {
 		front_router = NULL;
-	else if (l == front_store)
+		front_ready = false;
+	} else if (l == front_store)
 		front_store = NULL;
 	else
 		return;
@@ -55,12 +57,20 @@ front_peer_gone(struct link *l)
 static enum msg_err
 front_message(struct link *l, struct msg *m)
 {
+	struct m_front_state	 v;
+	enum msg_err		 err;
+
 	if (m->h.type == MSG_AUTH_RES && l == front_store)
 		return upgrade_auth_res(m);
 	if (m->h.type == MSG_HTTP_RES && l == front_router)
 		return api_res(m);
 	if (link_peer(l) == ROLE_CANVAS)
 		return canvas_message(l, m);
+	if (m->h.type == MSG_FRONT_STATE && l == front_router) {
+		if ((err = get_front_state(m, &v)) == MSG_OK)
+			front_ready = v.ready != 0;
+		return err;
+	}
 	/* An answer to what was never asked. */
 	return MSG_MEANING;
 }

@@ -25,6 +25,7 @@ struct front_conf {
 	uint32_t	 preauth_bytes;		/* of one message */
 	unsigned int	 max_conns;		/* relays included */
 	struct route_conf routes;
+	bool		 ui;			/* the page is served */
 	bool		 canvas_live;		/* pages load again */
 	uint16_t	 canvas_port;		/* 0: none of its own */
 };
@@ -130,6 +131,8 @@ void	 upgrade_log_refused(const struct conn *, const char *reason);
 
 /* A row of routes.def with the door SECRET; the head is drained later. */
 void	 api_request(struct conn *, const struct http_ask *);
+/* One with another door and no body: its agent is in the path. */
+void	 api_open(struct conn *, const struct http_ask *);
 void	 api_auth_res(struct conn *, const struct m_auth_res *);
 void	 api_read(struct conn *, struct evbuffer *in);
 void	 api_drained(struct conn *);
@@ -146,6 +149,8 @@ void	 api_free(struct conn *);
 /* --- links: main code in front.c ----------------------------------------- */
 
 extern struct link	*front_router, *front_store;
+/* The router says that who answers clients is there. */
+extern bool	 front_ready;
 /* front_tls is set before; the result of main(). */
 int	 front_main(int argc, char *argv[]);
 

@@ -211,7 +211,8 @@ front_serve_health(struct conn *c, const struct http_ask *a)
 void
 front_serve_ready(struct conn *c, const struct http_ask *a)
 {
-	bool	 ready = front_router != NULL && front_store != NULL;
+	bool	 ready = front_router != NULL && front_store != NULL &&
+		    front_ready;
 
 	serve_probe(c, a, ready, ready ? "{\"ready\":true}" :
 	    "{\"ready\":false}");
@@ -231,8 +232,10 @@ serve_route(struct conn *c, const struct http_ask *a, unsigned int method)
 	    &front_conf.origin))
 		respond_text(c, 403, "host not allowed", NULL, a->head_only,
 		    a->close);
-	else if (r->door != ROUTE_SECRET)
+	else if (r->owner == ROUTE_FRONT)
 		r->serve(c, a);
+	else if (r->door != ROUTE_SECRET)
+		api_open(c, a);
 	else if (!origin_allowed(a->h, &front_conf.origin)) {
 		upgrade_log_refused(c, "origin not allowed");
 		respond_text(c, 403, "origin not allowed", NULL, a->head_only,
@@ -241,16 +244,78 @@ serve_route(struct conn *c, const struct http_ask *a, unsigned int method)
 		api_request(c, a);
 }
 
+/*
+ * The page behind its base path.  Its router makes paths of its own, which end
+ * here when somebody loads one anew: what is no file of it is its index; and
+ * below such a path its files are named as if they lay there.
+ */
+static const struct asset *
+page_asset(const char *name)
+{
+	const struct asset	*a = asset_find(name);
+	const char		*p;
+
+	if (a == NULL && (p = strstr(name, "/assets/")) != NULL)
+		a = asset_find(p + 1);
+	if (a == NULL && (p = strrchr(name, '/')) != NULL && p[1] != '\0')
+		a = asset_find(p + 1);
+	return a != NULL ? a : asset_find("");
+}
+
+/* What programs ask for and is not there is not there: a page of HTML would
+ * only be taken for the answer. */
+static bool
+is_for_programs(const char *path)
+{
+	static const char *const below[] = { "/v1", "/tools", "/hooks",
+	    "/__openclaw__" };
+	size_t	i, n;
+
+	for (i = 0; i < sizeof(below) / sizeof(below[0]); i++) {
+		n = strlen(below[i]);
+		if (ascii_ncasecmp(path, below[i], n) == 0 &&
+		    (path[n] == '\0' || path[n] == '/'))
+			return true;
+	}
+	return false;
+}
+
+static void
+serve_page(struct conn *c, const struct http_ask *ask, bool get)
+{
+	const struct asset	*a = NULL;
+	const char		*name = below_base(ask->path);
+	char			 location[256];
+
+	if (name == NULL && get && front_conf.base_path[0] != '\0' &&
+	    strcmp(ask->path, front_conf.base_path) == 0) {
+		(void)snprintf(location, sizeof(location),
+		    "Location: %s/\r\n", front_conf.base_path);
+		respond_text(c, 302, "", location, ask->head_only, ask->close);
+		return;
+	}
+	/* Without a base path this one is what somebody mistakes for it. */
+	if (name == NULL || !front_conf.ui || is_for_programs(ask->path) ||
+	    (!get && *name != '\0' && asset_find(name) == NULL) ||
+	    (front_conf.base_path[0] == '\0' && (strcmp(name, "ui") == 0 ||
+	    strncmp(name, "ui/", 3) == 0)))
+		http_respond_text(c, ask, 404, "Not Found");
+	else if (!get)
+		respond_text(c, 405, "Method Not Allowed",
+		    "Allow: GET, HEAD\r\n", false, ask->close);
+	else if ((a = page_asset(name)) == NULL)
+		http_respond_text(c, ask, 503, "Control UI assets not found");
+	else
+		serve_asset(c, ask->h, a, ask->head_only, ask->close);
+}
+
 static void
 route(struct conn *c, const struct http_head *h, const char *path,
     struct str query)
 {
-	struct http_ask		 ask = { .h = h, .path = path, .query = query };
-	const struct asset	*a = NULL;
-	const char		*name;
-	char			 location[256];
-	unsigned int		 method;
-	bool			 get;
+	struct http_ask	 ask = { .h = h, .path = path, .query = query };
+	unsigned int	 method;
+	bool		 get;
 
 	/* Who does not read its body cannot find what follows it. */
 	ask.last = !h->keep_alive || c->requests >= REQUESTS_MAX;
@@ -267,34 +332,10 @@ route(struct conn *c, const struct http_head *h, const char *path,
 		serve_route(c, &ask, method);
 		return;
 	}
-	name = below_base(path);
-	if (name != NULL)
-		a = asset_find(name);
-	if (!get && a != NULL) {
-		respond_text(c, 405, "Method Not Allowed",
-		    "Allow: GET, HEAD\r\n", false, ask.close);
-		return;
-	}
-	if (!host_allowed(h, c->from.peer, &front_conf.origin)) {
+	if (!host_allowed(h, c->from.peer, &front_conf.origin))
 		http_respond_text(c, &ask, 403, "host not allowed");
-		return;
-	}
-	if (a != NULL) {
-		serve_asset(c, h, a, ask.head_only, ask.close);
-		return;
-	}
-	if (get && front_conf.base_path[0] != '\0' &&
-	    strcmp(path, front_conf.base_path) == 0) {
-		(void)snprintf(location, sizeof(location),
-		    "Location: %s/\r\n", front_conf.base_path);
-		respond_text(c, 302, "", location, ask.head_only, ask.close);
-		return;
-	}
-	if (get && name != NULL && *name == '\0') {
-		http_respond_text(c, &ask, 503, "Control UI assets not found");
-		return;
-	}
-	http_respond_text(c, &ask, 404, "Not Found");
+	else
+		serve_page(c, &ask, get);
 }
 
 void

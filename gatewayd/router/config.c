@@ -228,6 +228,7 @@ rt_config_new(const struct parcel *p, char *why, size_t size)
 	cf->context_tokens = parcel_get_num(p, 0, 0, INT32_MAX,
 	    "default.contextTokens");
 	cf->port = parcel_get_num(p, 18789, 0, 65535, "gateway.port");
+	cf->canvas = parcel_get_bool(p, false, "canvas.enabled");
 	if (cf->main_key == NULL || cf->path_config == NULL ||
 	    cf->path_state == NULL || cf->model == NULL ||
 	    cf->provider == NULL)

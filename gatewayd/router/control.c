@@ -242,7 +242,7 @@ rt_control_connect(struct client *c, const struct skim_frame *f)
 	asked = asked_scopes(&p.scopes);
 	if (!(asked & SCOPE_ADMIN))
 		c->scopes &= asked;
-	rt_hello_write(c, id, NULL);
+	rt_hello_write(c, id, NULL, NULL);
 	c->hello = true;
 done:
 	dbuf_clear(&why);

@@ -242,7 +242,7 @@ admit(struct ticket *t, int fd, const struct m_client_handoff *h)
 	rt_presence_connect(c, &t->t);
 	if (c->role == CLIENT_NODE)
 		rt_node_connect(c, &t->t);
-	rt_hello_write(c, h->request_id, &t->t);
+	rt_hello_write(c, h->request_id, &t->t, h);
 	c->hello = true;
 	ticket_free(t);
 	rt_client_start(c, h->unread);
@@ -275,12 +275,38 @@ write_auth(struct jw *w, const struct m_auth_ticket *t)
 	jw_obj_end(w);
 }
 
+/* Where this client can load canvas pages: the host that it came to, without
+ * a path.  A name it made up is told to nobody else. */
+static void
+write_canvas(struct jw *w, const struct m_client_handoff *h)
+{
+	struct str	 host = h->host;
+	const char	*end;
+	char		 url[512];
+
+	end = host.n > 0 && host.p[0] == '[' ? memchr(host.p, ']', host.n) :
+	    NULL;
+	if (end != NULL)
+		end++;		/* brackets and all */
+	else
+		end = memchr(host.p, ':', host.n);
+	if (end != NULL)
+		host.n = (size_t)(end - host.p);
+	if (host.n == 0)
+		return;
+	snprintf(url, sizeof(url), "%s://%.*s:%lld", h->tls ||
+	    str_eqs(str_trim(h->proto_header), "https") ? "https" : "http",
+	    (int)host.n, host.p, (long long)rt.cf->port);
+	jw_ks(w, "canvasHostUrl", url);
+}
+
 /*
  * hello-ok (2.11).  Paths and defaults of sessions go to those who may read,
  * paths to administrators only: a low scope learns nothing of the host.
  */
 void
-rt_hello_write(struct client *c, struct str id, const struct m_auth_ticket *t)
+rt_hello_write(struct client *c, struct str id, const struct m_auth_ticket *t,
+    const struct m_client_handoff *h)
 {
 	const struct method	*m;
 	struct jw		*w = rt_answer_begin(c, id);
@@ -350,6 +376,8 @@ rt_hello_write(struct client *c, struct str id, const struct m_auth_ticket *t)
 		jw_obj_end(w);
 	}
 	jw_obj_end(w);
+	if (h != NULL && rt.cf->canvas && c->protocol < 4)
+		write_canvas(w, h);
 	if (t != NULL && (t->device_token.n > 0 || c->protocol >= 4))
 		write_auth(w, t);
 	jw_kobj(w, "policy");

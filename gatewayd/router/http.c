@@ -75,6 +75,19 @@ answer(uint64_t corr, unsigned int status, const struct dbuf *b)
 }
 
 static void
+answer_plain(uint64_t corr, unsigned int status, const char *text)
+{
+	struct m_http_res	 m = { 0 };
+
+	m.status = (uint16_t)status;
+	m.form = HTTP_TEXT;
+	m.end = HTTP_DONE;
+	m.data = str_of(text);
+	if (send_http_res(rt.front, &m, corr, MSG_F_REPLY) == -1)
+		log_warnx("http: an answer cannot be sent");
+}
+
+static void
 refuse(uint64_t corr, unsigned int status, const char *type, const char *code,
     const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 static void
@@ -288,7 +301,13 @@ http_forward(uint64_t corr, struct m_http_req *q)
 	struct relay	*y;
 	char		 key[513];
 
-	if ((a = place(corr, q, key, sizeof(key))) == NULL)
+	if (q->route == HTTP_ROUTE_AVATAR) {
+		if ((a = rt_agent_find(q->agent)) == NULL) {
+			answer_plain(corr, 404, "Not Found");
+			return;
+		}
+		strlcpy(key, "main", sizeof(key));
+	} else if ((a = place(corr, q, key, sizeof(key))) == NULL)
 		return;
 	if (a->link == NULL || link_full(a->link)) {
 		refuse(corr, 503, "unavailable", NULL, "agent \"%s\" %s; try "

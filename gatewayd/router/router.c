@@ -80,8 +80,45 @@ attach(struct link *l)
 struct known {
 	TAILQ_ENTRY(known)	 entry;
 	struct link		*link;
+	bool			 spoke;		/* an agent: it is up */
 };
 static TAILQ_HEAD(, known) links = TAILQ_HEAD_INITIALIZER(links);
+
+static struct known *
+known_find(const struct link *l)
+{
+	struct known	*k;
+
+	TAILQ_FOREACH(k, &links, entry)
+		if (k->link == l)
+			return k;
+	return NULL;
+}
+
+/* A link is there before the one behind it is: the agent that unnamed
+ * messages go to must have spoken.  For those who watch over the gateway. */
+static void
+tell_ready(void)
+{
+	static const struct link	*to;
+	static bool			 told;
+	struct m_front_state		 m = { 0 };
+	const struct known		*k;
+
+	if (rt.front == NULL || rt.cf == NULL) {
+		to = NULL;
+		return;
+	}
+	k = rt.cf->nagents > 0 ? known_find(
+	    rt.cf->agents[rt.cf->default_agent].link) : NULL;
+	m.ready = !rt.stopping && rt.store != NULL && k != NULL && k->spoke;
+	if (to == rt.front && told == m.ready)
+		return;
+	if (send_front_state(rt.front, &m, 0, 0) == 0) {
+		to = rt.front;
+		told = m.ready;
+	}
+}
 
 static void
 router_peer(struct link *l)
@@ -91,6 +128,7 @@ router_peer(struct link *l)
 	k->link = l;
 	TAILQ_INSERT_TAIL(&links, k, entry);
 	attach(l);
+	tell_ready();
 }
 
 static void
@@ -99,10 +137,7 @@ router_peer_gone(struct link *l)
 	struct rt_agent	*a;
 	struct known	*k;
 
-	TAILQ_FOREACH(k, &links, entry)
-		if (k->link == l)
-			break;
-	if (k == NULL)
+	if ((k = known_find(l)) == NULL)
 		return;
 	TAILQ_REMOVE(&links, k, entry);
 	free(k);
@@ -122,6 +157,7 @@ router_peer_gone(struct link *l)
 			a->tool = NULL;
 	}
 	rt_http_link_gone(l);
+	tell_ready();
 	if (link_peer(l) == ROLE_CHAN)
 		rt_chan_gone(l);
 	if (link_peer(l) == ROLE_TOOL)
@@ -135,6 +171,7 @@ static enum msg_err
 on_ag_state(struct link *l, struct msg *m)
 {
 	struct m_ag_state	 v;
+	struct known		*k;
 	struct rt_agent		*a = rt_agent_of_link(l);
 	struct skim_val		 json;
 	struct payload		*p;
@@ -145,6 +182,9 @@ on_ag_state(struct link *l, struct msg *m)
 	if (v.sessions.n > 0 && (skim_text(v.sessions.p, v.sessions.n,
 	    &json) != SKIM_OK || json.kind != SKIM_OBJECT))
 		return MSG_MEANING;
+	if ((k = known_find(l)) != NULL)
+		k->spoke = true;
+	tell_ready();
 	if (a == NULL)
 		return MSG_OK;
 	a->running = v.running;
@@ -287,6 +327,7 @@ router_commit(void)
 	next_config = NULL;
 	TAILQ_FOREACH(k, &links, entry)
 		attach(k->link);
+	tell_ready();
 	rt_health_wish();
 }
 
@@ -317,6 +358,7 @@ router_drain(uint32_t deadline_ms)
 	(void)deadline_ms;
 	/* Nothing new; what runs may still report until we are told to go. */
 	rt.stopping = true;
+	tell_ready();
 	rt_broadcast_shutdown(rt_sup_restarting);
 	rt_clients_flush();
 	worker_drained();

@@ -99,6 +99,7 @@ struct rt_config {
 	char			*main_key, *path_config, *path_state;
 	char			*model, *provider;
 	int64_t			 context_tokens, port;
+	bool			 canvas;	/* its pages are served */
 	struct payload		*file;	/* config.get; NULL: json_config */
 	struct str		 json_config, json_models, json_agents;
 	char			*json_copy[3];
@@ -287,7 +288,7 @@ void	 rt_tickets_revoked(struct str device_id, enum client_role,
 	    uint64_t before);
 /* t may be NULL (control). */
 void	 rt_hello_write(struct client *, struct str id,
-	    const struct m_auth_ticket *);
+	    const struct m_auth_ticket *, const struct m_client_handoff *);
 
 /* --- answer.c: responses -------------------------------------------------- */
 

@@ -218,7 +218,7 @@ class Ws(Http):
 
 class Rig:
     def __init__(self, parcel=None, router=True, store=True, ui=True):
-        p = {"tls.enabled": "false", "ui.basePath": "/"}
+        p = {"tls.enabled": "false", "ui.basePath": "/", "ui.enabled": "true"}
         mounts = []
         if ui:
             p["ui.dir"] = str(CHAT)
@@ -252,6 +252,7 @@ class Rig:
 
     def add_router(self):
         self.router = self.worker.add_peer("ROUTER")
+        self.router.send("FRONT_STATE", ready=1)
         threading.Thread(target=self._loop, args=(self.router, self._router),
                          daemon=True).start()
 

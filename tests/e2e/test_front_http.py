@@ -43,29 +43,55 @@ def test_page_and_headers(rig):
 
 def test_probes(make_rig):
     rig = make_rig(router=False)
+
+    def ready(path="/ready"):
+        with Http(rig) as h:
+            return h.request(path)[::2]
     with Http(rig) as h:
         for path in ("/health", "/healthz"):
             status, headers, body = h.request(path)
             assert status == 200 and b'"ok":true' in body
             assert headers["content-type"].startswith("application/json")
-        assert h.request("/ready")[0] == 503
-        rig.add_router()
-        rig.wait(lambda: h.request("/readyz")[0] == 200, "ready")
         assert h.request("/health", method="POST")[0] == 405
+    assert ready() == (503, b'{"ready":false}')
+    rig.add_router()
+    rig.wait(lambda: ready("/readyz") == (200, b'{"ready":true}'), "ready")
+    # Only what the router says counts: its link is there before it is.
+    rig.router.send("FRONT_STATE", ready=0)
+    rig.wait(lambda: ready()[0] == 503, "not ready")
+    rig.router.send("FRONT_STATE", ready=1)
+    rig.wait(lambda: ready()[0] == 200, "ready again")
 
 
-def test_everything_else_is_404(rig):
+def test_everything_else_is_the_page(rig):
+    """Its own router makes paths; what is a route of others is not one."""
     with Http(rig) as h:
-        for path in ("/nope", "/app.js.map", "/index",
-                     "/v1/chat/completions", "/hooks/agent", "/.git/config",
-                     "/etc/passwd", "/__openclaw__/canvas/", "/ui"):
+        page = (CHAT / "index.html").read_bytes()
+        for path in ("/nope", "/app.js.map", "/index", "/.git/config",
+                     "/etc/passwd", "/a/b/", "/chat?session=main"):
+            status, headers, body = h.request(path)
+            assert (status, body) == (200, page), path
+            assert headers["content-type"] == "text/html; charset=utf-8"
+        # Loaded anew at such a path, it finds its files there.
+        for path in ("/a/b/app.js", "/a/app.js"):
+            assert h.request(path)[2] == (CHAT / "app.js").read_bytes()
+        for path in ("/ui", "/ui/", "/ui/app.js", "/v1/chat/completions", "/v1/models", "/V1",
+                     "/hooks/agent", "/__openclaw__/canvas/", "/__openclaw__/x", "/tools"):
             assert h.request(path)[0] == 404, path
-        status, headers, _ = h.request("/", method="POST")
-        assert status == 405 and headers["allow"] == "GET, HEAD"
-        # Off until the configuration turns it on.
-        assert h.request("/v1/responses", method="POST")[0] == 404
-        status, headers, _ = h.request("/tools/invoke")
-        assert status == 405 and headers["allow"] == "POST"
+        for path in ("/", "/app.js"):
+            status, headers, _ = h.request(path, method="POST")
+            assert status == 405 and headers["allow"] == "GET, HEAD"
+        assert h.request("/nope", method="POST")[0] == 404
+        assert h.request("/tools/invoke")[0] == 405
+
+
+def test_page_that_is_off(make_rig):
+    rig = make_rig({"ui.enabled": "false"}, ui=False)
+    with Http(rig) as h:
+        for path in ("/", "/nope", "/app.js", "/avatar/main", "/index.html"):
+            assert h.request(path)[0] == 404, path
+        assert h.request("/", method="POST")[0] == 404
+        assert h.request("/health")[0] == 200
 
 
 def test_base_path(make_rig):
@@ -75,9 +101,13 @@ def test_base_path(make_rig):
         assert status == 302 and headers["location"] == "/chat/"
         assert h.request("/chat/")[0] == 200
         assert h.request("/chat/app.js")[0] == 200
+        assert h.request("/chat/ui")[2] == (CHAT / "index.html").read_bytes()
         assert h.request("/")[0] == 404
         assert h.request("/app.js")[0] == 404
         assert h.request("/chatter")[0] == 404
+        assert h.request("/nope", method="POST")[0] == 404
+        assert h.request("/chat/nope", method="POST")[0] == 404
+        assert h.request("/chat/", method="POST")[0] == 405
 
 
 def test_without_pages(make_rig):
@@ -197,7 +227,7 @@ def test_T11_rebound_host(make_rig, host, ok):
     only ask whether we live may use any name."""
     rig = make_rig({"allowedOrigin.0": "https://gw.example", "ui.basePath": "/"})
     with Http(rig) as h:
-        status, _, body = h.request("/nothing", host=host)
+        status, _, body = h.request("/ui/nothing", host=host)
         assert (status, body) == ((404, b"Not Found") if ok else (403, b"host not allowed"))
     with Http(rig) as h:
         assert h.request("/health", host=host)[0] == 200
@@ -206,7 +236,7 @@ def test_T11_rebound_host(make_rig, host, ok):
 def test_T11_host_behind_a_proxy(make_rig):
     rig = make_rig({"trustedProxy.0": "127.0.0.1"})
     with Http(rig) as h:
-        assert h.request("/nothing", host="any.example")[0] == 404
+        assert h.request("/ui/nothing", host="any.example")[0] == 404
 
 
 def test_T47_share_of_one_address(rig):
