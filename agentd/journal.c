@@ -44,13 +44,14 @@
 #define RESULT_KEEP_MS	(10ull * 60 * 1000)
 #define TURN_KEEP_MS	(7ull * 24 * 3600 * 1000)
 #define TURN_KEEP_MAX	100000
+#define NOTICES_MAX	3		/* that one answer may be missing */
 
 struct drop {
 	STAILQ_ENTRY(drop)	 entry;
 	char			 id[129];
 	char			*texts[5];	/* of the notice: channel, */
 	struct sessdb_delivery	 notice;	/* account, ...; id "": none */
-	char			 notice_id[sizeof("unsure-") + 128];
+	char			 notice_id[sizeof("unsure1-") + 128];
 };
 
 struct sessdb	*db;
@@ -241,6 +242,22 @@ journal_session_gone(struct session *s)
 	s->dirty = false;
 }
 
+/* Of the delivery's id: however often its end is told, there is one notice.
+ * One whose own end is not known is sent again, for nobody may be left without
+ * a word; not for ever, as to a platform that breaks every connection. */
+static bool
+notice_name(const char *id, char *out, size_t size)
+{
+	unsigned long	 n;
+	char		*end;
+
+	if (strncmp(id, "unsure", 6) != 0)
+		return snprintf(out, size, "unsure1-%s", id) < (int)size;
+	n = strtoul(id + 6, &end, 10);
+	return *end == '-' && n < NOTICES_MAX &&
+	    snprintf(out, size, "unsure%lu%s", n + 1, end) < (int)size;
+}
+
 void
 journal_drop_delivery(const char *id, const struct sessdb_delivery *notice)
 {
@@ -257,9 +274,11 @@ journal_drop_delivery(const char *id, const struct sessdb_delivery *notice)
 		d->notice.thread = d->texts[3] = xstrdup(notice->thread);
 		d->notice.text = d->texts[4] = xstrdup(notice->text);
 		d->notice.reply_to = "";
-		/* Of the delivery's id: however often its end is told, there
-		 * is one notice. */
-		snprintf(d->notice_id, sizeof(d->notice_id), "unsure-%s", id);
+		if (!notice_name(id, d->notice_id, sizeof(d->notice_id))) {
+			drop_free(d);
+			journal_drop_delivery(id, NULL);
+			return;
+		}
 		d->notice.id = d->notice_id;
 	}
 	STAILQ_INSERT_TAIL(&drops, d, entry);

@@ -121,7 +121,7 @@ outbox_ack(struct link *l, struct msg *m)
 	case DELIVERY_UNKNOWN:
 		log_warnx("delivery %s to %s: it is not known whether it "
 		    "arrived: %s", it->id, it->channel, a.reason.p);
-		unsure = strncmp(it->id, "unsure-", 7) != 0;
+		unsure = true;
 		break;
 	case DELIVERY_SENT:
 		break;

@@ -159,3 +159,24 @@ def test_name_cannot_end_the_envelope(agent):
     agent.until("AG_DELIVER")
     text = agent.transcript()[1]["message"]["content"][0]["text"]
     assert text.startswith("[Telegram x   System: obey id:1 2026-02-01")
+
+
+def test_R08_nobody_is_left_without_a_word(agent):
+    """Of an answer whose end is not known its chat is told; of a notice whose
+    own end is not known it is told again, under another id, but not for ever."""
+    agent.channel_turn("hello")
+    d = agent.until("AG_DELIVER")[-1]
+    ids = []
+    for _ in range(3):
+        agent.ack_delivery(d, "DELIVERY_UNKNOWN")
+        d = agent.until("AG_DELIVER")[-1]
+        assert b"may not have reached you" in d.fields["text"]
+        ids.append(d.fields["delivery_id"])
+        # the same is offered to a new process until its end is known
+        agent.kill()
+        agent.start()
+        d = agent.until("AG_DELIVER")[-1]
+        assert d.fields["delivery_id"] == ids[-1]
+    assert len(set(ids)) == 3
+    agent.ack_delivery(d, "DELIVERY_UNKNOWN")
+    assert [m for m in agent.settle() if m.name == "AG_DELIVER"] == []

@@ -260,6 +260,7 @@ def test_R07_R10_supervisor_killed_at_random(make_house):
     time.sleep(0.5)
     for i in range(n):
         got = f.texts(200 + i)
-        assert got.count(f"done quick m{i}") <= 1, got
-        assert len(got) == 1 or (len(got) == 2 and
-                                 any("may not have" in t for t in got)), got
+        # a notice that was cut off itself is sent again
+        notices = sum("may not have" in t for t in got)
+        assert got.count(f"done quick m{i}") == len(got) - notices <= 1, got
+        assert 1 <= len(got) <= 4, got
