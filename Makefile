@@ -34,7 +34,8 @@ CFLAGS_WANT := -std=c11 -g -fPIE -fstack-protector-strong \
 	-Wno-missing-field-initializers -Wno-format-truncation \
 	-Wno-unused-parameter
 LDFLAGS_WANT := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
-	-Wl,--as-needed -Wl,-O1 -Wl,--gc-sections
+	-Wl,--as-needed -Wl,-O1 -Wl,--gc-sections \
+	-Wl,-z,pack-relative-relocs
 
 OPT_release := -O2 -D_FORTIFY_SOURCE=3 -ffunction-sections -fdata-sections
 OPT_asan := -O1 -fsanitize=address,undefined -fno-omit-frame-pointer \
