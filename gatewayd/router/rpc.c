@@ -227,7 +227,8 @@ rt_on_rpc_res(struct link *l, struct msg *m)
 			    none, v.code.n > 0 ? v.code :
 			    STR_LIT("UNAVAILABLE"), v.message, v.details);
 	}
-	if (v.ok && p->gather == NULL)
+	/* What the router asked for itself has no method. */
+	if (v.ok && p->gather == NULL && p->method != NULL)
 		rt_watch_answered(p->method, &json);
 	rt_pending_free(p);
 	return MSG_OK;

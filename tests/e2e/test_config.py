@@ -501,8 +501,10 @@ def test_agents_and_default():
     assert r.ok
     assert r.json("router", "json.agents") == {
         "defaultId": "b-b", "mainKey": "main", "scope": "per-sender",
-        "agents": [{"id": "b-b", "name": "Bee"},
-                   {"id": "a", "identity": {"name": "Ay", "avatar": "a.png"}}]}
+        "agents": [{"id": "b-b", "name": "Bee",
+                    "model": {"primary": "builtin/echo"}},
+                   {"id": "a", "identity": {"name": "Ay", "avatar": "a.png"},
+                    "model": {"primary": "builtin/assistant"}}]}
     assert r.parcels["agentd", "a"]["workspace"] == "/home/u/ws"
     assert r.parcels["agentd", "b-b"]["workspace"] == "/state/workspace"
     assert r.parcels["agentd", "b-b"]["model.primary"] == "builtin/echo"

@@ -179,7 +179,7 @@ def test_params_refused(rig, change, text):
 
 
 @pytest.mark.parametrize("lo,hi,protocol", [
-    (3, 3, 3), (1, 9, 3), (3, 4, 3), (4, 4, 4), (4, 7, 4), (1, 2, 2),
+    (3, 3, 3), (1, 9, 4), (3, 4, 4), (4, 4, 4), (4, 7, 4), (1, 2, 2),
     (1, 1, 1), (2, 3, 3),
 ])
 def test_protocol_ranges(rig, lo, hi, protocol):
@@ -188,12 +188,17 @@ def test_protocol_ranges(rig, lo, hi, protocol):
     assert rig.asked[0].protocol == protocol
 
 
-@pytest.mark.parametrize("lo,hi", [(5, 9), (4, 3), (9, 1)])
-def test_protocol_mismatch(rig, lo, hi):
+@pytest.mark.parametrize("lo,hi,newer", [
+    (5, 9, True), (4, 3, False), (9, 1, False)])
+def test_protocol_mismatch(rig, lo, hi, newer):
     code, reason, e = refused(rig, connect_params(minProtocol=lo,
                                                   maxProtocol=hi))
     assert (code, reason) == (1002, "protocol mismatch")
-    assert e["details"] == {"expectedProtocol": 3}
+    # who cannot know version 4 is told what version 3 tells
+    assert e["details"] == ({
+        "code": "PROTOCOL_MISMATCH", "expectedProtocol": 4,
+        "minimumProbeProtocol": 3, "clientMinProtocol": lo,
+        "clientMaxProtocol": hi} if newer else {"expectedProtocol": 3})
 
 
 def test_T05_role(rig):
