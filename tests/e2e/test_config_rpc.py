@@ -55,7 +55,8 @@ def test_edit_keeps_the_file_and_is_loaded(make_gateway, mode):
     st = gw.config_path.stat()
     assert st.st_mode & 0o777 == 0o600
     assert st.st_uid == (NOBODY if gw.drop else os.geteuid())
-    assert not list(gw.state.glob("*.tmp"))
+    # the last good one is copied after the answer
+    wait_for(lambda: not list(gw.state.glob("*.tmp")), what="nothing half written")
     wait_for(lambda: agents(gw) == ["main", "second"], what="the new agent")
     assert shown(gw) == on_disk(gw)
     now = gw.processes()
@@ -197,7 +198,8 @@ def test_concurrent_changes_have_one_winner(make_gateway):
     assert all("config changed since last load" in s for s in lost), lost
     assert json.loads(gw.config_path.read_text())["ui"]["assistant"]["name"] \
         == "n%d" % won[0]
-    assert not list(gw.state.glob("*.tmp"))
+    # the last good one is copied after the answer
+    wait_for(lambda: not list(gw.state.glob("*.tmp")), what="nothing half written")
 
 
 def rewrite(gw, text):
