@@ -16,6 +16,7 @@
 #include "agentd/transcript.h"
 #include "common/dbuf.h"
 #include "common/json_skim.h"
+#include "common/json_write.h"
 #include "common/text.h"
 
 _Static_assert(TRANSCRIPT_DEPTH_MAX + 2 <= SKIM_DEPTH_MAX,
@@ -193,8 +194,8 @@ transcript_append(struct transcript *t, const char *type,
 	    hex);
 	if (t->leaf[0] == '\0')
 		dbuf_puts(&b, "null");
-	else
-		dbuf_printf(&b, "\"%s\"", t->leaf);
+	else	/* an id of another program may hold anything */
+		json_quote(&b, t->leaf, strlen(t->leaf));
 	dbuf_printf(&b, ",\"timestamp\":\"%s\"", stamp);
 	if (body[0] == '{' && body[1] != '}') {
 		dbuf_putc(&b, ',');
