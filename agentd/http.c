@@ -127,14 +127,13 @@ http_error(struct http_call *c, unsigned int status, const char *type,
 	char		 text[2048];
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	utf8_vfmt(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	dbuf_init(&b, 32768);
 	jw_init(&w, &b);
 	jw_obj(&w);
 	jw_kobj(&w, "error");
-	jw_kstr(&w, "message", (struct str){ text, utf8_cut(text,
-	    strlen(text), sizeof(text)) });
+	jw_ks(&w, "message", text);
 	jw_ks(&w, "type", type);
 	if (code != NULL)
 		jw_ks(&w, "code", code);

@@ -39,9 +39,8 @@ bad(struct reader *r, const char *path, const char *fmt, ...)
 	va_list	 ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	utf8_vfmt(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	text[utf8_cut(text, strlen(text), sizeof(text) - 1)] = '\0';
 	snprintf(r->why, r->size, "%s%s%s", path, path[0] != '\0' ? ": " : "",
 	    text);
 	return -1;

@@ -65,7 +65,7 @@ refuse(struct http_call *c, unsigned int status, const char *type,
 	char		 text[2048];
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	utf8_vfmt(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	dbuf_init(&b, 65536);
 	jw_init(&w, &b);

@@ -223,7 +223,7 @@ http_turn_ended(struct run *run)
 			    run->stop_reason != NULL && strcmp(
 			    run->stop_reason, "timeout") == 0 ?
 			    ": its time was up" : "");
-		why[utf8_cut(why, strlen(why), sizeof(why) - 1)] = '\0';
+		utf8_mend(why);
 		if (c->stream && c->held.n > 0 && !dbuf_err(&c->held))
 			pass(c, (struct str){ c->held.p, c->held.n });
 		c->shape->fail(c, 500, "api_error", why);

@@ -238,10 +238,8 @@ pstream_errorf(struct pstream *s, enum provider_class class,
 	err.class = class;
 	err.retry_after_ms = retry_after_ms;
 	va_start(ap, fmt);
-	vsnprintf(err.message, sizeof(err.message), fmt, ap);
+	utf8_vfmt(err.message, sizeof(err.message), fmt, ap);
 	va_end(ap);
-	err.message[utf8_cut(err.message, strlen(err.message),
-	    sizeof(err.message) - 1)] = '\0';
 	pstream_error(s, &err);
 }
 

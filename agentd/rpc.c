@@ -54,12 +54,11 @@ rpc_refuse(struct rpc *r, const char *code, const char *fmt, ...)
 	char			 text[1024];
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	utf8_vfmt(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	memset(&m, 0, sizeof(m));
 	m.code = str_of(code);
 	m.message = str_of(text);
-	m.message.n = utf8_cut(text, m.message.n, sizeof(text));
 	if (send_rpc_res(r->link, &m, r->corr, MSG_F_REPLY) == -1)
 		log_warn("%s: answer", r->method);
 }
@@ -213,8 +212,7 @@ note_finished(const struct sessdb_turn *t, void *arg)
 	f->started = t->started_at;
 	f->ended = t->ended_at;
 	strlcpy(f->error, t->summary, sizeof(f->error));
-	f->error[utf8_cut(f->error, strlen(f->error), sizeof(f->error))] =
-	    '\0';
+	utf8_mend(f->error);
 }
 
 void

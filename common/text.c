@@ -326,6 +326,28 @@ utf8_cut(const char *s, size_t n, size_t max)
 }
 
 size_t
+utf8_mend(char *s)
+{
+	size_t	 n = strlen(s), i = n;
+
+	while (i > 0 && ((unsigned char)s[i - 1] & 0xc0) == 0x80)
+		i--;
+	if (i > 0 && (unsigned char)s[i - 1] >= 0xc0 &&
+	    !utf8_valid(s + i - 1, n - (i - 1)))
+		n = i - 1;
+	s[n] = '\0';
+	return n;
+}
+
+size_t
+utf8_vfmt(char *buf, size_t size, const char *fmt, va_list ap)
+{
+	int	 r = vsnprintf(buf, size, fmt, ap);
+
+	return r >= 0 && (size_t)r < size ? (size_t)r : utf8_mend(buf);
+}
+
+size_t
 utf8_count(const char *s, size_t n)
 {
 	size_t	 i, c = 0;

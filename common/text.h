@@ -10,6 +10,7 @@
 #ifndef COMMON_TEXT_H
 #define COMMON_TEXT_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -54,6 +55,13 @@ int	 num_parse_duration_ms(struct str, uint64_t max, uint64_t *);
 bool	 utf8_valid(const char *, size_t);
 /* Longest prefix of at most max bytes that ends at a code-point border. */
 size_t	 utf8_cut(const char *, size_t n, size_t max);
+/* Takes away a last character whose end is missing, as snprintf() and
+ * strlcpy() leave it when valid UTF-8 does not fit (utf8_cut() is for a text
+ * that is still whole): the length. */
+size_t	 utf8_mend(char *);
+/* vsnprintf() of valid UTF-8, mended when it does not fit: the length.  An error that quotes a client goes through this. */
+size_t	 utf8_vfmt(char *buf, size_t size, const char *fmt, va_list)
+	    __attribute__((format(printf, 3, 0)));
 /* Number of code points (of valid text). */
 size_t	 utf8_count(const char *, size_t n);
 /* Decodes one code point at p (n > 0): its length, 0 when invalid. */

@@ -437,7 +437,7 @@ openai_classify(unsigned int status, struct str headers, struct str body,
 		code = code_text(j, num, sizeof(num));
 		type = json_text(j, "type", "");
 	}
-	text[utf8_cut(text, strlen(text), sizeof(text) - 1)] = '\0';
+	utf8_mend(text);
 	err->class = class_of(status, code, type, text, body.n);
 	if (status >= 300 && status < 400)
 		strlcpy(text, "redirects are not followed: the base URL is "

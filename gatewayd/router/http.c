@@ -100,7 +100,7 @@ refuse(uint64_t corr, unsigned int status, const char *type, const char *code,
 	char		 text[768];
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	utf8_vfmt(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	dbuf_init(&b, 8192);
 	jw_init(&w, &b);

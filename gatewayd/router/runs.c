@@ -303,7 +303,7 @@ refuse(struct request *q, const char *fmt, ...)
 	va_list	 ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	utf8_vfmt(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	rt_answer_error(q->client, q->id, "INVALID_REQUEST", text);
 }

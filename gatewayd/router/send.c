@@ -62,9 +62,8 @@ refuse(struct request *q, const char *code, const char *fmt, ...)
 	va_list	 ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	utf8_vfmt(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	text[utf8_cut(text, strlen(text), sizeof(text))] = '\0';
 	rt_answer_error(q->client, q->id, code, text);
 }
 
@@ -206,9 +205,8 @@ fail(struct outgoing *o, const char *fmt, ...)
 	va_list	 ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	utf8_vfmt(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	text[utf8_cut(text, strlen(text), sizeof(text))] = '\0';
 	o->error = strdup(text);
 	if (o->error == NULL) {
 		answer_all(o, "out of memory");
@@ -229,9 +227,8 @@ forget(struct outgoing *o, const char *fmt, ...)
 	va_list	 ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	utf8_vfmt(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	text[utf8_cut(text, strlen(text), sizeof(text))] = '\0';
 	answer_all(o, text);
 	outgoing_free(o);
 }

@@ -386,3 +386,31 @@ def test_openclaw_message(gw, fake):
     r = openclaw(gw, "message", "send", "-t", "42", "-m", "held", "--key", "kk")
     assert r.returncode == 0 and fake.texts().count("held") == 1
     assert len(fake.sent) == n + 1
+
+
+@pytest.mark.parametrize("pad", range(2))
+def test_errors_that_quote_are_cut_between_characters(gw, fake, pad):
+    """What quotes a client is longer than an error may be: what is left is
+    text, and neither the socket nor who answered ends."""
+    up(gw)
+    before = {n: p["pid"] for n, p in gw.processes().items()}
+    long = "a" * pad + "\u00e4" * 3000
+    p = {"to": "42", "message": "x", "idempotencyKey": f"k{pad}"}
+    for method, params in (
+            ("send", dict(p, channel=long)),
+            ("send", dict(p, channel="telegram", accountId=long)),
+            ("send", dict(p, channel="telegram", to=long)),
+            ("sessions.patch", {"key": "main", "model": long}),
+            ("sessions.patch", {"key": "main", "thinkingLevel": long}),
+            ("sessions.patch", {"key": "main", long: 1}),
+            ("sessions.resolve", {"label": long}),
+            ("agents.list", {long: 1})):
+        c = gw.control()
+        try:
+            with pytest.raises(RpcError) as e:
+                c.call(method, params)      # decoded as UTF-8
+            assert e.value.args
+            c.call("health")
+        finally:
+            c.close()
+    assert {n: p["pid"] for n, p in gw.processes().items() if n in before} == before

@@ -54,6 +54,43 @@ test_numbers(void **state)
 	    &u), -1);
 }
 
+static size_t __attribute__((format(printf, 3, 4)))
+fmt_into(char *buf, size_t size, const char *fmt, ...)
+{
+	va_list	 ap;
+	size_t	 n;
+
+	va_start(ap, fmt);
+	n = utf8_vfmt(buf, size, fmt, ap);
+	va_end(ap);
+	return n;
+}
+
+/* Wherever it is cut, what is left is a whole prefix of what was meant. */
+static void
+test_cut_text_stays_text(void **state)
+{
+	static const char	 all[] = "a\xc3\xbc\xe2\x82\xac"
+				    "\xf0\x9f\x98\x80z";
+	static const size_t	 whole[] = { 0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10,
+				    11, 11 };
+	char			 buf[16];
+	size_t			 size, n;
+
+	(void)state;
+	for (size = 1; size <= sizeof(whole) / sizeof(whole[0]); size++) {
+		n = fmt_into(buf, size, "%s", all);
+		assert_int_equal(n, whole[size - 1]);
+		assert_int_equal(strlen(buf), n);
+		assert_memory_equal(buf, all, n);
+		snprintf(buf, size, "%s", all);
+		assert_int_equal(utf8_mend(buf), n);
+	}
+	/* What is no text at all is at least ended. */
+	strlcpy(buf, "\xbf\xbf", sizeof(buf));
+	assert_int_equal(utf8_mend(buf), 2);
+}
+
 static void
 test_utf8(void **state)
 {
@@ -265,6 +302,7 @@ int
 main(void)
 {
 	const struct CMUnitTest	 tests[] = {
+		cmocka_unit_test(test_cut_text_stays_text),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_encodings),
