@@ -9,21 +9,6 @@
 #include "openclaw/openclaw.h"
 
 static void
-join(json_t *list, char *buf, size_t size)
-{
-	json_t	*v;
-	size_t	 i;
-
-	buf[0] = '\0';
-	json_array_foreach(list, i, v) {
-		if (i > 0)
-			strlcat(buf, ", ", size);
-		strlcat(buf, json_string_value(v) != NULL ?
-		    json_string_value(v) : "?", size);
-	}
-}
-
-static void
 show_pending(json_t *rows)
 {
 	static const char *const heads[] = { "Request", "Device", "Role",
@@ -35,7 +20,7 @@ show_pending(json_t *rows)
 
 	printf("Waiting (%zu)\n", json_array_size(rows));
 	json_array_foreach(rows, i, r) {
-		join(json_object_get(r, "scopes"), scopes, sizeof(scopes));
+		jjoin(json_object_get(r, "scopes"), scopes, sizeof(scopes));
 		table_row(t);
 		table_add(t, 0, "%s", jtext(r, "requestId", "?"));
 		table_add(t, 1, "%s", jtext(r, "displayName", jtext(r,
@@ -63,8 +48,8 @@ show_paired(json_t *rows)
 
 	printf("Approved (%zu)\n", json_array_size(rows));
 	json_array_foreach(rows, i, r) {
-		join(json_object_get(r, "roles"), roles, sizeof(roles));
-		join(json_object_get(r, "scopes"), scopes, sizeof(scopes));
+		jjoin(json_object_get(r, "roles"), roles, sizeof(roles));
+		jjoin(json_object_get(r, "scopes"), scopes, sizeof(scopes));
 		tokens[0] = '\0';
 		json_array_foreach(json_object_get(r, "tokens"), n, k) {
 			if (n > 0)

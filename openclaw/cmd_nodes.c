@@ -114,21 +114,6 @@ needed(const struct args *a, enum option o, const char *name)
 
 /* --- lists ------------------------------------------------------------------------ */
 
-static void
-join(json_t *list, char *buf, size_t size)
-{
-	json_t	*v;
-	size_t	 i;
-
-	buf[0] = '\0';
-	json_array_foreach(list, i, v) {
-		if (i > 0)
-			strlcat(buf, ", ", size);
-		strlcat(buf, json_string_value(v) != NULL ?
-		    json_string_value(v) : "?", size);
-	}
-}
-
 static bool
 flag(json_t *o, const char *key)
 {
@@ -155,7 +140,7 @@ show_status(json_t *d)
 		return;
 	t = table_new(heads, 7);
 	json_array_foreach(nodes, i, n) {
-		join(json_object_get(n, "caps"), caps, sizeof(caps));
+		jjoin(json_object_get(n, "caps"), caps, sizeof(caps));
 		table_row(t);
 		table_add(t, 0, "%s", shown(n));
 		table_add(t, 1, "%s", jtext(n, "nodeId", "?"));
@@ -368,7 +353,7 @@ show_node(json_t *d)
 		strlcat(text, json_is_true(v) ? "=yes" : "=no", sizeof(text));
 	}
 	line("Permissions", text);
-	join(json_object_get(d, "caps"), text, sizeof(text));
+	jjoin(json_object_get(d, "caps"), text, sizeof(text));
 	line("Caps", text);
 	snprintf(text, sizeof(text), "%s, %s", flag(d, "paired") ? "paired" :
 	    "not paired", flag(d, "connected") ? "connected" : "away");

@@ -95,6 +95,8 @@ void	 table_print(struct table *);	/* to the terminal's width; frees */
 const char *age_text(int64_t ms, char buf[32]);	/* "5m ago" */
 /* Text of a key, or def; number likewise. */
 const char *jtext(json_t *, const char *key, const char *def);
+/* A list of texts as "a, b", cut to size. */
+void	 jjoin(json_t *list, char *buf, size_t size);
 int64_t	 jnum(json_t *, const char *key, int64_t def);
 
 /* cmd_approvals.c: asks on the terminal about the commands of one run, or

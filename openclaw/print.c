@@ -293,6 +293,21 @@ jtext(json_t *j, const char *key, const char *def)
 	return s != NULL ? s : def;
 }
 
+void
+jjoin(json_t *list, char *buf, size_t size)
+{
+	json_t	*v;
+	size_t	 i;
+
+	buf[0] = '\0';
+	json_array_foreach(list, i, v) {
+		if (i > 0)
+			strlcat(buf, ", ", size);
+		strlcat(buf, json_string_value(v) != NULL ?
+		    json_string_value(v) : "?", size);
+	}
+}
+
 int64_t
 jnum(json_t *j, const char *key, int64_t def)
 {
