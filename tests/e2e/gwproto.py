@@ -295,6 +295,13 @@ class Link:
     def close(self):
         self.sock.close()
 
+    def end(self):
+        """The peer sees the end now.  close() alone leaves the socket open
+        while a thread waits in recv(), until the next message comes, and while
+        another process has it."""
+        self.sock.shutdown(socket.SHUT_RDWR)
+        self.close()
+
     def send(self, msg, /, *, corr=0, header_flags=0, fds=(), **fields):
         """fds stay open here; the caller closes them."""
         desc = BY_NAME[msg]

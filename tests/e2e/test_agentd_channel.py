@@ -65,7 +65,7 @@ def test_R07_delivery_is_offered_until_it_is_acknowledged(agent):
     second = agent.until("AG_DELIVER")[-1]
     assert second.fields["delivery_id"] == first.fields["delivery_id"]
     # A new router is offered it again, a new process as well.
-    agent.router.close()
+    agent.router.end()
     agent.worker.add_peer("ROUTER")
     third = agent.until("AG_DELIVER")[-1]
     assert third.fields["delivery_id"] == first.fields["delivery_id"]

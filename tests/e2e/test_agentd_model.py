@@ -251,7 +251,7 @@ def test_abort_cancels_the_request(agent):
 def test_lost_modeld_is_waited_for(agent):
     agent.turn("hello")
     agent.model.request()
-    agent.model.link.close()
+    agent.model.link.end()
     agent.worker.ping()
     m = agent.connect()
     m.request()

@@ -69,10 +69,10 @@ def test_it_dies(rig):
         ask(h)
         wanted(rig)
         rig.worker.add_peer("CANVAS").expect("CV_GET", timeout=60)
-        rig.worker.peers["CANVAS"].close()
+        rig.worker.peers["CANVAS"].end()
         wanted(rig)
         rig.worker.add_peer("CANVAS").expect("CV_GET", timeout=60)
-        rig.worker.peers["CANVAS"].close()
+        rig.worker.peers["CANVAS"].end()
         assert h.response()[0] == 503
         # The connection lives, and so does the next request.
         ask(h)

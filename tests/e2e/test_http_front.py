@@ -402,7 +402,7 @@ def test_the_router_goes(rig):
         h.send(post())
         rig.wait(lambda: rig.http, "the request")
         rig.answer(rig.http[0], b"data: 1\n\n", form=SSE, end=MORE)
-        rig.router.close()
+        rig.router.end()
         _, body, whole = chunks(h)
         assert not whole and b'"type":"api_error"' in body
     with Http(rig) as h:

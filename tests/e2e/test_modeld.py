@@ -150,7 +150,7 @@ def test_an_agent_that_goes_takes_its_calls_along(fake, modeld):
     fake.answer(text="one", stall=True)
     modeld.request(message())
     modeld.agent.expect("MD_HEAD")
-    modeld.agent.close()
+    modeld.agent.end()
     wait(lambda: fake.aborted == 1)
     link = modeld.w.add_peer("AGENT", "other")
     modeld.request(message(), link=link)
