@@ -30,6 +30,7 @@ class Totals:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
         self.names = []
+        self.unsteady = []      # passed, but not at once
 
     def add(self, ok, name, text=""):
         if ok:
@@ -164,23 +165,44 @@ def told(case):
             f"{case.get('name').removeprefix('test_')}" + (f": {said}" if said else ""))
 
 
+def again(t, cases, cmd, env, output):
+    """A few of 1,700 e2e tests that failed beside the others are run again,
+    alone, three times in a row.  Who passes all three failed for the crowd on
+    the machine: it is counted as passed and named as unsteady, with what it said
+    at first.  The faults get no second chance: one lost message is one too many."""
+    names = [c.get("classname").replace(".", "/") + ".py::" + c.get("name") for c in cases]
+    if len(names) > 3 or not all((ROOT / n.partition("::")[0]).is_file() for n in names):
+        return 0
+    for _ in range(3):
+        with tempfile.TemporaryDirectory(prefix="gwpytest.") as tmp:
+            os.chmod(tmp, 0o755)
+            r = run(anywhere([*cmd, f"--basetemp={tmp}/base", *names], tmp), timeout=900, env=env)
+        if r.returncode != 0:
+            print(r.stdout[-20000:], flush=True)
+            return 0
+    print(output[-20000:], flush=True)
+    t.unsteady += names
+    return len(names)
+
+
 def pytest(t, folder, args, extra=(), timeout=1500):
     with tempfile.TemporaryDirectory(prefix="gwpytest.") as tmp:
         xml = tmp + "/r.xml"
         # Its own folder for temporary ones: another session would take away
         # the rights to pass the one that pytest shares among all.
         os.chmod(tmp, 0o755)
-        cmd = ["/usr/bin/python3", "-m", "pytest", "-q", "-x" if os.environ.get("FAIL_FAST") else "-q",
-               "-p", "no:cacheprovider", f"--basetemp={tmp}/base", f"--junitxml={xml}", folder,
-               *extra]
+        base = ["/usr/bin/python3", "-m", "pytest", "-q",
+                "-x" if os.environ.get("FAIL_FAST") else "-q", "-p", "no:cacheprovider"]
+        cmd = [*base, f"--basetemp={tmp}/base", f"--junitxml={xml}", folder, *extra]
         if subprocess.run(["/usr/bin/python3", "-c", "import xdist"],
                           stderr=subprocess.DEVNULL).returncode == 0:
             cmd += ["-n", str(min(4, (os.cpu_count() or 2) + 1)), "--dist", "loadgroup"]
-        r = run(anywhere(cmd, tmp), timeout=timeout, env=dict(
+        env = dict(
             os.environ, PYTHONDONTWRITEBYTECODE="1",
             **({} if args.variant == "release" else {
                 "GATEWAYD_BIN": str(ROOT / "build" / args.variant / "bin"),
-                "ASAN_OPTIONS": "detect_leaks=0"})))
+                "ASAN_OPTIONS": "detect_leaks=0"}))
+        r = run(anywhere(cmd, tmp), timeout=timeout, env=env)
         if r.returncode == 5:
             t.add(False, folder, "no tests in it")
             return
@@ -192,6 +214,9 @@ def pytest(t, folder, args, extra=(), timeout=1500):
         for s in suites:
             n, f = int(s.get("tests")), int(s.get("failures")) + int(s.get("errors"))
             k = int(s.get("skipped"))
+            if f and folder == "tests/e2e":
+                f -= again(t, [c for c in s.iter("testcase") if c.find("failure") is not None
+                               or c.find("error") is not None], base, env, r.stdout)
             t.passed += n - f - k
             t.failed += f
             t.skipped += k
@@ -380,6 +405,8 @@ def main():
              "hard": hard}[s](t, args)
         print(f"== {s}: {t.passed - before[0]} passed, {t.failed - before[1]} failed, "
               f"{t.skipped - before[2]} skipped, {time.monotonic() - begin:.0f} s", flush=True)
+    for n in t.unsteady:
+        print(f"unsteady: {n}: failed beside the others, passed alone three times")
     for n in t.names:
         print(f"failed: {n}")
     print(f"{t.passed} passed, {t.failed} failed, {t.skipped} skipped")
