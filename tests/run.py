@@ -22,6 +22,8 @@ import tempfile
 import time
 import xml.etree.ElementTree as ET
 
+import interpreter
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ALL = ["lint", "manuals", "unit", "hard", "e2e", "fault", "fuzz"]
 
@@ -191,10 +193,10 @@ def pytest(t, folder, args, extra=(), timeout=1500):
         # Its own folder for temporary ones: another session would take away
         # the rights to pass the one that pytest shares among all.
         os.chmod(tmp, 0o755)
-        base = ["/usr/bin/python3", "-m", "pytest", "-q",
+        base = [sys.executable, "-m", "pytest", "-q",
                 "-x" if os.environ.get("FAIL_FAST") else "-q", "-p", "no:cacheprovider"]
         cmd = [*base, f"--basetemp={tmp}/base", f"--junitxml={xml}", folder, *extra]
-        if subprocess.run(["/usr/bin/python3", "-c", "import xdist"],
+        if subprocess.run([sys.executable, "-c", "import xdist"],
                           stderr=subprocess.DEVNULL).returncode == 0:
             cmd += ["-n", str(min(4, (os.cpu_count() or 2) + 1)), "--dist", "loadgroup"]
         env = dict(
@@ -413,4 +415,6 @@ def main():
     return 1 if t.failed or t.passed == 0 else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    interpreter.use()
+    sys.exit(main())

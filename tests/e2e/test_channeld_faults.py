@@ -6,6 +6,7 @@ import json
 import os
 import random
 import subprocess
+import sys
 import time
 
 import pytest
@@ -455,7 +456,7 @@ def limit_files(rig, size):
             " else hard, hard))")
     ids = {"user": NOBODY, "group": NOBODY, "extra_groups": []} \
         if os.getuid() == 0 else {}
-    subprocess.run(["/usr/bin/python3", "-c", code, str(rig.w.pid),
+    subprocess.run([sys.executable, "-c", code, str(rig.w.pid),
                     "" if size is None else str(size)], check=True, **ids)
 
 

@@ -8,6 +8,7 @@ import os
 import re
 import stat
 import subprocess
+import sys
 
 import pytest
 
@@ -63,7 +64,7 @@ def somebody(uid, gid, groups, cmd, **kw):
 
 def ask(g, *lines, uid=PERSON, gid=PERSON, groups=()):
     """The pid of a client of that user and what it was answered."""
-    r = somebody(uid, gid, groups, ["/usr/bin/python3", "-c", ASK, str(g.control_path), *lines])
+    r = somebody(uid, gid, groups, [sys.executable, "-c", ASK, str(g.control_path), *lines])
     assert r.returncode == 0, r.stderr
     first, *rest = r.stdout.splitlines()
     return first, [json.loads(x) for x in rest]

@@ -26,6 +26,9 @@ import xml.etree.ElementTree as ET
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+import interpreter  # noqa: E402
+
 SUITE = "bookworm"
 # What the programs and the tests need there, in Debian's names.
 PACKAGES = ("systemd systemd-sysv dbus linux-image-cloud-amd64 procps libevent-core-2.1-7 libssl3 "
@@ -238,4 +241,5 @@ def main():
 
 
 if __name__ == "__main__":
+    interpreter.use()
     sys.exit(main())
