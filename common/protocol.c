@@ -17,16 +17,7 @@ enum {
 
 static const struct { const char *name; unsigned int scope; } moved[] = {
 #define MOVED(method, scope)	{ method, BIT_##scope },
-#define PARTLY(method, scope, ...)
-#define GUARD(event, scopes)
-#define LATER(event)
-#define CHANGES(method, reason)
 #include "proto/protocol4.def"
-#undef MOVED
-#undef PARTLY
-#undef GUARD
-#undef LATER
-#undef CHANGES
 };
 
 static const struct {
@@ -34,45 +25,18 @@ static const struct {
 	unsigned int	 scope;
 	const char	*keys[8];
 } partly[] = {
-#define MOVED(method, scope)
 #define PARTLY(method, scope, ...)	{ method, BIT_##scope, { __VA_ARGS__ } },
-#define GUARD(event, scopes)
-#define LATER(event)
-#define CHANGES(method, reason)
 #include "proto/protocol4.def"
-#undef MOVED
-#undef PARTLY
-#undef GUARD
-#undef LATER
-#undef CHANGES
 };
 
 static const unsigned int guards[EVENT_MAX] = {
-#define MOVED(method, scope)
-#define PARTLY(method, scope, ...)
 #define GUARD(event, scopes)		[EVENT_##event] = scopes,
-#define LATER(event)
-#define CHANGES(method, reason)
 #include "proto/protocol4.def"
-#undef MOVED
-#undef PARTLY
-#undef GUARD
-#undef LATER
-#undef CHANGES
 };
 
 static const bool later[EVENT_MAX] = {
-#define MOVED(method, scope)
-#define PARTLY(method, scope, ...)
-#define GUARD(event, scopes)
 #define LATER(event)			[EVENT_##event] = true,
-#define CHANGES(method, reason)
 #include "proto/protocol4.def"
-#undef MOVED
-#undef PARTLY
-#undef GUARD
-#undef LATER
-#undef CHANGES
 };
 
 uint32_t

@@ -14,17 +14,8 @@
 #include "gatewayd/router/router.h"
 
 static const struct { const char *method, *reason; } changes[] = {
-#define MOVED(method, scope)
-#define PARTLY(method, scope, ...)
-#define GUARD(event, scopes)
-#define LATER(event)
 #define CHANGES(method, reason)	{ method, reason },
 #include "proto/protocol4.def"
-#undef MOVED
-#undef PARTLY
-#undef GUARD
-#undef LATER
-#undef CHANGES
 };
 
 void

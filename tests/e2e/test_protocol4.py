@@ -11,7 +11,7 @@ import pytest
 from gateway import Gateway, RpcError, modes
 from gwproto import _text
 
-ROWS = _text("protocol4.def").split("*/", 2)[-1]
+ROWS = _text("protocol4.def")
 MOVED = re.findall(r'^MOVED\("([^"]+)", (\w+)\)', ROWS, re.M)
 GUARDED = re.findall(r"^GUARD\((\w+),", ROWS, re.M)
 LATER = re.findall(r"^LATER\((\w+)\)", ROWS, re.M)
