@@ -178,6 +178,10 @@ sessdb_file_tidy(struct sessdb_file *s, bool idle)
  * not.  So a log that is in use grows by a large step, of zeros, which SQLite
  * takes for the end when it reads the log after a crash.  (Space from
  * fallocate(2) is no help: its first use is such a change again.)
+ *
+ * Where there is no room for a step, what was taken of it is given back: the
+ * transcripts are on that disk too.  The log then grows with each commit, for
+ * as long as a step would have lasted, and SQLite says when the disk is full.
  */
 void
 sessdb_file_reserve(struct sessdb_file *s)
@@ -198,8 +202,11 @@ sessdb_file_reserve(struct sessdb_file *s)
 	for (end = used + WAL_STEP_BYTES; s->wal_bytes < end;
 	    s->wal_bytes += n) {
 		n = pwrite(s->wal_fd, zeros, sizeof(zeros), s->wal_bytes);
-		if (n <= 0)
-			return;		/* a full disk: SQLite will say so */
+		if (n <= 0) {
+			if (ftruncate(s->wal_fd, st.st_size) == 0)
+				s->wal_bytes = end;
+			return;
+		}
 	}
 }
 

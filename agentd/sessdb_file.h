@@ -20,7 +20,7 @@ struct sessdb_file {
 	sqlite3		*db;
 	int		 wal_fd;
 	int		 wal_pages;	/* that are used */
-	int64_t		 wal_bytes;	/* of the file, once it was asked */
+	int64_t		 wal_bytes;	/* up to here it needs no step */
 };
 
 /* Makes the file and its tables when missing, takes those of older versions
