@@ -23,11 +23,10 @@
 #include "gatewayd/host/terminal.h"
 #include "gatewayd/host/token_file.h"
 
-#define EXIT_CONFIG	78	/* EX_CONFIG of sysexits.h */
-
 struct supervisor	 sup;
 
 static bool		 announced;
+static int		 bad_config;	/* exit status */
 
 static void
 signal_cb(evutil_socket_t sig, short what, void *arg)
@@ -114,7 +113,7 @@ first_cb(bool ok)
 		if (first_good(why))
 			return;
 		log_errorx("%s", why);
-		sup.status = EXIT_CONFIG;
+		sup.status = bad_config;
 		event_base_loopbreak(sup.base);
 		return;
 	}
@@ -134,7 +133,7 @@ first_cb(bool ok)
 	}
 	if (reload_first(why, sizeof(why)) == -1) {
 		log_errorx("%s", why);
-		sup.status = EXIT_CONFIG;
+		sup.status = bad_config;
 		event_base_loopbreak(sup.base);
 		return;
 	}
@@ -197,6 +196,7 @@ main(int argc, char *argv[])
 	log_early_init("gatewayd", lines_send);
 	options_read(&o, argc, argv);
 	sup.conf_flags = o.conf_flags;
+	bad_config = (int)o.bad_config;
 	sup.sandbox_flags = o.audit ? SANDBOX_AUDIT : 0;
 	sup.groups = o.groups;
 	umask(077);

@@ -100,6 +100,9 @@ cmd_gateway_run(struct args *a)
 	}
 	p = options_num(a, OPT_PORT, p, 1, 65535);
 	argv[argc++] = (char *)(uintptr_t)"gatewayd";
+	/* To a person an error is an error, whatever it is about. */
+	argv[argc++] = (char *)(uintptr_t)"-x";
+	argv[argc++] = (char *)(uintptr_t)"1";
 	if (a->opt[OPT_PORT] != NULL) {
 		snprintf(port, sizeof(port), "%lld", (long long)p);
 		argv[argc++] = (char *)(uintptr_t)"-p";

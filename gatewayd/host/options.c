@@ -6,6 +6,7 @@
 /* The command line of gatewayd(8). */
 #include "common/compat.h"
 
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -21,6 +22,7 @@ usage(void)
 	dprintf(STDERR_FILENO, "usage: gatewayd [-AaDStUVv] [-b bind] "
 	    "[-c file] [-e verb] [-g group[:group]]\n"
 	    "                [-l libexec] [-p port] [-s state] [-u uid]\n"
+	    "                [-x status]\n"
 	    "see gatewayd(8); `openclaw gateway run` starts it too\n");
 	exit(2);
 }
@@ -33,7 +35,8 @@ options_read(struct options *o, int argc, char *argv[])
 	terminal_init();
 	memset(o, 0, sizeof(*o));
 	o->offline = -1;
-	while ((opt = getopt(argc, argv, "Aab:c:De:g:l:p:Ss:tu:UVv")) != -1) {
+	o->bad_config = EX_CONFIG;
+	while ((opt = getopt(argc, argv, "Aab:c:De:g:l:p:Ss:tu:UVvx:")) != -1) {
 		switch (opt) {
 		case 'A':
 			o->audit = true;
@@ -89,6 +92,11 @@ options_read(struct options *o, int argc, char *argv[])
 			exit(0);
 		case 'v':
 			log_setlevel(LOG_LEVEL_DEBUG);
+			break;
+		case 'x':
+			if (num_parse(str_of(optarg), 1, 125,
+			    &o->bad_config) == -1)
+				usage();
 			break;
 		default:
 			usage();

@@ -15,6 +15,7 @@ struct options {
 	int64_t		 uid_base;
 	bool		 audit, user, weak;
 	int		 offline;	/* enum cf_verb of -e, or -1 */
+	int64_t		 bad_config;	/* exit status */
 };
 
 /* Ends the process when they are wrong, or ask for no more than a line.  -b
