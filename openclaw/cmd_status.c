@@ -349,6 +349,40 @@ cmd_channels_status(struct args *a)
 }
 
 static void
+show_logout(json_t *res)
+{
+	print_text(jtext(res, "channel", "?"));
+	printf(" account ");
+	print_text(jtext(res, "accountId", "?"));
+	printf(json_is_true(json_object_get(res, "cleared")) ?
+	    ": its token is out of the configuration\n" :
+	    ": the configuration held no token of it\n");
+	if (!json_is_true(json_object_get(res, "loggedOut")))
+		printf("A token of it is left%s, and it goes on with that.\n",
+		    json_is_true(json_object_get(res, "envToken")) ?
+		    " in the environment" : "");
+}
+
+int
+cmd_channels_logout(struct args *a)
+{
+	json_t	*params;
+
+	/* Which one loses its token is nothing to guess. */
+	if (a->opt[OPT_CHANNEL] == NULL) {
+		fprintf(stderr, "error: required option '--channel <name>' "
+		    "not specified\n");
+		return 1;
+	}
+	params = json_pack("{s:s}", "channel", a->opt[OPT_CHANNEL]);
+	if (a->opt[OPT_ACCOUNT] != NULL)
+		json_object_set_new(params, "accountId",
+		    json_string(a->opt[OPT_ACCOUNT]));
+	return print_answer(a, rpc_once(a, "channels.logout", params),
+	    show_logout);
+}
+
+static void
 show_pairing(json_t *p)
 {
 	static const char *const heads[] = { "Code", "Sender", "Channel",

@@ -128,6 +128,7 @@ int	 cmd_agent(struct args *);
 int	 cmd_sessions(struct args *);
 int	 cmd_logs(struct args *);
 int	 cmd_channels_status(struct args *);
+int	 cmd_channels_logout(struct args *);
 int	 cmd_system_event(struct args *);
 int	 cmd_system_heartbeat(struct args *);
 int	 cmd_system_presence(struct args *);

@@ -287,3 +287,26 @@ def test_channels_logout(make, fake):
     gw.config_path.write_text(text.replace("open", "ajar"))
     assert refusal(channel="telegram") == ("INVALID_REQUEST",
                                            "config invalid; fix it before logging out")
+
+
+def test_channels_logout_from_the_command_line(make):
+    gw = make()
+
+    def openclaw(*args):
+        r = subprocess.run([str(BIN / "openclaw"), "channels", "logout", *args],
+                           env=dict(gw.environ(), OPENCLAW_STATE_DIR=str(gw.state)),
+                           capture_output=True, text=True, timeout=120)
+        return r.returncode, r.stdout or r.stderr
+    # it guesses no channel
+    assert openclaw() == (1, "error: required option '--channel <name>' not specified\n")
+    where = "--channel", "telegram", "--account", "default"
+    assert openclaw(*where) == (
+        0, "telegram account default: its token is out of the configuration\n")
+    assert "canary" not in gw.config_path.read_text()
+    wait_for(lambda: "channeld/telegram:default" not in gw.processes(), what="the channel's end")
+    assert openclaw(*where) == (
+        0, "telegram account default: the configuration held no token of it\n")
+    code, text = openclaw(*where, "--json")
+    assert code == 0 and json.loads(text) == {
+        "channel": "telegram", "accountId": "default", "cleared": False, "envToken": False,
+        "loggedOut": True}
