@@ -20,6 +20,7 @@
 
 #define QUEUE_MAX	100		/* waiting turns of one session */
 #define QUEUE_BYTES	(64u << 20)	/* of all turns that are not done */
+#define STALE		"stale"		/* among the options: ours, no client's */
 
 static struct session_list	 ready = TAILQ_HEAD_INITIALIZER(ready);
 static size_t			 nqueued, held_bytes;
@@ -59,8 +60,16 @@ note(struct session *s, const char *field, const char *value)
 		session_set(s, field, json_stringn(v.p, v.n));
 }
 
+static uint64_t
+updated_at(const struct session *s)
+{
+	return (uint64_t)json_integer_value(json_object_get(s->entry,
+	    "updatedAt"));
+}
+
 /* What `agent` says of its session is stored with the turn, so that it can be
- * seen once the turn was accepted (spec gateway-protocol 4.3). */
+ * seen once the turn was accepted (spec gateway-protocol 4.3).  The session is
+ * no older than the turn from then on. */
 static void
 note_agent(struct turn *t)
 {
@@ -73,9 +82,6 @@ note_agent(struct turn *t)
 	char		 key[SESSION_KEY_MAX + 1];
 	size_t		 i;
 
-	/* Being mentioned makes it fresh: was it stale before? */
-	t->stale = s->run == NULL && session_stale(s, t->row.channel,
-	    t->row.chat_type, wall_ms());
 	note(s, "label", turn_option(t, "label", NULL));
 	note(s, "spawnedBy", turn_option(t, "spawnedBy", NULL));
 	if (session_text(s, "channel", NULL) == NULL)
@@ -93,6 +99,25 @@ note_agent(struct turn *t)
 		note(s, groups[i].field, p);
 	}
 	session_dirty(s, true);
+	if (updated_at(s) < t->row.accepted_at)
+		session_set(s, "updatedAt", json_integer((json_int_t)
+		    t->row.accepted_at));
+}
+
+/* It begins its session anew, also when another process runs it. */
+static bool
+set_stale(struct turn *t)
+{
+	char	*p;
+
+	if (t->options == NULL)
+		t->options = json_object();
+	if (json_object_set_new(t->options, STALE, json_true()) == -1 ||
+	    (p = json_dumps(t->options, JSON_COMPACT)) == NULL)
+		return false;
+	free((char *)t->row.options);
+	t->row.options = p;
+	return true;
 }
 
 /* Its attachments as blocks of a message; -1: it was refused. */
@@ -242,6 +267,8 @@ turn_offer(struct link *l, uint64_t corr, const struct m_ag_turn *turn,
 	row.msg_id = in.msg_id.p;
 	row.ts_ms = in.ts_ms;
 	row.accepted_at = wall_ms();
+	if (row.accepted_at == updated_at(s))
+		row.accepted_at++;	/* see note_again() */
 	if ((answer = str_dup(in.text)) == NULL) {
 		dbuf_clear(&media);
 		json_decref(options);
@@ -263,8 +290,18 @@ turn_offer(struct link *l, uint64_t corr, const struct m_ag_turn *turn,
 	t->session = s;
 	if ((t->http = http) != NULL)
 		http->turn = t;
-	if (in.source == TURN_AGENT)
+	if (in.source == TURN_AGENT) {
+		/* Being mentioned makes it fresh: was it stale before? */
+		if (s->run == NULL && session_stale(s, t->row.channel,
+		    t->row.chat_type, wall_ms()) && !set_stale(t)) {
+			turn_ack(l, corr, in.run_id.p, TURN_REFUSED, 0,
+			    "UNAVAILABLE", strerror(ENOMEM));
+			dbuf_clear(&media);
+			turn_free(t);
+			return MSG_OK;
+		}
 		note_agent(t);
+	}
 	if (media.n > 0) {
 		t->media = dbuf_take(&media, &t->media_n);
 		t->has_media = true;
@@ -548,32 +585,50 @@ note_open(const struct sessdb_turn *row, void *arg)
 		TAILQ_INSERT_TAIL(list, t, journal);
 }
 
+/* A row that is no older than the turn has what the turn said, or what somebody
+ * said since; one that is not written yet has what turns before this one said.
+ */
+static void
+note_again(struct turn *t)
+{
+	if (t->session->dirty || updated_at(t->session) < t->row.accepted_at)
+		note_agent(t);
+}
+
 void
 turn_recover(void)
 {
 	struct recovered	 list = TAILQ_HEAD_INITIALIZER(list);
-	struct turn		*t;
+	struct turn		*t, *next;
 
 	if (sessdb_each_open_turn(db, note_open, &list) == -1)
 		log_errorx("open turns: %s", sessdb_error(db));
-	while ((t = TAILQ_FIRST(&list)) != NULL) {
-		TAILQ_REMOVE(&list, t, journal);
+	/* All of these before what runs writes rows of its own. */
+	for (t = TAILQ_FIRST(&list); t != NULL; t = next) {
+		next = TAILQ_NEXT(t, journal);
 		if ((t->session = session_get(t->row.session_key)) == NULL) {
 			log_warn("turn %s", t->row.run_id);
+			TAILQ_REMOVE(&list, t, journal);
 			turn_free(t);
 			continue;
 		}
 		if (t->row.options[0] != '\0')
 			t->options = json_load_bounded(t->row.options,
 			    strlen(t->row.options), JSON_LOAD_DEPTH);
+		t->stale = json_is_true(json_object_get(t->options, STALE));
+		if (t->row.source == TURN_AGENT)
+			note_again(t);
+	}
+	while ((t = TAILQ_FIRST(&list)) != NULL) {
+		TAILQ_REMOVE(&list, t, journal);
 		t->has_media = true;	/* or not: it is dropped in any case */
 		if (t->row.state == TURN_ST_QUEUED) {
 			if (sessdb_get_media(db, t->row.id, &t->media,
 			    &t->media_n) == -1)
 				log_warnx("run %s: its attachments: %s",
 				    t->row.run_id, sessdb_error(db));
-			if (t->row.source == TURN_AGENT)
-				note_agent(t);
+			t->held += t->media_n;
+			held_bytes += t->media_n;
 			turn_enqueue(t);
 		} else
 			recover_one(t);
