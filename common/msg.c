@@ -51,8 +51,8 @@ static struct msg_desc msg_table[] = {
 };
 #define MSG_COUNT	(sizeof(msg_table) / sizeof(msg_table[0]))
 
-/* Group and low byte index: every number is below 0x0c00. */
-#define MSG_GROUPS	0x0c
+/* Group and low byte index: every number is below 0x0d00. */
+#define MSG_GROUPS	0x0d
 static uint8_t msg_index[MSG_GROUPS][0x80];	/* row + 1 */
 static bool msg_ready;
 

@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <linux/sched.h>
 #include <signal.h>
 
@@ -148,6 +149,10 @@ static const struct sandbox_profile profiles[PROFILE_MAX] = {
 	"reads the folder of canvas pages, and sees when it changes",
 	SETS_WORKER | SET_FILES | SET_LIST | SET_WATCH, SET_START, CALL_KILL,
 	0, 0, 256, 80, mounts_none },
+[ROLE_WHOIS] = { "whois", "S4",
+	"asks tailscaled who has an address, the kernel whose a socket is",
+	SETS_WORKER | SET_WHOIS, SET_START, CALL_KILL, 0, PROF_HOSTNET, 256,
+	70, mounts_none },
 [PROFILE_JOB] = { "job", "S6", "a command that an agent asked for",
 	SET_JOB, 0, CALL_ERRNO, ENOSYS, PROF_SKELETON | PROF_EXEC | PROF_JIT |
 	PROF_THREADS, 1024, 180, mounts_none },
@@ -168,7 +173,8 @@ call_set_name(uint32_t set)
 	static const char *const names[] = { "base", "event", "link", "net",
 	    "pair", "files", "db", "connect", "threads", "pty", "secret",
 	    "never", "jailer", "job", "reaper", "sanitizer", "write",
-	    "aio", "start", "list", "tree", "mkdir", "resolve", "watch" };
+	    "aio", "start", "list", "tree", "mkdir", "resolve", "watch",
+	    "whois" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -355,6 +361,12 @@ OK_IF(SET_CONNECT, socket, EQ(0, AF_INET6)),
 ERR(SET_CONNECT, socket, EAFNOSUPPORT),
 OK(SET_CONNECT, connect),
 OK(SET_CONNECT, openat),
+
+/* a daemon by its socket below the mounts; the kernel's list of sockets */
+OK_IF(SET_WHOIS, socket, EQ(0, AF_UNIX)),
+OK_IF(SET_WHOIS, socket, EQ(0, AF_NETLINK), EQ(2, NETLINK_SOCK_DIAG)),
+ERR(SET_WHOIS, socket, EAFNOSUPPORT),
+OK(SET_WHOIS, connect),
 
 /* threads, and nothing else that clone can make */
 OK_IF(SET_THREADS, clone, IS(0, CLONE_THREAD_ALL | CLONE_NEW_ANY,

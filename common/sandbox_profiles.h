@@ -50,6 +50,7 @@ enum call_set {
 	SET_MKDIR	= 1 << 21,	/* folders, to make */
 	SET_RESOLVE	= 1 << 22,	/* where names of files lead */
 	SET_WATCH	= 1 << 23,	/* changes below the mounts */
+	SET_WHOIS	= 1 << 24,	/* Unix sockets, whose a socket is */
 };
 const char *call_set_name(uint32_t set);	/* "base"; NULL: none */
 

@@ -500,7 +500,7 @@ static const struct attempt attempts[] = {
 	{ "unshare a network namespace", try_unshare_net, 0, 0 },
 	{ "join a namespace", try_setns, 0, 0 },
 	{ "make an Internet socket", try_socket_inet, NOT_CONNECT, 0 },
-	{ "make a Unix socket", try_socket_unix, 0, 0 },
+	{ "make a Unix socket", try_socket_unix, 0, SET_WHOIS },
 	{ "make a netlink socket", try_socket_netlink, 0, 0 },
 	{ "make a packet socket", try_socket_packet, 0, 0 },
 	{ "make a vsock socket", try_socket_vsock, 0, 0 },

@@ -31,6 +31,10 @@ gatewayd-front-tls_MAIN := gatewayd/front/main_tls.c
 gatewayd-front-tls_LIBS := gatewayd common proto
 gatewayd-front-tls_PKGS := libevent_core openssl
 
+PROGS += gatewayd-whois
+gatewayd-whois_MAIN := gatewayd/whois/main.c
+gatewayd-whois_LIBS := gatewayd common proto
+gatewayd-whois_PKGS := libevent_core
 PROGS += gatewayd-canvas
 gatewayd-canvas_MAIN := gatewayd/canvas/main.c
 gatewayd-canvas_LIBS := gatewayd common proto

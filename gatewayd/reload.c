@@ -90,7 +90,7 @@ reload_first(char *why, size_t size)
 	/* The logger first, then who is needed to answer a client. */
 	static const enum role	 order[] = { ROLE_LOG, ROLE_STORE, ROLE_ROUTER,
 		ROLE_FRONT, ROLE_AGENT, ROLE_CONNECT, ROLE_TOOL, ROLE_JAILER,
-		ROLE_FILES, ROLE_MODEL, ROLE_CHAN };
+		ROLE_FILES, ROLE_MODEL, ROLE_CHAN, ROLE_WHOIS };
 	struct proc		*p;
 	size_t			 i;
 

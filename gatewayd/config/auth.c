@@ -45,6 +45,9 @@ cf_auth(const struct cf *cf, struct cf_auth *a)
 	if ((a->mode = cf_env(cf, "GATEWAYD_CLI_AUTH")) == NULL &&
 	    (a->mode = text_at(cf, "gateway.auth.mode")) == NULL)
 		a->mode = a->password != NULL ? "password" : "token";
+	a->tailscale = json5_bool(cf->root, "gateway.auth.allowTailscale",
+	    strcmp(json5_text(cf->root, "gateway.tailscale.mode", "off"),
+	    "serve") == 0 && strcmp(a->mode, "password") != 0);
 }
 
 int64_t
@@ -131,7 +134,7 @@ cf_start_gates(struct cf *cf)
 	at = json5_path(cf->root, "gateway.auth");
 	if (at == NULL)
 		at = gw;
-	if (strcmp(a.mode, "token") == 0 && a.token == NULL)
+	if (strcmp(a.mode, "token") == 0 && a.token == NULL && !a.tailscale)
 		cf_complain(cf, sev, at, "gateway.auth.token", "Gateway auth "
 		    "is set to token, but no token is configured. Set "
 		    "gateway.auth.token (or OPENCLAW_GATEWAY_TOKEN).");

@@ -145,6 +145,7 @@ struct cf_auth {
 	const char	*mode;		/* "token", "password", "none" */
 	const char	*token, *password;
 	bool		 token_from_env;
+	bool		 tailscale;	/* its identities let in as well */
 };
 void	 cf_auth(const struct cf *, struct cf_auth *);
 int64_t	 cf_port(const struct cf *);

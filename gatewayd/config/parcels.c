@@ -8,7 +8,7 @@
  *
  * log		dir level file
  * store	state.dir auth.mode auth.token auth.password auth.user.N
- *		controlUi.allowInsecureAuth
+ *		auth.tailscale controlUi.allowInsecureAuth
  *		controlUi.dangerouslyDisableDeviceAuth
  * front	tls.enabled tls.cert tls.key ui.dir ui.basePath trustedProxy.N
  *		allowedOrigin.N userHeader requiredHeader.N auth.mode
@@ -32,6 +32,7 @@
  * fetch	maxRedirects timeout_ms cache_ms maxBytes userAgent readability
  *		ca.file
  * canvas	root.N.{path,nolink} pages.dir liveReload
+ * whois	socket gateway.port limit.fresh_ms (only tests)
  * parent	listen.N.{kind,host,port,path,optional,tls}
  *		proc.N.{role,instance,hash} proc.N.mount.M.{path,mode}
  *		proc.N.model.M state.dir run.dir log.level auth.mode
@@ -39,8 +40,8 @@
  *
  * A mount's mode is "own", "rw" or "ro", then ",opt" (may be missing), ",idmap"
  * (its owner appears as the role's user), ",make" (made when missing, for the
- * user of the file worker),
- * ",nolink" (an agent can write where it is: no link, or it counts as missing).
+ * user of the file worker), ",nolink" (an agent can write where it is: no link,
+ * or it counts as missing).
  */
 
 #include "common/compat.h"
@@ -195,6 +196,22 @@ put_texts(struct parcel_writer *pw, const struct json5 *root,
 }
 
 static void
+build_whois(struct build *b)
+{
+	struct parcel_writer	*pw;
+	const char		*path = cf_expand_keep(b->cf, json5_text(
+				    b->cf->root, "gateway.tailscale.socket",
+				    "/run/tailscale/tailscaled.sock"));
+
+	if (path == NULL || (pw = parcel_new(b)) == NULL)
+		return;
+	parcel_puts(pw, path, "socket");
+	parcel_put_num(pw, cf_port(b->cf), "gateway.port");
+	add_proc(b, ROLE_WHOIS, "", pw);
+	add_mount(b, path, "ro,opt");
+}
+
+static void
 build_store(struct build *b)
 {
 	struct parcel_writer	*pw;
@@ -207,6 +224,7 @@ build_store(struct build *b)
 	cf_auth(b->cf, &a);
 	parcel_puts(pw, dir, "state.dir");
 	parcel_puts(pw, a.mode, "auth.mode");
+	parcel_put_bool(pw, a.tailscale, "auth.tailscale");
 	if (a.token != NULL && strcmp(a.mode, "token") == 0)
 		parcel_puts(pw, a.token, "auth.token");
 	if (a.password != NULL && strcmp(a.mode, "password") == 0)
@@ -221,6 +239,8 @@ build_store(struct build *b)
 	    "controlUi.dangerouslyDisableDeviceAuth");
 	add_proc(b, ROLE_STORE, "", pw);
 	add_mount(b, dir, "own");
+	if (a.tailscale)
+		build_whois(b);
 }
 
 /* Certificate and key as text; false after a complaint. */

@@ -57,6 +57,7 @@ struct api {
 	size_t			 queued;	/* at the last look */
 	char			*agent, *session, *channel, *account, *wish;
 	char			*rest;
+	char			*secret, *user;	/* while whois is asked */
 };
 
 static LIST_HEAD(, api)	asked[BUCKETS];	/* by corr */
@@ -78,6 +79,15 @@ body_clear(struct api *a)
 {
 	bodies -= a->body.n;
 	dbuf_clear(&a->body);
+}
+
+static void
+secret_clear(struct api *a)
+{
+	if (a->secret != NULL)
+		freezero(a->secret, strlen(a->secret));
+	free(a->user);
+	a->secret = a->user = NULL;
 }
 
 /* Nobody waits for what the router still says about it. */
@@ -108,6 +118,7 @@ api_free(struct conn *c)
 	free(a->account);
 	free(a->wish);
 	free(a->rest);
+	secret_clear(a);
 	free(a);
 	c->api = NULL;
 	napis--;
@@ -148,7 +159,7 @@ bearer(const struct http_head *h)
 }
 
 static bool
-ask_store(struct conn *c, const struct http_head *h)
+ask_store(struct conn *c, struct str secret, struct str user)
 {
 	struct m_http_auth	 m = { 0 };
 
@@ -156,11 +167,46 @@ ask_store(struct conn *c, const struct http_head *h)
 	    link_full(front_store))
 		return false;
 	m.conn = c->id;
-	m.secret = bearer(h);
+	m.secret = secret;
 	m.remote = str_of(c->from.remote);
 	m.local = c->from.local;
-	m.user = locality_user(h, c->from.peer, &front_conf.origin);
+	m.user = user;
+	m.whois = c->whois;
 	return send_http_auth(front_store, &m, link_corr(), 0) == 0;
+}
+
+/* Who sends this: is it known, or somebody asked? */
+static bool
+ask_who(struct conn *c, const struct http_head *h)
+{
+	struct api	*a = c->api;
+	struct str	 user = locality_user(h, c->from.peer,
+			    &front_conf.origin);
+
+	if (!whois_ask(c, h))
+		return ask_store(c, bearer(h), user);
+	a->secret = str_dup(bearer(h));
+	a->user = str_dup(user);
+	return a->secret != NULL && a->user != NULL;
+}
+
+static void
+refuse_busy(struct conn *c)
+{
+	api_error(c, 503, "unavailable", "the gateway is busy or starting; "
+	    "try again", "Retry-After: 1\r\n");
+}
+
+void
+api_whois(struct conn *c)
+{
+	struct api	*a = c->api;
+
+	if (a->state != API_JUDGED || a->secret == NULL || a->user == NULL)
+		return;
+	if (!ask_store(c, str_of(a->secret), str_of(a->user)))
+		refuse_busy(c);
+	secret_clear(a);
 }
 
 static struct api *
@@ -210,10 +256,8 @@ api_request(struct conn *c, const struct http_ask *ask)
 	if (!good)
 		api_error(c, 400, "invalid_request_error",
 		    "an X-OpenClaw header is too long or no UTF-8", NULL);
-	else if (napis > API_MAX || !ask_store(c, h))
-		api_error(c, 503, "unavailable",
-		    "the gateway is busy or starting; try again",
-		    "Retry-After: 1\r\n");
+	else if (napis > API_MAX || !ask_who(c, h))
+		refuse_busy(c);
 	else
 		conn_timer(c, JUDGE_MS);
 }
@@ -432,8 +476,7 @@ api_ask(struct conn *c)
 		return;
 	}
 	if (front_router == NULL || link_full(front_router)) {
-		api_error(c, 503, "unavailable", "the gateway is busy or "
-		    "starting; try again", "Retry-After: 1\r\n");
+		refuse_busy(c);
 		return;
 	}
 	m.route = (uint8_t)a->route->id;

@@ -123,6 +123,7 @@ conn_accepted(int fd, const struct sockaddr_storage *ss, bool canvas_port)
 		return;
 	}
 	locality_addr(ss, c->from.peer);
+	c->port = locality_port(ss);
 	c->state = CONN_HEAD;
 	c->canvas_port = canvas_port;
 	c->born_ms = mono_ms();
@@ -295,7 +296,10 @@ conn_read_cb(struct stream *s, struct evbuffer *in, void *arg)
 		conn_head(c, in);
 		break;
 	case CONN_CHALLENGED:
-		upgrade_read(c, in);
+		if (c->whois_asked != 0)
+			stream_pause(s);
+		else
+			upgrade_read(c, in);
 		break;
 	case CONN_API:
 		api_read(c, in);

@@ -7,7 +7,7 @@
  * The front worker: accepts clients, speaks TLS and HTTP with them, and hands
  * those whom store accepts to the router.  It reads unauthenticated bytes and
  * may do nothing else: no file after set-up, no outgoing connection, no way to
- * another process but router, store and canvas.
+ * another process but router, store, canvas and whois.
  */
 
 #include "common/compat.h"
@@ -34,6 +34,8 @@ front_peer(struct link *l)
 		front_store = l;
 	else if (link_peer(l) == ROLE_CANVAS)
 		canvas_peer(l);
+	else if (link_peer(l) == ROLE_WHOIS)
+		whois_peer(l);
 }
 
 static void
@@ -41,6 +43,10 @@ front_peer_gone(struct link *l)
 {
 	if (link_peer(l) == ROLE_CANVAS) {
 		canvas_peer_gone(l);
+		return;
+	}
+	if (link_peer(l) == ROLE_WHOIS) {
+		whois_peer_gone();
 		return;
 	}
 	if (l == front_router) {
@@ -66,6 +72,8 @@ front_message(struct link *l, struct msg *m)
 		return api_res(m);
 	if (link_peer(l) == ROLE_CANVAS)
 		return canvas_message(l, m);
+	if (m->h.type == MSG_WH_RES)
+		return whois_message(m);
 	if (m->h.type == MSG_FRONT_STATE && l == front_router) {
 		if ((err = get_front_state(m, &v)) == MSG_OK)
 			front_ready = v.ready != 0;

@@ -73,7 +73,10 @@ struct conn {
 	struct ws_reader	 ws;
 	char			 nonce[37];
 	char			*host, *proto;	/* of the upgrade */
+	uint16_t		 port;		/* of its end */
 	char			*user;		/* locality_user() */
+	uint64_t		 whois_asked;	/* whois.c: corr, or 0 */
+	bool			 whois;		/* tailscaled knows him */
 	char			*request_id;	/* of connect, JSON */
 	uint64_t		 ticket;
 	struct api		*api;		/* in CONN_API */
@@ -145,6 +148,17 @@ void	 api_lost(struct conn *);
 void	 api_stop(struct conn *);	/* we go */
 /* Of a connection that is freed. */
 void	 api_free(struct conn *);
+void	 api_whois(struct conn *);	/* c->whois is judged */
+
+/* --- Tailscale identities: whois.c ----------------------------------------- */
+
+/* Asks about whom the request says it comes from; false: there is nothing to
+ * ask.  While c->whois_asked is set nothing more of the connection is read;
+ * what then goes on is the upgrade, or api_whois(). */
+bool	 whois_ask(struct conn *, const struct http_head *);
+void	 whois_peer(struct link *);
+void	 whois_peer_gone(void);
+enum msg_err whois_message(struct msg *);
 
 /* --- links: main code in front.c ----------------------------------------- */
 

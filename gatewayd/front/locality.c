@@ -30,6 +30,16 @@ locality_addr(const struct sockaddr_storage *ss, char out[ADDR_TEXT])
 		inet_ntop(AF_INET6, &in6->sin6_addr, out, ADDR_TEXT);
 }
 
+uint16_t
+locality_port(const struct sockaddr_storage *ss)
+{
+	const struct sockaddr_in6	*in6 = (const void *)ss;
+	const struct sockaddr_in	*in4 = (const void *)ss;
+
+	return ss->ss_family == AF_INET ? ntohs(in4->sin_port) :
+	    ss->ss_family == AF_INET6 ? ntohs(in6->sin6_port) : 0;
+}
+
 static bool
 is_loopback(const char *addr)
 {
@@ -204,6 +214,20 @@ locality_judge(struct locality *l, const struct http_head *h,
 		(void)strlcpy(l->remote, l->client, sizeof(l->remote));
 }
 
+/* May be sent on as a user's name. */
+static bool
+user_is_plain(struct str user)
+{
+	size_t	i;
+
+	if (user.n > USER_MAX || !utf8_valid(user.p, user.n))
+		return false;
+	for (i = 0; i < user.n; i++)
+		if ((unsigned char)user.p[i] < 0x20 || user.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
 struct str
 locality_user(const struct http_head *h, const char *peer,
     const struct origin_policy *op)
@@ -221,11 +245,29 @@ locality_user(const struct http_head *h, const char *peer,
 	if (http_header_count(h, op->user_header) != 1)
 		return none;
 	user = str_trim(http_header_get(h, op->user_header));
-	if (user.n > USER_MAX || !utf8_valid(user.p, user.n))
+	return user_is_plain(user) ? user : none;
+}
+
+/* tailscaled sets each of these once, in place of what a client sent. */
+struct str
+locality_tailnet(const struct http_head *h, const char *peer,
+    char address[ADDR_TEXT])
+{
+	static const char *const headers[] = { "Tailscale-User-Login",
+	    "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host" };
+	struct str	none = { "", 0 }, user;
+	size_t		i;
+
+	if (!locality_is_shared(peer))
 		return none;
-	for (i = 0; i < user.n; i++)
-		if ((unsigned char)user.p[i] < 0x20 || user.p[i] == 0x7f)
+	for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+		if (http_header_count(h, headers[i]) != 1 ||
+		    str_trim(http_header_get(h, headers[i])).n == 0)
 			return none;
+	user = str_trim(http_header_get(h, headers[0]));
+	if (!user_is_plain(user) ||
+	    !forwarded_addr(http_header_get(h, headers[1]), address))
+		return none;
 	return user;
 }
 

@@ -34,6 +34,7 @@ struct locality {
 
 /* "127.0.0.1" of ::ffff:127.0.0.1; "" when it is no Internet address. */
 void	 locality_addr(const struct sockaddr_storage *, char out[ADDR_TEXT]);
+uint16_t locality_port(const struct sockaddr_storage *);
 /* Everybody on this host, and everybody behind a proxy on it that is not
  * trusted, has this address: what one of them did is not held against all. */
 bool	 locality_is_shared(const char *addr);
@@ -43,6 +44,11 @@ void	 locality_judge(struct locality *, const struct http_head *,
  * in; "" when nobody is named, or not as agreed. */
 struct str locality_user(const struct http_head *, const char *peer,
 	    const struct origin_policy *);
+/* Whom `tailscale serve` names, by the headers of a request from this host
+ * alone, and the address that is to be his: "" when it names nobody, or not in
+ * the one way that it has.  Proves nothing by itself. */
+struct str locality_tailnet(const struct http_head *, const char *peer,
+	    char address[ADDR_TEXT]);
 /* May this upgrade be made?  Only browsers send Origin, and they do not let a
  * page choose it. */
 bool	 origin_allowed(const struct http_head *, const struct origin_policy *);

@@ -134,6 +134,8 @@ upgrade_request(struct conn *c, const struct http_head *h)
 	ws_reader_init(&c->ws, true, front_conf.preauth_bytes);
 	c->ws.binary_text = true;
 	send_challenge(c);
+	if (whois_ask(c, h))
+		stream_pause(c->s);
 	stream_flush(c->s);
 }
 
@@ -181,6 +183,7 @@ ask_store(struct conn *c, struct connect_frame *cf)
 	rq->local = c->from.local;
 	rq->host = str_of(c->host);
 	rq->user = str_of(c->user);
+	rq->whois = c->whois;
 	if ((c->request_id = str_dup(cf->id)) == NULL ||
 	    send_auth_req(front_store, rq, link_corr(), 0) == -1) {
 		log_warn("front: store cannot be asked");

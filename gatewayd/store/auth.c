@@ -73,6 +73,14 @@ auth_by_proxy(const struct m_auth_req *q)
 	return store_cfg.nusers == 0;
 }
 
+/* Is it known already who this is, so that no secret is needed?  Front has
+ * asked tailscaled, if it may. */
+static bool
+auth_known(const struct m_auth_req *q)
+{
+	return auth_by_proxy(q) || (store_cfg.tailscale && q->whois);
+}
+
 /* The shared secret: true, or false with the text in v. */
 static bool
 auth_shared(const struct m_auth_req *q, struct auth_verdict *v)
@@ -82,7 +90,7 @@ auth_shared(const struct m_auth_req *q, struct auth_verdict *v)
 	struct str	 have, want;
 	char		 text[256];
 
-	if (store_cfg.mode == AUTH_NONE || auth_by_proxy(q))
+	if (store_cfg.mode == AUTH_NONE || auth_known(q))
 		return true;
 	if (store_cfg.mode == AUTH_PROXY) {
 		auth_refuse(v, "INVALID_REQUEST", "unauthorized");
@@ -146,7 +154,7 @@ auth_check(const struct m_auth_req *q, uint64_t now, struct auth_verdict *v)
 	struct str	 shown;
 	char		 scopes[SCOPES_MAX], text[256];
 	bool		 device = q->have_device, bypass, shared, by_token;
-	bool		 proxied = auth_by_proxy(q);
+	bool		 proxied = auth_by_proxy(q), known = auth_known(q);
 	uint32_t	 wait;
 
 	memset(v, 0, sizeof(*v));
@@ -180,7 +188,7 @@ auth_check(const struct m_auth_req *q, uint64_t now, struct auth_verdict *v)
 		return;
 	}
 	class = store_cfg.mode == AUTH_PASSWORD ? "password" : "token";
-	wait = proxied ? 0 : lockout_check(q, class, now);
+	wait = known ? 0 : lockout_check(q, class, now);
 	if (wait > 0) {
 		snprintf(text, sizeof(text), "unauthorized: too many failed "
 		    "authentication attempts (retry in %u s)", wait);
@@ -202,7 +210,7 @@ auth_check(const struct m_auth_req *q, uint64_t now, struct auth_verdict *v)
 				v->penalty_s = lockout_failed(q, class, now);
 			return;
 		}
-	} else if (!proxied)
+	} else if (!known)
 		/* Not for a device's token: its holder could else guess the
 		 * shared secret for ever, nine tries and one success. */
 		lockout_passed(q, class);
@@ -232,8 +240,9 @@ auth_http(const struct m_http_auth *h, uint64_t now, struct auth_verdict *v)
 	q.remote = h->remote;
 	q.local = h->local;
 	q.user = h->user;
+	q.whois = h->whois;
 	class = store_cfg.mode == AUTH_PASSWORD ? "password" : "token";
-	if (!auth_by_proxy(&q) &&
+	if (!auth_known(&q) &&
 	    (v->penalty_s = lockout_check(&q, class, now)) > 0) {
 		auth_refuse(v, "INVALID_REQUEST", "unauthorized: too many "
 		    "failed authentication attempts");
@@ -245,7 +254,7 @@ auth_http(const struct m_http_auth *h, uint64_t now, struct auth_verdict *v)
 			v->penalty_s = lockout_failed(&q, class, now);
 		return;
 	}
-	if (!auth_by_proxy(&q))
+	if (!auth_known(&q))
 		lockout_passed(&q, class);
 	v->verdict = VERDICT_OK;
 }

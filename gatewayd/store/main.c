@@ -52,6 +52,7 @@ store_configure(const struct parcel *pc, bool reload, char *why, size_t size)
 	}
 	c->token = parcel_get_str(pc, "auth.token");
 	c->password = parcel_get_str(pc, "auth.password");
+	c->tailscale = parcel_get_bool(pc, false, "auth.tailscale");
 	c->insecure_ui = parcel_get_bool(pc, false,
 	    "controlUi.allowInsecureAuth");
 	c->no_device_ui = parcel_get_bool(pc, false,

@@ -17,6 +17,8 @@
 
 #define TOLD_MS		3600000		/* as long as device_sync looks back */
 
+#define TAILSCALE	0x80		/* or who it is may do instead */
+
 /* What somebody has to know to come in; a mode that asks for nothing is one
  * secret that everybody knows. */
 static void
@@ -30,7 +32,8 @@ shared_hash(const unsigned char salt[32], unsigned char hash[32])
 	else if (store_cfg.mode == AUTH_PASSWORD)
 		s = store_cfg.password;
 	memcpy(all, salt, 32);
-	all[32] = (unsigned char)store_cfg.mode;
+	all[32] = (unsigned char)((int)store_cfg.mode |
+	    (store_cfg.tailscale ? TAILSCALE : 0));
 	SHA256((const unsigned char *)s.p, s.n, all + 33);
 	SHA256(all, sizeof(all), hash);
 	explicit_bzero(all, sizeof(all));

@@ -41,6 +41,7 @@ struct store_config {
 	struct str	 token, password;	/* in the parcel */
 	struct str	 users[USERS_MAX];	/* of a proxy; none: all */
 	size_t		 nusers;
+	bool		 tailscale;	/* auth.allowTailscale */
 	bool		 insecure_ui;	/* controlUi.allowInsecureAuth */
 	bool		 no_device_ui;	/* ...dangerouslyDisableDeviceAuth */
 };

@@ -14,11 +14,11 @@ import jail as j
 
 HELPER = j.HELPERS / "e2e/role_selftest"
 ROLES = ["log", "config", "store", "connect", "router", "front", "channeld",
-         "agentd", "modeld", "toold", "jailer", "files", "fetch"]
+         "agentd", "modeld", "toold", "jailer", "files", "fetch", "canvas", "whois"]
 PROGRAMS = ["gatewayd-log", "gatewayd-config", "gatewayd-store",
             "gatewayd-connect", "gatewayd-router", "gatewayd-front",
             "channeld", "agentd", "modeld", "toold", "toold-jailer",
-            "toold-files", "toold-fetch"]
+            "toold-files", "toold-fetch", "gatewayd-canvas", "gatewayd-whois"]
 
 
 def run(tmp_path, program, args, mode):
@@ -55,7 +55,7 @@ def test_T34_T35_role(tmp_path, role, mode):
     has = set(re.search(r"^# has: (.*)$", r.stdout, re.M).group(1).split())
     want = {"rlimits", "mntns", "pidns", "ipcns", "utsns", "root", "nnp",
             "nodump", "pdeath", "seccomp"}
-    if role != "connect":
+    if role not in ("connect", "whois"):
         want.add("netns")
     if role != "jailer":
         want |= {"caps", "bounding"}

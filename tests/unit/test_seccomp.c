@@ -320,6 +320,30 @@ test_T48_connect_makes_internet_sockets_only(void **state)
 	    DIES);
 }
 
+static void
+test_T10_whois_asks_two_places_only(void **state)
+{
+	(void)state;
+	assert_int_equal(ask(ROLE_WHOIS, SYS_socket, AF_UNIX, 1, 0, 0, 0),
+	    OKAY);
+	assert_int_equal(ask(ROLE_WHOIS, SYS_socket, AF_NETLINK, 3, 4, 0, 0),
+	    OKAY);
+	/* routes, netfilter, the bus of kernel objects */
+	assert_int_equal(ask(ROLE_WHOIS, SYS_socket, AF_NETLINK, 3, 0, 0, 0),
+	    ERRN(EAFNOSUPPORT));
+	assert_int_equal(ask(ROLE_WHOIS, SYS_socket, AF_NETLINK, 3, 12, 0, 0),
+	    ERRN(EAFNOSUPPORT));
+	assert_int_equal(ask(ROLE_WHOIS, SYS_socket, AF_NETLINK, 3, 15, 0, 0),
+	    ERRN(EAFNOSUPPORT));
+	assert_int_equal(ask(ROLE_WHOIS, SYS_socket, AF_INET, 1, 0, 0, 0),
+	    ERRN(EAFNOSUPPORT));
+	assert_int_equal(ask(ROLE_WHOIS, SYS_listen, 0, 0, 0, 0, 0), DIES);
+	assert_int_equal(ask(ROLE_WHOIS, SYS_bind, 0, 0, 0, 0, 0), DIES);
+	assert_int_equal(ask(ROLE_WHOIS, SYS_pread64, 0, 0, 0, 0, 0), DIES);
+	assert_int_equal(ask(ROLE_FRONT, SYS_socket, AF_UNIX, 1, 0, 0, 0),
+	    DIES);
+}
+
 /* The filter of the start stays on under the final one; so it must allow all
  * that this allows, and it is of use only where it allows more. */
 static void
@@ -614,6 +638,7 @@ main(void)
 		cmocka_unit_test(test_programs_say_what_the_tables_say),
 		cmocka_unit_test(test_workers),
 		cmocka_unit_test(test_T48_connect_makes_internet_sockets_only),
+		cmocka_unit_test(test_T10_whois_asks_two_places_only),
 		cmocka_unit_test(test_start_has_more),
 		cmocka_unit_test(test_T35_audit),
 		cmocka_unit_test(test_T34_no_worker_makes_code),

@@ -511,6 +511,47 @@ test_T10_user_of_a_proxy(void **state)
 	device_free(&d);
 }
 
+/* Who it is stands for the shared secret: where that is configured, and for
+ * nothing that the device must prove. */
+static void
+test_T10_tailscale(void **state)
+{
+	struct m_auth_req	 q = request(NULL);
+	struct m_http_auth	 h;
+	struct device		 d;
+
+	(void)state;
+	device_new(&d);
+	q.whois = 1;
+	q.scopes = STR_LIT("operator.read");
+	sign(&d, &q, 2);
+	refused(&q, NOW, IR, "unauthorized: gateway token missing (provide "
+	    "gateway auth token)");
+	memset(&h, 0, sizeof(h));
+	h.whois = 1;
+	auth_http(&h, NOW, &v);
+	assert_int_equal(v.verdict, VERDICT_REFUSED);
+	store_cfg.tailscale = true;
+	auth_http(&h, NOW, &v);
+	assert_int_equal(v.verdict, VERDICT_OK);
+	refused(&q, NOW, "NOT_PAIRED", "pairing required");
+	/* neither without a device nor for the web chat */
+	q = request(NULL);
+	q.whois = 1;
+	refused(&q, NOW, "NOT_PAIRED", "device identity required");
+	q.client_id = STR_LIT("openclaw-control-ui");
+	refused(&q, NOW, IR, "control ui requires HTTPS or localhost (secure "
+	    "context)");
+	/* and what is not confirmed is nothing */
+	q.whois = h.whois = 0;
+	q.user = STR_LIT("nick");
+	refused(&q, NOW, IR, "control ui requires HTTPS or localhost (secure "
+	    "context)");
+	auth_http(&h, NOW, &v);
+	assert_int_equal(v.verdict, VERDICT_REFUSED);
+	device_free(&d);
+}
+
 static void
 test_T17_lockout(void **state)
 {
@@ -823,6 +864,7 @@ main(void)
 		cmocka_unit_test_setup(test_pairing_of_devices, fresh),
 		cmocka_unit_test_setup(test_T05_device_token, fresh),
 		cmocka_unit_test_setup(test_T10_user_of_a_proxy, fresh),
+		cmocka_unit_test_setup(test_T10_tailscale, fresh),
 		cmocka_unit_test_setup(test_T17_lockout, fresh),
 		cmocka_unit_test_setup(test_T17_http, fresh),
 		cmocka_unit_test_setup(test_T17_token_holder_guesses, fresh),
