@@ -8,6 +8,23 @@ import uuid
 import gateway as gw
 
 NEED = {"memory", "pids"}
+# What is asked of commands in groups; answers that take as long as they take.
+SCRIPT = r'''
+@on user~"sleep"
+  call exec {"command":"sleep 600 | sleep 600", "yieldMs": 100}
+@on user~"eat"
+  call exec {"command":"(head -c 240M /dev/zero > /tmp/f); sleep 600", "yieldMs": 120000}
+@on user~"bomb"
+  call exec {"command":"(while :; do sleep 600 & done) 2>/dev/null; sleep 600", "yieldMs": 100}
+@on user~"work"
+  call exec {"command":"echo made", "yieldMs": 120000}
+@on result exec
+  text "ran: {{result.text}}"
+'''
+CONFIG = {"agents": {"defaults": {"model": {"primary": "builtin/script"}},
+                     "list": [{"id": "main", "default": True}]},
+          "tools": {"exec": {"security": "full"}},
+          "models": {"builtin": {"script": SCRIPT}}}
 
 
 def top():

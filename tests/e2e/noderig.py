@@ -4,7 +4,9 @@
 import asyncio
 import json
 
-from gateway import Client
+import pytest
+
+from gateway import Client, Gateway, RpcError, modes
 from test_protocol import Device
 
 HOST = {"id": "node-host", "version": "2026.1.29", "platform": "linux", "mode": "node",
@@ -67,3 +69,30 @@ async def until(what, timeout=60):
             return v
         assert asyncio.get_event_loop().time() < end, "timed out"
         await asyncio.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def gw():
+    """One gateway for what leaves nothing behind."""
+    g = Gateway(mode=modes()[0])
+    try:
+        yield g.start()
+    finally:
+        g.close()
+
+
+async def refused(c, method, params):
+    with pytest.raises(RpcError) as e:
+        await c.call(method, params)
+    return e.value.error
+
+
+async def row_of(c, node_id):
+    return next((n for n in (await c.call("node.list"))["nodes"] if n["nodeId"] == node_id), None)
+
+
+async def gone(c, node_id):
+    async def look():
+        n = await row_of(c, node_id)
+        return n is None or not n["connected"]
+    await until(look)

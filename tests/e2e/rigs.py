@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 The gatewayd developers
-"""The fixtures of tests that run one process in a rig of their own."""
+"""Fixtures that several files share: rigs of one process, and a gateway with a
+channel."""
 import pytest
+from gateway import Gateway, modes
+from telegram import FakeTelegram
+
+TOKEN = "123456:TEST-canary_in_the_token"
 
 
 def maker(cls):
@@ -26,3 +31,16 @@ def maker(cls):
 @pytest.fixture
 def rig(make_rig):
     return make_rig()
+
+
+@pytest.fixture(scope="module")
+def with_channel():
+    """One gateway with a channel, for a file: from rigs import with_channel as gw."""
+    fake = FakeTelegram(TOKEN).start()
+    g = Gateway(mode=modes()[0], config={
+        "channels": {"telegram": {"botToken": TOKEN, "apiRoot": fake.url}}})
+    try:
+        yield g.start()
+    finally:
+        g.close()
+        fake.stop()

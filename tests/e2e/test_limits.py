@@ -148,27 +148,9 @@ def test_a_fork_bomb_is_held_by_its_own_limit(jail):
 
 # --- the whole gateway ------------------------------------------------------
 
-SCRIPT = r'''
-@on user~"sleep"
-  call exec {"command":"sleep 600 | sleep 600", "yieldMs": 100}
-@on user~"eat"
-  call exec {"command":"(head -c 240M /dev/zero > /tmp/f); sleep 600", "yieldMs": 120000}
-@on user~"bomb"
-  call exec {"command":"(while :; do sleep 600 & done) 2>/dev/null; sleep 600", "yieldMs": 100}
-@on user~"work"
-  call exec {"command":"echo made"}
-@on result exec
-  text "ran: {{result.text}}"
-'''
-CONFIG = {"agents": {"defaults": {"model": {"primary": "builtin/script"}},
-                     "list": [{"id": "main", "default": True}]},
-          "tools": {"exec": {"security": "full"}},
-          "models": {"builtin": {"script": SCRIPT}}}
-
-
 class Grouped(gw.Gateway):
     def __init__(self, group):
-        super().__init__(mode="root", config=CONFIG)
+        super().__init__(mode="root", config=cgroups.CONFIG)
         self.group = group
 
     def popen(self, cmd, **kw):

@@ -6,15 +6,13 @@ import asyncio
 import json
 import re
 
-import pytest
-from gateway import ROOT, Gateway, modes
+from gateway import ROOT
 from gwproto import _text
 from gwresults import FINALS, METHODS, RESULTS, SHAPES, WORDS, answer_faults, manual
 from noderig import a_node, invoke
-from telegram import FakeTelegram
+from rigs import with_channel as gw  # noqa: F401
 from test_protocol_shapes import EVENTS
 
-TOKEN = "123456:TEST-canary_in_the_token"
 FOUR = set(re.findall(r'METHOD\(\w+, "([^"]+)",\s*\w+,\s*\w+,\s*\w+,\s*\w+,\s*NEW,',
                       _text("methods.def")))
 # Methods that are being built: their lines come with them.
@@ -43,19 +41,6 @@ CALLS = [
     ("gateway.processes", {}), ("gateway.verbose", {"level": "info"}), ("gateway.reload", {}),
     ("sandbox.profiles", {}), ("pairing.list", {}),
 ]
-
-
-@pytest.fixture(scope="module")
-def gw():
-    fake = FakeTelegram(TOKEN).start()
-    g = Gateway(mode=modes()[0], config={
-        "channels": {"telegram": {"botToken": TOKEN, "apiRoot": fake.url}}})
-    try:
-        g.start()
-        yield g
-    finally:
-        g.close()
-        fake.stop()
 
 
 class Judge:

@@ -14,11 +14,10 @@ import re
 import uuid
 
 import pytest
-from gateway import Gateway, RpcError, modes
+from gateway import RpcError
 from gwresults import faults as row_faults
-from telegram import FakeTelegram
+from rigs import with_channel as gw  # noqa: F401
 
-TOKEN = "123456:TEST-canary_in_the_token"
 INT, STR, BOOL, ANY = "int", "str", "bool", "any"
 TEXT = "text"           # a string that is not empty
 UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
@@ -137,19 +136,6 @@ def event_faults(m):
 
 
 # --- the gateway -------------------------------------------------------------------
-
-@pytest.fixture(scope="module")
-def gw():
-    """With a channel, and with sessions in it."""
-    fake = FakeTelegram(TOKEN).start()
-    g = Gateway(mode=modes()[0], config={
-        "channels": {"telegram": {"botToken": TOKEN, "apiRoot": fake.url}}})
-    try:
-        g.start()
-        yield g
-    finally:
-        g.close()
-        fake.stop()
 
 
 async def talk(c, text, until="final", **extra):

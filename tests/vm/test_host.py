@@ -26,22 +26,6 @@ if not os.path.exists("/vm/guest.sh"):
     pytest.skip("only in the machine of tests/vm/vm.py", allow_module_level=True)
 
 UNIT = "gatewayd.service"
-# Answers that take as long as they take.
-SCRIPT = r'''
-@on user~"sleep"
-  call exec {"command":"sleep 600 | sleep 600", "yieldMs": 100}
-@on user~"eat"
-  call exec {"command":"(head -c 240M /dev/zero > /tmp/f); sleep 600", "yieldMs": 120000}
-@on user~"bomb"
-  call exec {"command":"(while :; do sleep 600 & done) 2>/dev/null; sleep 600", "yieldMs": 100}
-@on user~"work"
-  call exec {"command":"echo made", "yieldMs": 120000}
-@on result exec
-  text "ran: {{result.text}}"
-'''
-MORE = {"agents": {"defaults": {"model": {"primary": "builtin/script"}},
-                   "list": [{"id": "main", "default": True}]},
-        "tools": {"exec": {"security": "full"}}, "models": {"builtin": {"script": SCRIPT}}}
 CONFIG = pathlib.Path("/etc/openclaw/openclaw.json")
 GROUP = pathlib.Path("/sys/fs/cgroup/system.slice") / UNIT
 JOBS = GROUP / "jobs/main"
@@ -178,7 +162,7 @@ def test_an_agent_runs_a_command():
 def test_reload_keeps_the_supervisor():
     pid = main_pid()
     text = CONFIG.read_text()
-    more = json.dumps(MORE)[1:-1] + ","
+    more = json.dumps(cgroups.CONFIG)[1:-1] + ","
     CONFIG.write_text(re.sub(r"(?m)^\{", lambda m: "{" + more, text, count=1))
     sh("systemctl", "reload", UNIT)
     gw.wait_for(lambda: "made" in agent("work"), 120, "the new configuration")
