@@ -49,8 +49,11 @@
 #include <unistd.h>
 
 #include "gatewayd/config/accounts.h"
+#include "gatewayd/config/bindings.h"
 #include "gatewayd/config/canvas.h"
 #include "gatewayd/config/documents.h"
+#include "gatewayd/config/fetch.h"
+#include "gatewayd/config/model_ref.h"
 #include "common/sha256.h"
 
 #define JSON_MAX	(16u << 20)
@@ -65,6 +68,7 @@ struct build {
 	struct cf_agent		 agents[CF_AGENTS_MAX];
 	struct cf_provider	 providers[CF_PROVIDERS_MAX];
 	struct cf_account	 accounts[CF_ACCOUNTS_MAX];
+	struct cf_models	 models;
 	size_t			 nagents, nproviders, naccounts;
 };
 
@@ -433,109 +437,16 @@ build_canvas(struct build *b)
 	add_mount(b, pages, "ro,opt");
 }
 
-/* --- the fetcher --------------------------------------------------------------------- */
-
-/* Off unless somebody wants it: with it, what an agent knows can leave in an
- * address, and tools have no network by default (product.md 8). */
-static bool
-fetch_on(const struct cf *cf)
-{
-	return json5_bool(cf->root, "tools.web.fetch.enabled", false);
-}
-
-static int64_t
-fetch_num(const struct cf *cf, const char *key, int64_t dflt, int64_t min,
-    int64_t max)
-{
-	const struct json5	*v = json5_get(json5_path(cf->root,
-				    "tools.web.fetch"), key);
-
-	if (v == NULL || !v->isint)
-		return dflt;
-	return v->i < min ? min : v->i > max ? max : v->i;
-}
-
-static bool
-fetch_origin(const struct json5 *m, struct cf_url *u, const char **why)
-{
-	if (cf_url_parse(m->s.p, u, why) == -1)
-		return false;
-	*why = "has a path";
-	return u->prefix[0] == '\0';
-}
-
-static void
-check_fetch(struct build *b)
-{
-	const struct json5	*f = json5_path(b->cf->root,
-				    "tools.web.fetch"), *v;
-	struct cf_url		 u;
-	const char		*why;
-
-	v = json5_get(f, "allowOrigins");
-	for (v = v != NULL ? v->child : NULL; v != NULL; v = v->next)
-		if (!fetch_origin(v, &u, &why))
-			cf_error(b->cf, v, "tools.web.fetch.allowOrigins",
-			    "this %s; an origin is http or https, a host and "
-			    "maybe a port", why);
-	if (f != NULL && json5_get(f, "enabled") == NULL)
-		cf_warn(b->cf, f, "tools.web.fetch", "web_fetch is off unless "
-		    "tools.web.fetch.enabled is true");
-	if ((v = json5_path(b->cf->root,
-	    "tools.web.fetch.firecrawl.enabled")) != NULL &&
-	    json5_bool(f, "firecrawl.enabled", false))
-		cf_warn(b->cf, v, "tools.web.fetch.firecrawl.enabled",
-		    "pages are read here and by no service of others");
-}
-
-/* Where it may go besides public addresses. */
-static void
-fetch_dests(struct build *b, struct parcel_writer *pw, size_t worker)
-{
-	const struct json5	*m = json5_path(b->cf->root,
-				    "tools.web.fetch.allowOrigins");
-	struct cf_url		 u;
-	const char		*why;
-	size_t			 n = 0;
-
-	for (m = m != NULL ? m->child : NULL; m != NULL; m = m->next) {
-		if (!fetch_origin(m, &u, &why))
-			continue;	/* said before */
-		parcel_puts(pw, u.host, "worker.%zu.dest.%zu.host", worker, n);
-		parcel_put_num(pw, u.port, "worker.%zu.dest.%zu.port", worker,
-		    n);
-		parcel_put_bool(pw, true, "worker.%zu.dest.%zu.private",
-		    worker, n++);
-	}
-}
+/* --- who has a network --------------------------------------------------------------- */
 
 static void
 build_fetch(struct build *b, const struct cf_agent *a)
 {
-	const struct json5	*v;
 	struct parcel_writer	*pw;
-	struct cf		*cf = b->cf;
-	const char		*ca;
-	double			 minutes;
 
 	if ((pw = parcel_new(b)) == NULL)
 		return;
-	parcel_put_num(pw, fetch_num(cf, "maxRedirects", 3, 0, 20),
-	    "maxRedirects");
-	parcel_put_num(pw, 1000 * fetch_num(cf, "timeoutSeconds", 30, 1, 600),
-	    "timeout_ms");
-	v = json5_path(cf->root, "tools.web.fetch.cacheTtlMinutes");
-	minutes = v == NULL ? 15 : v->isint ? (double)v->i : v->num;
-	minutes = minutes < 0 ? 0 : minutes > 1440 ? 1440 : minutes;
-	parcel_put_num(pw, (int64_t)(minutes * 60000), "cache_ms");
-	parcel_put_num(pw, fetch_num(cf, "maxResponseBytes", 2000000, 1024,
-	    10000000), "maxBytes");
-	parcel_puts(pw, json5_text(cf->root, "tools.web.fetch.userAgent", ""),
-	    "userAgent");
-	parcel_put_bool(pw, json5_bool(cf->root,
-	    "tools.web.fetch.readability", true), "readability");
-	if ((ca = cf_env(cf, "SSL_CERT_FILE")) != NULL && ca[0] == '/')
-		parcel_puts(pw, ca, "ca.file");
+	cf_fetch_parcel(b->cf, pw);
 	add_proc(b, ROLE_FETCH, a->id, pw);
 	add_ca(b);
 }
@@ -578,77 +489,17 @@ build_connect(struct build *b)
 		put_dest(pw, n++, ROLE_CHAN, b->accounts[i].instance,
 		    b->accounts[i].api.host, b->accounts[i].api.port,
 		    b->accounts[i].api.private);
-	for (i = 0; fetch_on(b->cf) && i < b->nagents; i++) {
+	for (i = 0; cf_fetch_on(b->cf) && i < b->nagents; i++) {
 		snprintf(name, sizeof(name), "%s/%s", role_name(ROLE_FETCH),
 		    b->agents[i].id);
 		parcel_puts(pw, name, "worker.%zu.name", n);
 		parcel_put_bool(pw, true, "worker.%zu.public", n);
-		fetch_dests(b, pw, n++);
+		cf_fetch_dests(b->cf, pw, n++);
 	}
 	add_proc(b, ROLE_CONNECT, "", pw);
 }
 
 /* --- per agent ------------------------------------------------------------------------ */
-
-static const char *
-agent_primary(struct build *b, const struct cf_agent *a, char *buf,
-    size_t size)
-{
-	const struct json5	*v = json5_get(a->entry, "model");
-	const char		*s = NULL;
-
-	if (v == NULL)
-		v = json5_path(b->cf->root, "agents.defaults.model");
-	if (v != NULL && v->type == JSON5_STRING)
-		s = v->s.p;
-	else if (v != NULL)
-		s = json5_text(v, "primary", NULL);
-	if (s != NULL && s[0] != '\0')
-		return s;
-	return cf_model_default(b->providers, b->nproviders, buf, size);
-}
-
-/* An alias of agents.defaults.models as what it stands for; a bare id gets
- * the provider that R1 assumes. */
-static const char *
-model_ref(struct build *b, const char *s, char *buf, size_t size)
-{
-	const struct json5	*m;
-	const char		*alias;
-
-	if (strchr(s, '/') != NULL)
-		return s;
-	m = json5_path(b->cf->root, "agents.defaults.models");
-	for (m = m != NULL ? m->child : NULL; m != NULL; m = m->next) {
-		alias = json5_text(m, "alias", NULL);
-		if (alias != NULL && ascii_casecmp(alias, s) == 0)
-			return m->key.p;
-	}
-	if (strcmp(s, "assistant") == 0 || strcmp(s, "echo") == 0)
-		snprintf(buf, size, "builtin/%s", s);
-	else
-		snprintf(buf, size, "anthropic/%s", s);
-	return buf;
-}
-
-static void
-check_model(struct build *b, const struct json5 *at, const char *ref)
-{
-	const char			*slash = strchr(ref, '/');
-	const struct cf_provider	*p;
-
-	if (slash == NULL || strncmp(ref, "builtin/", 8) == 0)
-		return;
-	p = cf_provider_find(b->providers, b->nproviders, (struct str){ ref,
-	    (size_t)(slash - ref) });
-	if (p == NULL)
-		cf_warn(b->cf, at, "agents.defaults.model", "model %s: no "
-		    "provider \"%.*s\" is configured and no key for it is "
-		    "set", ref, (int)(slash - ref), ref);
-	else if (p->secret == NULL && p->entry == NULL)
-		cf_warn(b->cf, at, "agents.defaults.model", "model %s: no "
-		    "key for its provider", ref);
-}
 
 static void
 build_agent(struct build *b, const struct cf_agent *a)
@@ -656,7 +507,7 @@ build_agent(struct build *b, const struct cf_agent *a)
 	struct parcel_writer	*pw;
 	const struct json5	*m, *v;
 	const char		*ref;
-	char			 buf[512], buf2[512];
+	char			 buf[512];
 	size_t			 i, n;
 
 	if ((pw = parcel_new(b)) == NULL)
@@ -669,14 +520,13 @@ build_agent(struct build *b, const struct cf_agent *a)
 	v = json5_get(a->entry, "model");
 	if (v == NULL)
 		v = json5_path(b->cf->root, "agents.defaults.model");
-	ref = model_ref(b, agent_primary(b, a, buf, sizeof(buf)), buf2,
-	    sizeof(buf2));
-	check_model(b, v, ref);
+	ref = cf_model_primary(&b->models, a, buf, sizeof(buf));
+	cf_model_check(&b->models, v, ref);
 	parcel_puts(pw, ref, "model.primary");
 	m = json5_get(v, "fallbacks");
 	for (n = 0, m = m != NULL ? m->child : NULL; m != NULL; m = m->next) {
-		ref = model_ref(b, m->s.p, buf, sizeof(buf));
-		check_model(b, m, ref);
+		ref = cf_model_ref(&b->models, m->s.p, buf, sizeof(buf));
+		cf_model_check(&b->models, m, ref);
 		parcel_puts(pw, ref, "model.fallback.%zu", n++);
 	}
 	for (i = 0, n = 0; i < b->nproviders; i++) {
@@ -728,65 +578,11 @@ build_tools(struct build *b, const struct cf_agent *a)
 	add_proc(b, ROLE_FILES, a->id, pw);
 	add_mount(b, a->workspace, "rw,idmap,make");
 
-	if (fetch_on(b->cf))
+	if (cf_fetch_on(b->cf))
 		build_fetch(b, a);
 }
 
 /* --- the router -------------------------------------------------------------------------- */
-
-static void
-put_bindings(struct build *b, struct parcel_writer *pw)
-{
-	const struct json5	*m = json5_get(b->cf->root, "bindings"), *match;
-	const struct json5	*e;
-	const char		*s;
-	char			 id[CF_AGENT_ID_MAX + 1];
-	size_t			 n = 0;
-
-	for (m = m != NULL ? m->child : NULL; m != NULL; m = m->next) {
-		match = json5_get(m, "match");
-		e = cf_agent_find(b->cf, json5_text(m, "agentId", ""));
-		cf_agent_id(json5_text(m, "agentId", ""), id);
-		if (e == NULL && strcmp(id, b->agents[0].id) != 0)
-			strlcpy(id, b->agents[0].id, sizeof(id));
-		parcel_puts(pw, id, "binding.%zu.agent", n);
-		parcel_puts(pw, json5_text(match, "channel", ""),
-		    "binding.%zu.channel", n);
-		if ((s = json5_text(match, "accountId", NULL)) != NULL)
-			parcel_puts(pw, s, "binding.%zu.account", n);
-		if ((s = json5_text(match, "peer.kind", NULL)) != NULL) {
-			parcel_puts(pw, strcmp(s, "direct") == 0 ? "dm" : s,
-			    "binding.%zu.peerKind", n);
-			parcel_puts(pw, json5_text(match, "peer.id", ""),
-			    "binding.%zu.peerId", n);
-		}
-		if ((s = json5_text(match, "guildId", NULL)) != NULL)
-			parcel_puts(pw, s, "binding.%zu.guild", n);
-		if ((s = json5_text(match, "teamId", NULL)) != NULL)
-			parcel_puts(pw, s, "binding.%zu.team", n);
-		n++;
-	}
-}
-
-/* One person's peers, flattened; the order of the file is the order of
- * precedence. */
-static void
-put_identities(struct build *b, struct parcel_writer *pw)
-{
-	const struct json5	*m = json5_path(b->cf->root,
-				    "session.identityLinks"), *id;
-	size_t			 n = 0;
-
-	for (m = m != NULL && m->type == JSON5_OBJECT ? m->child : NULL;
-	    m != NULL; m = m->next)
-		for (id = m->child; id != NULL; id = id->next) {
-			if (id->type != JSON5_STRING)
-				continue;
-			parcel_put(pw, m->key, "identityLink.%zu.name", n);
-			parcel_put(pw, id->s, "identityLink.%zu.peer", n);
-			n++;
-		}
-}
 
 static void
 build_router(struct build *b)
@@ -795,7 +591,7 @@ build_router(struct build *b)
 	struct cf		*cf = b->cf;
 	const struct json5	*v, *text;
 	const char		*ref, *slash;
-	char			 buf[512], buf2[512];
+	char			 buf[512];
 	size_t			 i;
 
 	if ((pw = parcel_new(b)) == NULL)
@@ -814,8 +610,8 @@ build_router(struct build *b)
 		    b->accounts[i].label : "Telegram", "channel.%zu.label",
 		    i);
 	}
-	put_bindings(b, pw);
-	put_identities(b, pw);
+	cf_bindings_put(cf, b->agents[0].id, pw);
+	cf_identities_put(cf, pw);
 	put_texts(pw, cf->root, "gateway.nodes.allowCommands", "node.allow");
 	put_texts(pw, cf->root, "gateway.nodes.denyCommands", "node.deny");
 	parcel_puts(pw, "main", "session.mainKey");
@@ -827,8 +623,7 @@ build_router(struct build *b)
 	parcel_puts(pw, cf->state_dir, "paths.state");
 	parcel_put_num(pw, cf_port(cf), "gateway.port");
 	parcel_put_bool(pw, cf_canvas_on(cf), "canvas.enabled");
-	ref = model_ref(b, agent_primary(b, &b->agents[0], buf, sizeof(buf)),
-	    buf2, sizeof(buf2));
+	ref = cf_model_primary(&b->models, &b->agents[0], buf, sizeof(buf));
 	slash = strchr(ref, '/');
 	parcel_puts(pw, slash != NULL ? slash + 1 : ref, "default.model");
 	parcel_put(pw, (struct str){ ref, slash != NULL ?
@@ -839,9 +634,8 @@ build_router(struct build *b)
 	put_json(b, pw, "json.models", cf_models_json(cf, b->providers,
 	    b->nproviders));
 	for (i = 0; i < b->nagents; i++) {
-		text = json5_new_str(cf->pool, str_of(model_ref(b,
-		    agent_primary(b, &b->agents[i], buf, sizeof(buf)), buf2,
-		    sizeof(buf2))), NULL);
+		text = json5_new_str(cf->pool, str_of(cf_model_primary(
+		    &b->models, &b->agents[i], buf, sizeof(buf))), NULL);
 		b->agents[i].model = text != NULL ? text->s.p : NULL;
 	}
 	put_json(b, pw, "json.agents", cf_json_agents(cf, b->agents,
@@ -948,9 +742,10 @@ cf_parcels(struct cf *cf)
 	b.cf = cf;
 	b.nagents = cf_agents(cf, b.agents);
 	b.nproviders = cf_providers(cf, b.providers);
+	b.models = (struct cf_models){ cf, b.providers, b.nproviders };
 	b.naccounts = cf_accounts(cf, b.accounts);
 	check_includes(&b);
-	check_fetch(&b);
+	cf_fetch_check(cf);
 	cf_canvas_check(cf);
 	cf_collect_secrets(cf);
 	for (i = 0; i < b.nproviders; i++)
