@@ -739,7 +739,8 @@ sandbox_enter_late(const struct sandbox_spec *spec, enum role role,
 		if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) == 0)
 			rep->facts |= FACT_MDWE;
 		else	/* since Linux 6.3; the filter says the same */
-			(void)miss(rep, false, FACT_MDWE, "mdwe", NULL);
+			(void)miss(rep, false, FACT_MDWE, "mdwe", errno ==
+			    EINVAL ? "this kernel has none" : NULL);
 	}
 	if (filter_load(spec, &f) == -1) {
 		miss(rep, true, FACT_SECCOMP, "seccomp", NULL);

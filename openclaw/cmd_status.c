@@ -109,26 +109,60 @@ show_status(json_t *s)
 		session_table(json_object_get(sessions, "recent"));
 }
 
-/* What the supervisor says of the sandboxes in force, in one line. */
+/* What a process lacks, as bits of young[]; false when it lacks more than a
+ * kernel's age explains. */
+static bool
+lacks_by_age(json_t *missing, const char *const young[], unsigned int *bits)
+{
+	json_t	*v;
+	size_t	 i, n;
+
+	json_array_foreach(missing, i, v) {
+		for (n = 0; young[n] != NULL; n++)
+			if (strcmp(json_string_value(v) != NULL ?
+			    json_string_value(v) : "", young[n]) == 0)
+				break;
+		if (young[n] == NULL)
+			return false;
+		*bits |= 1u << n;
+	}
+	return true;
+}
+
+/* What the supervisor says of the sandboxes in force, in one line.  What is
+ * told of every process of an older kernel that is in use everywhere would
+ * hide the one that is really weaker. */
 static void
 sandbox_text(json_t *procs, char *buf, size_t size)
 {
-	json_t	*p;
-	size_t	 i, n = 0;
+	static const char *const young[] = { "landlock-net", "landlock-scope",
+		"mdwe", NULL };
+	unsigned int	 old = 0;
+	json_t		*p;
+	size_t		 i, n = 0;
 
 	json_array_foreach(json_object_get(procs, "processes"), i, p) {
-		if (i == 0)
+		if (i == 0) {
 			snprintf(buf, size, "%s mode; %s", jtext(procs, "mode",
 			    "?"), jtext(p, "detail", ""));
-		else if (json_array_size(json_object_get(p, "missing")) == 0)
 			continue;
-		else if (n++ < 8)
+		}
+		if (lacks_by_age(json_object_get(p, "missing"), young, &old))
+			continue;
+		if (n++ < 8)
 			strlcat(buf, n == 1 ? "; WEAKER than profile: " : " ",
 			    size);
-		if (i > 0 && n <= 8)
+		if (n <= 8)
 			strlcat(buf, n == 8 ? "..." : jtext(p, "name", "?"),
 			    size);
 	}
+	if (old != 0)
+		strlcat(buf, "; this kernel is too old for", size);
+	for (n = 0; young[n] != NULL; n++)
+		if (old & 1u << n) {
+			strlcat(buf, " ", size);
+			strlcat(buf, young[n], size);
+		}
 }
 
 /*

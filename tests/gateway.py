@@ -14,6 +14,7 @@ import os
 import pathlib
 import pwd
 import random
+import re
 import shutil
 import signal
 import socket
@@ -36,6 +37,14 @@ def modes():
 def service_users():
     """Does this host have accounts for the processes?"""
     return any(u.pw_name.startswith("_gw") for u in pwd.getpwall())
+
+
+def kernel_lacks():
+    """Facts of a sandbox that this kernel is too old for; openclaw-security(7)
+    has the versions.  Without them the gateway starts, and says so."""
+    have = tuple(map(int, re.match(r"(\d+)\.(\d+)", os.uname().release).groups()))
+    return {fact for fact, since in (("mdwe", (6, 3)), ("landlock-net", (6, 7)),
+                                     ("landlock-scope", (6, 12))) if have < since}
 
 
 _ports = {}     # port -> the socket that keeps it ours while this process lives
