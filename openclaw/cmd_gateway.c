@@ -21,6 +21,8 @@
 #include "openclaw/openclaw.h"
 #include "openclaw/ports.h"
 
+#define SELFTEST_MS	40000	/* longer than the gateway waits itself */
+
 /*
  * A gateway lets nobody but root look at its descriptors.  The one of this
  * state directory, which must end anyway for another to begin, is found by
@@ -283,7 +285,11 @@ cmd_sandbox_profiles(struct args *a)
 			    "(class %s)", (long long)jnum(p, "syscalls", 0),
 			    (long long)jnum(p, "startSyscalls", 0), jtext(p,
 			    "class", "?"));
-		else if (jtext(p, "class", NULL) != NULL)
+		else if (json_array_size(json_object_get(p, "active")) == 0 &&
+		    strcmp(jtext(p, "name", ""), "gatewayd") != 0) {
+			printf(", not started yet\n");
+			continue;
+		} else if (jtext(p, "class", NULL) != NULL)
 			printf(", system calls by deny-list (class %s)",
 			    jtext(p, "class", "?"));
 		printf(", Landlock ABI %lld\n", (long long)jnum(p,
@@ -305,11 +311,17 @@ cmd_sandbox_profiles(struct args *a)
 int
 cmd_sandbox_selftest(struct args *a)
 {
-	json_t	*res, *v;
-	int64_t	 tried, passed;
-	size_t	 i;
+	struct rpc	*r;
+	json_t		*res, *v;
+	int64_t		 tried, passed;
+	size_t		 i;
 
-	if ((res = rpc_once(a, "sandbox.selftest", NULL)) == NULL)
+	if ((r = rpc_open(a)) == NULL)
+		return 1;
+	res = rpc_call(r, "sandbox.selftest", NULL, false,
+	    a->opt[OPT_TIMEOUT] != NULL ? rpc_timeout(a) : SELFTEST_MS);
+	rpc_close(r);
+	if (res == NULL)
 		return 1;
 	tried = jnum(res, "tried", 0);
 	passed = jnum(res, "passed", 0);
