@@ -18,6 +18,7 @@
 #include "gatewayd/host/confile.h"
 #include "gatewayd/host/house.h"
 #include "gatewayd/host/log_early.h"
+#include "gatewayd/host/notify.h"
 #include "gatewayd/host/offline.h"
 #include "gatewayd/host/options.h"
 #include "gatewayd/host/terminal.h"
@@ -77,6 +78,7 @@ announce_cb(evutil_socket_t fd, short what, void *arg)
 	/* The token only when the configuration does not name another. */
 	terminal_address(listen_url(), parcel_get_bool(conf_index(), true,
 	    "auth.env_token") ? gateway_token() : "", sup.paths.state);
+	notify_ready();
 }
 
 static void	 first_cb(bool);

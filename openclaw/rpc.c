@@ -55,6 +55,18 @@ rpc_explain_start(const struct paths *ps)
 	bool		 none = access(ps->config, F_OK) == -1 &&
 			    errno == ENOENT;
 
+	if (strcmp(ps->state, PATHS_SERVICE_STATE) == 0 &&
+	    access("/run/systemd/system", F_OK) == 0 &&
+	    access(GW_PREFIX "/lib/systemd/system/gatewayd.service",
+	    F_OK) == 0) {
+		fprintf(stderr, "Is it running? `systemctl status gatewayd` "
+		    "tells, `systemctl start gatewayd` starts it.\n");
+		return;
+	}
+	if (none && access(PATHS_SERVICE_RUN "/control.sock", F_OK) == 0)
+		fprintf(stderr, "This host has a gateway as a service: "
+		    "OPENCLAW_STATE_DIR=" PATHS_SERVICE_STATE " in the "
+		    "environment names it.\n");
 	if (profile == NULL)
 		profile = "";
 	fprintf(stderr, "Is it running? `openclaw %s%s%sgateway run%s` starts "

@@ -11,6 +11,7 @@
 
 #include "common/parcel.h"
 #include "gatewayd/host/environ.h"
+#include "gatewayd/host/notify.h"
 
 #define RESTORE_VAR	"GATEWAYD_ENVIRON_FD"
 
@@ -48,12 +49,14 @@ environ_wipe(void)
 	size_t	 i;
 	char	*eq;
 
-	/* Only values: TZ, HOME and PATH are asked for later. */
+	/* Only values: these are asked for later, and no secrets. */
 	for (i = 0; environ != NULL && environ[i] != NULL; i++) {
 		if ((eq = strchr(environ[i], '=')) == NULL ||
 		    strncmp(environ[i], "TZ=", 3) == 0 ||
 		    strncmp(environ[i], "HOME=", 5) == 0 ||
-		    strncmp(environ[i], "PATH=", 5) == 0)
+		    strncmp(environ[i], "PATH=", 5) == 0 ||
+		    strncmp(environ[i], NOTIFY_VAR "=",
+		    sizeof(NOTIFY_VAR)) == 0)
 			continue;
 		explicit_bzero(eq + 1, strlen(eq + 1));
 	}

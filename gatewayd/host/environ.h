@@ -14,7 +14,8 @@
 /* The environment as it was at the first call, as a parcel: a new descriptor
  * each time, or -1 with errno. */
 int	 environ_seal(void);
-/* Overwrites the values of the process's own copy, but for HOME, PATH, TZ. */
+/* Overwrites the values of the process's own copy, but for HOME, PATH, TZ
+ * and the service manager's socket. */
 void	 environ_wipe(void);
 /* Around an exec of itself: the sealed parcel survives, then fills the
  * environment of the next image. */

@@ -5,8 +5,10 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
+import urllib.request
 
 import pytest
 
@@ -87,6 +89,50 @@ def test_logs_go_on_where_systemd_gave_them_back_to_root():
         assert f.read_bytes().startswith(text) and "lines lost" not in g.output()
         assert owner == f.stat().st_uid == d.stat().st_uid != 0
         assert other.stat().st_uid == 0
+    finally:
+        g.close()
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_a_service_manager_is_told_once_it_answers(abstract):
+    """Type=notify of the unit: who waits for the start needs no second wait."""
+    assert settings("Type") == ["notify"]
+    g = gw.Gateway()
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        name = f"{g.dir}/notify"
+        s.bind("\0" + name if abstract else name)
+        if not abstract:
+            os.chmod(name, 0o666)
+        g.env["NOTIFY_SOCKET"] = ("@" if abstract else "") + name
+        g.start(wait=False)
+        s.settimeout(180)
+        assert s.recv(4096) == b"READY=1"
+        # No waiting: that is what it said.
+        c = gw.Control(g.control_path)
+        assert c.call("health")["ok"]
+        rows = c.call("gateway.processes")["processes"]
+        c.close()
+        with urllib.request.urlopen(g.http + "/", timeout=180) as r:
+            assert r.status == 200
+        for p in rows:
+            if p["pid"] not in (0, g.proc.pid) and os.geteuid() == 0:
+                env = pathlib.Path(f"/proc/{p['pid']}/environ").read_bytes()
+                assert b"NOTIFY_SOCKET" not in env, p["name"]
+    finally:
+        g.close()
+        s.close()
+
+
+def test_a_service_manager_that_is_not_there_is_told_of():
+    g = gw.Gateway(env={"NOTIFY_SOCKET": "relative"}).start()
+    try:
+        gw.wait_for(lambda: "NOTIFY_SOCKET: not the address" in g.output(), 60, "a warning")
+        g.stop()
+        g.env["NOTIFY_SOCKET"] = f"{g.dir}/nobody"
+        g.start()
+        gw.wait_for(lambda: f"{g.dir}/nobody: the service manager is not told" in g.output(), 60,
+                    "a warning")
     finally:
         g.close()
 

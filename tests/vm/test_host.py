@@ -106,7 +106,8 @@ def test_installed_as_the_manual_says():
     told[0] = told[0].removeprefix("make install && ")      # vm.py did
     for line in told:
         sh("sh", "-ec", line)
-    up()
+    # Type=notify: the last of them has waited.
+    assert answers(), journal()
     made = (PREFIX / "lib/sysusers.d/gatewayd.conf").read_text()
     for name in re.findall(r"^u (\S+)", made, re.M):
         pwd.getpwnam(name)
