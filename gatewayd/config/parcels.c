@@ -10,7 +10,8 @@
  * store	state.dir auth.mode auth.token auth.password auth.user.N
  *		auth.tailscale controlUi.allowInsecureAuth
  *		controlUi.dangerouslyDisableDeviceAuth
- * front	tls.enabled tls.cert tls.key ui.dir ui.basePath trustedProxy.N
+ * front	tls.enabled tls.cert tls.key ui.enabled ui.dir ui.basePath
+ *		ui.assistantName ui.assistantAvatar trustedProxy.N
  *		allowedOrigin.N userHeader requiredHeader.N auth.mode
  *		limit.handshake_ms
  *		limit.preauth_bytes limit.connections route.<key>
@@ -54,6 +55,7 @@
 #include "gatewayd/config/documents.h"
 #include "gatewayd/config/fetch.h"
 #include "gatewayd/config/model_ref.h"
+#include "gatewayd/config/page.h"
 #include "common/sha256.h"
 
 #define JSON_MAX	(16u << 20)
@@ -330,9 +332,7 @@ build_front(struct build *b)
 	struct cf		*cf = b->cf;
 	struct cf_auth		 a;
 	struct dbuf		 cert, key;
-	const char		*ui, *base;
-	char			 path[512];
-	size_t			 i = 0;
+	const char		*ui;
 
 	if ((pw = parcel_new(b)) == NULL)
 		return;
@@ -350,23 +350,7 @@ build_front(struct build *b)
 	}
 	dbuf_clear(&cert);
 	dbuf_clear(&key);
-	ui = NULL;
-	if (json5_bool(cf->root, "gateway.controlUi.enabled", true)) {
-		ui = json5_text(cf->root, "gateway.controlUi.root", NULL);
-		if (ui == NULL)
-			ui = cf_env(cf, "GATEWAYD_UI_DIR");
-		ui = cf_expand_keep(cf, ui != NULL ? ui :
-		    GW_PREFIX "/share/gatewayd/webchat");
-	}
-	if (ui != NULL)
-		parcel_puts(pw, ui, "ui.dir");
-	base = json5_text(cf->root, "gateway.controlUi.basePath", "/");
-	i = strlen(base);
-	while (i > 0 && base[i - 1] == '/')
-		i--;
-	snprintf(path, sizeof(path), "%s%.*s", base[0] == '/' || i == 0 ? "" :
-	    "/", (int)i, base);
-	parcel_puts(pw, path[0] != '\0' ? path : "/", "ui.basePath");
+	ui = cf_page(cf, &b->agents[0], pw);
 	put_texts(pw, cf->root, "gateway.trustedProxies", "trustedProxy");
 	put_texts(pw, cf->root, "gateway.controlUi.allowedOrigins",
 	    "allowedOrigin");
@@ -384,8 +368,6 @@ build_front(struct build *b)
 	parcel_put_num(pw, 8192, "limit.connections");
 	parcel_put_bool(pw, cf_canvas_on(cf), "route.canvas");
 	parcel_put_bool(pw, ui != NULL, "route.avatar");
-	if (ui != NULL)
-		parcel_put_bool(pw, true, "ui.enabled");
 	parcel_put_bool(pw, cf_canvas_live(cf), "canvas.liveReload");
 	parcel_put_num(pw, cf_canvas_port(cf), "canvas.port");
 	add_proc(b, ROLE_FRONT, "", pw);

@@ -16,9 +16,12 @@
 #include "common/text.h"
 #include "gatewayd/front/assets.h"
 
-#define ASSETS_MAX	64
-#define FILE_MAX	(1u << 20)
-#define TOTAL_MAX	(4u << 20)
+/* Room for the page of OpenClaw 2026.9.6: 775 files, 36 MB. */
+#define ASSETS_MAX	2048
+#define FILE_MAX	(8u << 20)
+#define TOTAL_MAX	(64u << 20)
+#define DEPTH_MAX	8
+#define NAME_BYTES	512	/* with its folders */
 
 static struct asset	*assets;
 static size_t		 nassets, total;
@@ -30,8 +33,14 @@ type_of(const char *name)
 		{ ".html", "text/html; charset=utf-8" },
 		{ ".css", "text/css; charset=utf-8" },
 		{ ".js", "text/javascript; charset=utf-8" },
+		{ ".mjs", "text/javascript; charset=utf-8" },
+		{ ".map", "application/json; charset=utf-8" },
 		{ ".svg", "image/svg+xml" },
 		{ ".png", "image/png" },
+		{ ".jpg", "image/jpeg" },
+		{ ".jpeg", "image/jpeg" },
+		{ ".gif", "image/gif" },
+		{ ".webp", "image/webp" },
 		{ ".ico", "image/x-icon" },
 		{ ".webmanifest", "application/manifest+json" },
 		{ ".json", "application/json; charset=utf-8" },
@@ -72,99 +81,157 @@ file_read(int fd, size_t size)
 	return p;
 }
 
-static void
-asset_tag(struct asset *a)
+void
+asset_tag(char etag[ASSET_ETAG], const void *data, size_t n)
 {
 	struct sha1	s;
 	uint8_t		sum[SHA1_LEN];
 
 	sha1_init(&s);
-	sha1_update(&s, a->data, a->n);
+	sha1_update(&s, data, n);
 	sha1_final(&s, sum);
-	a->etag[0] = '"';
-	hex_encode(sum, sizeof(sum), a->etag + 1);
-	(void)strlcat(a->etag, "\"", sizeof(a->etag));
+	etag[0] = '"';
+	hex_encode(sum, sizeof(sum), etag + 1);
+	(void)strlcat(etag, "\"", ASSET_ETAG);
 }
 
+/* Takes a regular file into the table. */
 static int
-asset_load(int dir, const char *name)
+asset_load(int fd, const char *name, off_t size)
 {
 	struct asset	*v, *a;
-	struct stat	 st;
-	int		 fd;
 
-	if (name[0] == '.' || type_of(name) == NULL)
-		return 0;
 	if (nassets == ASSETS_MAX) {
 		errno = E2BIG;
 		return -1;
 	}
-	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	if (fd == -1)
-		return errno == ELOOP ? 0 : -1;
-	if (fstat(fd, &st) == -1)
-		goto fail;
-	if (!S_ISREG(st.st_mode)) {
-		close(fd);
-		return 0;
-	}
-	if (st.st_size < 0 || (size_t)st.st_size > FILE_MAX ||
-	    (size_t)st.st_size > TOTAL_MAX - total) {
+	if (size < 0 || size > (off_t)FILE_MAX ||
+	    (size_t)size > TOTAL_MAX - total) {
 		errno = EFBIG;
-		goto fail;
+		return -1;
 	}
 	if ((v = reallocarray(assets, nassets + 1, sizeof(*v))) == NULL)
-		goto fail;
+		return -1;
 	assets = v;
 	a = &assets[nassets];
 	memset(a, 0, sizeof(*a));
 	a->type = type_of(name);
-	a->n = (size_t)st.st_size;
+	a->n = (size_t)size;
 	if ((a->name = strdup(name)) == NULL ||
 	    (a->data = file_read(fd, a->n)) == NULL) {
 		free(a->name);
-		goto fail;
+		return -1;
 	}
-	close(fd);
-	asset_tag(a);
+	asset_tag(a->etag, a->data, a->n);
 	total += a->n;
 	nassets++;
 	return 0;
-fail:
-	close(fd);
-	return -1;
 }
 
-int
-assets_load(const char *path)
+static int	 folder_load(int, char *, unsigned int);
+
+/* name: whole, below the first folder; last: what of it dir has. */
+static int
+entry_load(int dir, char *name, const char *last, unsigned int depth)
+{
+	struct stat	 st;
+	int		 fd, r = 0, saved;
+
+	fd = openat(dir, last, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (fd == -1)
+		return errno == ELOOP ? 0 : -1;
+	if (fstat(fd, &st) == -1)
+		r = -1;
+	else if (S_ISDIR(st.st_mode)) {
+		(void)strlcat(name, "/", NAME_BYTES);
+		return folder_load(fd, name, depth + 1);
+	} else if (S_ISREG(st.st_mode) && type_of(last) != NULL)
+		r = asset_load(fd, name, st.st_size);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return r;
+}
+
+/* Takes the descriptor.  name is that of the folder, with its slash; after an
+ * error it is that of what could not be read. */
+static int
+folder_load(int fd, char *name, unsigned int depth)
 {
 	struct dirent	*de;
 	DIR		*d;
+	size_t		 n = strlen(name);
 	int		 saved;
 
-	if ((d = opendir(path)) == NULL)
+	if (depth > DEPTH_MAX || (d = fdopendir(fd)) == NULL) {
+		saved = depth > DEPTH_MAX ? ENAMETOOLONG : errno;
+		close(fd);
+		errno = saved;
 		return -1;
-	while ((de = readdir(d)) != NULL) {
-		if (asset_load(dirfd(d), de->d_name) == -1) {
-			saved = errno;
-			closedir(d);
-			errno = saved;
-			return -1;
-		}
 	}
+	while ((de = readdir(d)) != NULL) {
+		if (de->d_name[0] == '.' || (de->d_type != DT_DIR &&
+		    de->d_type != DT_UNKNOWN && type_of(de->d_name) == NULL))
+			continue;
+		if (n + strlen(de->d_name) + 2 > NAME_BYTES) {
+			errno = ENAMETOOLONG;
+			break;
+		}
+		(void)strlcpy(name + n, de->d_name, NAME_BYTES - n);
+		if (entry_load(dirfd(d), name, de->d_name, depth) == -1)
+			break;
+	}
+	saved = errno;
 	closedir(d);
-	return (int)nassets;
+	if (de == NULL) {
+		name[n] = '\0';
+		return 0;
+	}
+	errno = saved;
+	return -1;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct asset *)a)->name,
+	    ((const struct asset *)b)->name);
+}
+
+int
+assets_load(const char *path, char *why, size_t size)
+{
+	char	 name[NAME_BYTES] = "";
+	int	 fd;
+
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd != -1 && folder_load(fd, name, 0) == 0) {
+		if (nassets > 0)
+			qsort(assets, nassets, sizeof(*assets), by_name);
+		return (int)nassets;
+	}
+	(void)snprintf(why, size, "%s%s%s: %s%s", path, name[0] != '\0' ?
+	    "/" : "", name, strerror(errno), errno == EFBIG ? "; a file may "
+	    "have 8 MiB, all of them 64 MiB" : errno == E2BIG ? "; 2048 files "
+	    "are read at most" : "");
+	while (nassets > 0) {
+		nassets--;
+		free(assets[nassets].name);
+		free(assets[nassets].data);
+	}
+	free(assets);
+	assets = NULL;
+	total = 0;
+	return -1;
 }
 
 const struct asset *
 asset_find(const char *name)
 {
-	size_t	i;
+	struct asset	 key = { .name = (char *)(uintptr_t)name };
 
 	if (*name == '\0')
-		name = "index.html";
-	for (i = 0; i < nassets; i++)
-		if (strcmp(assets[i].name, name) == 0)
-			return &assets[i];
-	return NULL;
+		key.name = (char *)(uintptr_t)"index.html";
+	return nassets == 0 ? NULL : bsearch(&key, assets, nassets,
+	    sizeof(*assets), by_name);
 }

@@ -14,12 +14,14 @@
 
 #include "common/log.h"
 #include "gatewayd/front/assets.h"
+#include "gatewayd/front/foreign.h"
 #include "gatewayd/front/front.h"
 
 #define LIST_MAX	64
 #define FDS_RESERVED	64	/* links, listeners, what is in flight */
 
 struct front_conf	 front_conf;
+struct foreign_page	 front_foreign;
 const struct front_tls	*front_tls;
 
 static struct front_conf next_conf;
@@ -42,6 +44,8 @@ conf_clear(struct front_conf *c)
 	list_clear(&c->origin.origins, &c->origin.norigins);
 	list_clear(&c->origin.required, &c->origin.nrequired);
 	free(c->origin.user_header);
+	free(c->assistant_name);
+	free(c->assistant_avatar);
 	memset(c, 0, sizeof(*c));
 }
 
@@ -59,6 +63,14 @@ list_load(const struct parcel *p, const char *key, char ***list, size_t *n)
 			return -1;
 		}
 	return 0;
+}
+
+static int
+text_load(const struct parcel *p, const char *key, char **text)
+{
+	const char	*s = parcel_get(p, "%s", key);
+
+	return s != NULL && (*text = strdup(s)) == NULL ? -1 : 0;
 }
 
 /* "/x" of "x", "/x/"; "" of "/". */
@@ -92,7 +104,6 @@ static int
 conf_load(struct front_conf *c, const struct parcel *p, char *why, size_t size)
 {
 	struct rlimit	rl;
-	const char	*user = parcel_get(p, "userHeader");
 	int64_t		fds = 1024;
 
 	conf_clear(c);
@@ -119,8 +130,10 @@ conf_load(struct front_conf *c, const struct parcel *p, char *why, size_t size)
 	    list_load(p, "allowedOrigin", &c->origin.origins,
 	    &c->origin.norigins) == -1 ||
 	    list_load(p, "requiredHeader", &c->origin.required,
-	    &c->origin.nrequired) == -1 || (user != NULL &&
-	    (c->origin.user_header = strdup(user)) == NULL)) {
+	    &c->origin.nrequired) == -1 ||
+	    text_load(p, "userHeader", &c->origin.user_header) == -1 ||
+	    text_load(p, "ui.assistantName", &c->assistant_name) == -1 ||
+	    text_load(p, "ui.assistantAvatar", &c->assistant_avatar) == -1) {
 		(void)snprintf(why, size, "out of memory");
 		return -1;
 	}
@@ -179,6 +192,22 @@ front_configure(const struct parcel *p, bool reload, char *why, size_t size)
 	return 0;
 }
 
+/* The index of a page that is not ours, for the configuration as it is now. */
+static void
+foreign_dress(void)
+{
+	struct foreign_values	 v = { front_conf.base_path,
+				    front_conf.assistant_name,
+				    front_conf.assistant_avatar };
+	const struct asset	*index = asset_find("");
+
+	foreign_clear(&front_foreign);
+	if (v.name != NULL && v.avatar != NULL && index != NULL &&
+	    foreign_make(&front_foreign, (struct str){ index->data, index->n },
+	    &v) == -1)
+		log_warnx("front: index.html in %s: out of memory", ui_dir);
+}
+
 void
 front_commit(void)
 {
@@ -190,13 +219,18 @@ front_commit(void)
 	conf_clear(&front_conf);
 	front_conf = next_conf;
 	memset(&next_conf, 0, sizeof(next_conf));
+	foreign_dress();
 }
 
 int
 front_setup(void)
 {
+	char	 why[1024];
+
 	/* Without its page the gateway is still a gateway. */
-	if (ui_dir != NULL && assets_load(ui_dir) == -1)
-		log_warn("front: pages in %s", ui_dir);
+	if (ui_dir != NULL && assets_load(ui_dir, why, sizeof(why)) == -1)
+		log_warnx("front: %s; no page is served until that is mended "
+		    "and the gateway starts again", why);
+	foreign_dress();
 	return 0;
 }

@@ -21,6 +21,8 @@
 struct front_conf {
 	struct origin_policy origin;
 	char		 base_path[128];	/* "" or "/x" */
+	char		*assistant_name;	/* with a page that is not ours */
+	char		*assistant_avatar;
 	uint32_t	 handshake_ms;
 	uint32_t	 preauth_bytes;		/* of one message */
 	unsigned int	 max_conns;		/* relays included */
@@ -30,6 +32,8 @@ struct front_conf {
 	uint16_t	 canvas_port;		/* 0: none of its own */
 };
 extern struct front_conf	front_conf;
+/* What is served as index.html, csp NULL: the file as it is. */
+extern struct foreign_page	front_foreign;
 
 /* struct worker.configure and .commit */
 int	 front_configure(const struct parcel *, bool reload, char *why,

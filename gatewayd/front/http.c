@@ -15,6 +15,7 @@
 
 #include "gatewayd/front/assets.h"
 #include "gatewayd/front/canvas.h"
+#include "gatewayd/front/foreign.h"
 #include "gatewayd/front/front.h"
 #include "gatewayd/front/penalty.h"
 
@@ -185,7 +186,15 @@ serve_asset(struct conn *c, const struct http_head *h, const struct asset *a,
 	    .n = a->n, .lent = true, .etag = a->etag, .head_only = head_only,
 	    .close = close };
 
-	if (http_header_has(h, "If-None-Match", a->etag))
+	if (front_foreign.csp != NULL && a == asset_find("")) {
+		/* A reload replaces it. */
+		r.lent = false;
+		r.body = front_foreign.html;
+		r.n = front_foreign.n;
+		r.etag = front_foreign.etag;
+		r.csp = front_foreign.csp;
+	}
+	if (http_header_has(h, "If-None-Match", r.etag))
 		r.status = 304;
 	http_respond(c, &r);
 }
