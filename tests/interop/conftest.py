@@ -15,6 +15,18 @@ from gateway import Gateway, modes  # noqa: E402
 from openai import OpenAI  # noqa: E402
 from telegram import FakeTelegram  # noqa: E402
 
+
+
+def pytest_collection_modifyitems(items):
+    """What one client has done, later tests of its file build on: they run in
+    one process, and two browsers do not run side by side."""
+    for item in items:
+        name = item.path.stem.removeprefix("test_")
+        version = getattr(item, "callspec", None) and item.callspec.params.get("cli")
+        item.add_marker(pytest.mark.xdist_group(
+            "control_ui" if name.startswith("control_ui") else f"{name} {version or ''}"))
+
+
 TOKEN = "123456:TEST-canary_in_the_token"
 
 

@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The gatewayd developers
 """OpenClaw's own Control UI in Chromium, as its package has it: every page
 shows what the gateway has, and nothing goes wrong on the console."""
+import asyncio
 import re
 
 import pytest
@@ -11,19 +12,22 @@ from pages import Pages
 
 # Places of the Internet that the page decorates itself from.
 ELSEWHERE = re.compile(r"https://(fonts\.googleapis\.com|mintcdn\.com)/")
-# Page: what is on it once the gateway has answered.  What is built later
-# answers as an unknown method, which the page shows in its place.
+# Page: what is on it once the gateway has answered.
 PAGES = {
     "overview": r"STATUS\s+Connected",
     "channels": r"Telegram.*Running\s+Yes.*Last start\s+(?!n/a)",
     "instances": r"openclaw-control-ui",
     "sessions": r"agent:main:main",
     "skills": r"(?i)[1-9]\d* shown",
+    "cron": r"(?i)scheduler.*enabled\s+(yes|no)",
     "nodes": r"(?i)exec approvals.*allowlist",
     "config": r"(?i)gateway.*channels",
     "debug": r'"defaultAgentId"',
     "logs": r"ready, generation 1",
 }
+# Pages of subjects that may be built later, and the method each needs: the page
+# shows the protocol's own error as long as the gateway has no such method.
+LATER = {"skills": "skills.status", "cron": "cron.status"}
 
 
 class Page(Browser):
@@ -31,7 +35,7 @@ class Page(Browser):
         return self.js("return document.body.innerText")
 
     def shows(self, pattern, what, timeout=60):
-        self.until(lambda: re.search(pattern, self.words(), re.S), what, timeout)
+        return self.until(lambda: re.search(pattern, self.words(), re.S), what, timeout)
 
     def errors(self):
         bad = [e["message"] for e in self.logs()[0]
@@ -81,10 +85,19 @@ def test_chat_streams(page, model):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page(page, name):
+def test_page(page, gw, name):
+    async def advertised():
+        async with gw.client() as c:
+            return c.hello["features"]["methods"]
     page.d.get(f"{page.pages.url}/{name}")
-    page.shows(PAGES[name], f"what {name} shows")
-    assert "unknown method" not in page.words()
+    if name in LATER and LATER[name] not in asyncio.run(advertised()):
+        # of the first or of the last that it asks for
+        words = page.shows(rf"unknown method: {LATER[name].split('.')[0]}\.\w+",
+                           "that it comes later").group(0)
+        print(f"{words}, as expected of a subject that comes later")
+    else:
+        page.shows(PAGES[name], f"what {name} shows")
+        assert "unknown method" not in page.words()
     assert not page.errors()
 
 

@@ -29,7 +29,6 @@ def version(where, package):
     return json.loads((where / "node_modules" / package / "package.json").read_text())["version"]
 
 
-@pytest.mark.xdist_group("npm")
 @pytest.mark.parametrize("cls,script,package", [
     (Anthropic, "sdk_anthropic.mjs", "@anthropic-ai/sdk"),
     (Anthropic, "sdk_anthropic.mjs", "anthropic-2023"),

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 The gatewayd developers
 """OpenClaw's own headless node host: it pairs, is listed, runs commands that it
-is asked for, and is gone when it has ended."""
+is asked for, by OpenClaw's own command line too and with an approval, and is
+gone when it has ended."""
 import json
+import re
 import subprocess
 
 import pytest
@@ -12,16 +14,20 @@ from gateway import RpcError, wait_for
 
 @pytest.fixture(scope="module")
 def host(gw):
-    """Runs what it is asked to: its own rules are tried elsewhere."""
+    """Runs what it is asked to, but for the agent `careful` only what somebody
+    has allowed."""
     claw = OpenClaw(OLD, gw)
     (claw.home / ".openclaw/exec-approvals.json").write_text(json.dumps({
-        "version": 1, "defaults": {"security": "full", "ask": "off"}, "agents": {}}))
+        "version": 1, "defaults": {"security": "full", "ask": "off"},
+        "agents": {"careful": {"security": "allowlist", "ask": "always",
+                               "askFallback": "deny"}}}))
     out = open(claw.home / "out", "wb")
     p = subprocess.Popen(claw.command("node", "run", "--host", "127.0.0.1", "--port",
                                       str(gw.port), "--display-name", "Workbench"),
                          env=dict(claw.environ(), OPENCLAW_GATEWAY_TOKEN=gw.token),
                          cwd=claw.home, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                          start_new_session=True)
+    p.claw = claw
     try:
         yield p
     finally:
@@ -60,6 +66,48 @@ def test_runs_a_command(gw, host):
     row = wait_for(lambda: node(gw), 180, "the node")
     got = invoke(gw, row, "system.run", {"command": ["sh", "-c", "echo from-the-node"]})
     assert got["success"] and got["exitCode"] == 0 and "from-the-node" in got["stdout"], got
+
+
+def test_is_shown(gw, host):
+    """By the commands of OpenClaw's command line that read nodes."""
+    row = wait_for(lambda: node(gw), 180, "the node")
+
+    def say(*args):
+        r = host.claw.run("nodes", *args)
+        assert r.returncode == 0, r.stdout + r.stderr
+        return r.stdout
+    assert "Known: 1 · Paired: 1 · Connected: 1" in say("status", "--connected")
+    assert re.search(r"Pending: 0", say("list"))
+    seen = json.loads(say("describe", "--node", "Workbench", "--json"))
+    assert seen["nodeId"] == row["nodeId"] and "system.run" in seen["commands"], seen
+    assert "system.run" in say("describe", "--node", row["nodeId"])
+    got = json.loads(say("invoke", "--node", "Workbench", "--command", "system.which",
+                         "--params", '{"bins": ["sh"]}'))
+    assert got["payload"]["bins"]["sh"].endswith("/sh"), got
+
+
+@pytest.mark.parametrize("decision,said", [
+    ("allow-once", "ran-on-the-node"), ("deny", "exec denied: user denied")])
+def test_run_with_an_approval(gw, host, decision, said):
+    """`nodes run` waits for a decision; what is allowed runs, and only that."""
+    wait_for(lambda: node(gw), 180, "the node")
+    p = subprocess.Popen(
+        host.claw.command("nodes", "run", "--node", "Workbench", "--agent", "careful",
+                          "echo", "ran-on-the-node"),
+        env=host.claw.environ(), cwd=host.claw.home, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        asked = wait_for(lambda: [a for a in gw.call("exec.approval.list")["approvals"]
+                                  if a["request"]["command"] == "echo ran-on-the-node"],
+                         180, "the question")
+        assert p.poll() is None and asked[0]["request"]["host"] == "node", asked
+        gw.call("exec.approval.resolve", {"id": asked[0]["id"], "decision": decision})
+        out, _ = p.communicate(timeout=180)
+    finally:
+        p.kill()
+        p.wait(60)
+    assert said in out and (p.returncode == 0) == (decision == "allow-once"), out
+    print(f"{decision}: {out.strip().splitlines()[-1]}")
 
 
 def test_leaves(gw, host):

@@ -12,7 +12,6 @@ from gateway import Gateway
 from openai import OpenAI
 
 
-@pytest.mark.xdist_group("npm")
 def test_openai_client_and_the_gateway():
     where = installed("openai-gateway", {"openai": "latest"})
     shutil.copy(HERE / "openai_gateway.mjs", where)

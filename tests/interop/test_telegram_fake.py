@@ -15,8 +15,6 @@ import pytest
 from clients import HERE, installed, node
 from telegram import FakeTelegram
 
-pytestmark = pytest.mark.xdist_group("npm-telegram")
-
 
 @pytest.fixture(scope="module")
 def script():
