@@ -5,7 +5,7 @@
 
 /*
  * Guessing is made slow: ten failures of one address in a minute shut it out
- * for five.  Counted per credential class, so that a client with a stale device
+ * for five; of IPv6, of one network. Counted per credential class, so that a client with a stale device
  * token does not lock the password.  A local client is exempt (the machine's
  * users have easier ways, and one broken script must not lock the owner out);
  * one that only looks local because an unknown proxy stands between is not:
@@ -15,6 +15,8 @@
  * give everybody nine new tries.
  */
 #include "common/compat.h"
+
+#include <arpa/inet.h>
 
 #include "gatewayd/store/store.h"
 
@@ -29,6 +31,20 @@ struct tracked {
 static struct tracked	*tracked;
 static size_t		 ntracked, ndirty;
 
+/* Whoever has one IPv6 address has at least all of its network of 64 bits: to
+ * count each by itself would give him a new try for every one. */
+static void
+lockout_network(char addr[64])
+{
+	struct in6_addr	 in6;
+
+	if (inet_pton(AF_INET6, addr, &in6) != 1 || IN6_IS_ADDR_V4MAPPED(&in6))
+		return;
+	memset(&in6.s6_addr[8], 0, 8);
+	if (inet_ntop(AF_INET6, &in6, addr, 60) != NULL)
+		strlcat(addr, "/64", 64);
+}
+
 static bool
 lockout_key(const struct m_auth_req *q, const char *class, char key[96])
 {
@@ -38,6 +54,7 @@ lockout_key(const struct m_auth_req *q, const char *class, char key[96])
 		return false;
 	if (q->remote.n == 0 || str_copy(q->remote, addr, sizeof(addr)) == -1)
 		strlcpy(addr, "proxied", sizeof(addr));
+	lockout_network(addr);
 	snprintf(key, 96, "%s/%s", class, addr);
 	return true;
 }

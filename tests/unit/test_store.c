@@ -604,6 +604,42 @@ test_T17_lockout(void **state)
 	accepted(&good, NOW + 50);
 }
 
+/* A new address for every guess, as anybody with IPv6 has them. */
+static void
+test_T17_addresses_of_one_network(void **state)
+{
+	static const char	 wrong[] = "unauthorized: gateway token "
+	    "mismatch (provide gateway auth token)";
+	struct m_auth_req	 q = request("wrong"), good = request("right");
+	char			 addr[64];
+	int			 i;
+
+	(void)state;
+	for (i = 0; i < 10; i++) {
+		snprintf(addr, sizeof(addr), "2001:db8:1:2:%x::%x", i * 77, i);
+		q.remote = str_of(addr);
+		refused(&q, NOW + (uint64_t)i, IR, wrong);
+	}
+	assert_int_equal(v.penalty_s, 300);
+	good.remote = STR_LIT("2001:db8:1:2:ffff:ffff:ffff:ffff");
+	auth_check(&good, NOW + 20, &v);
+	assert_int_equal(v.verdict, VERDICT_REFUSED);
+	assert_non_null(strstr(v.message, "too many failed"));
+	restart();
+	auth_check(&good, NOW + 20, &v);
+	assert_int_equal(v.verdict, VERDICT_REFUSED);
+	/* the neighbour has nothing to do with it */
+	good.remote = STR_LIT("2001:db8:1:3::1");
+	accepted(&good, NOW + 20);
+	/* of IPv4 each is one */
+	for (i = 0; i < 10; i++) {
+		snprintf(addr, sizeof(addr), "192.0.2.%d", i + 10);
+		q.remote = str_of(addr);
+		refused(&q, NOW + (uint64_t)i, IR, wrong);
+		assert_int_equal(v.penalty_s, 0);
+	}
+}
+
 /* Over HTTP one text stands for token and password, and counts like them. */
 static void
 test_T17_http(void **state)
@@ -866,6 +902,7 @@ main(void)
 		cmocka_unit_test_setup(test_T10_user_of_a_proxy, fresh),
 		cmocka_unit_test_setup(test_T10_tailscale, fresh),
 		cmocka_unit_test_setup(test_T17_lockout, fresh),
+		cmocka_unit_test_setup(test_T17_addresses_of_one_network, fresh),
 		cmocka_unit_test_setup(test_T17_http, fresh),
 		cmocka_unit_test_setup(test_T17_token_holder_guesses, fresh),
 		cmocka_unit_test_setup(test_T17_counts_survive, fresh),
