@@ -139,6 +139,51 @@ def test_pairing_from_afar(gateway):
     asyncio.run(go())
 
 
+def test_T07_one_approval_is_one(gateway):
+    """A hundred who approve, reject and rotate at once: a request is answered
+    once, and of the tokens that come out the last one alone is good."""
+    async def go():
+        d = Device()
+        rid = await knock(gateway, d, ["operator.read"])
+        bosses = [await connect(gateway, gateway.token, Device(), ["operator.admin"])
+                  for _ in range(10)]
+        answers = await asyncio.gather(*(race(ws, [
+            ("device.pair.reject" if i % 3 == 2 else "device.pair.approve",
+             {"requestId": rid}) for i in range(10)]) for ws, _ in bosses))
+        answers = [m for a in answers for m in a]
+        assert len(answers) == 100
+        won = [m for m in answers if m["ok"]]
+        assert len(won) == 1
+        assert {error(m) for m in answers if not m["ok"]} == {
+            ("INVALID_REQUEST", "unknown requestId")}
+        if "device" not in won[0]["payload"]:       # rejected; let it in
+            rid = await knock(gateway, d, ["operator.read"])
+            assert (await ask(bosses[0][0], req("device.pair.approve", {"requestId": rid})))["ok"]
+        answers = await asyncio.gather(*(race(ws, [
+            ("device.token.rotate", {"deviceId": d.id, "role": "operator",
+                                     "scopes": ["operator.read"]})] * 10) for ws, _ in bosses))
+        tokens = [m["payload"]["token"] for a in answers for m in a if m["ok"]]
+        assert len(tokens) == len(set(tokens)) == 100
+        good_ = [t for t in tokens if (await login(gateway, t, d))["ok"]]
+        assert len(good_) == 1
+        for ws, _ in bosses:
+            await ws.close()
+    asyncio.run(go())
+
+
+async def race(ws, calls):
+    """Sends all of them before the first answer is read."""
+    for i, (method, params) in enumerate(calls):
+        await ws.send(json.dumps({"type": "req", "id": f"r{i}", "method": method,
+                                  "params": params}))
+    got = {}
+    while len(got) < len(calls):
+        m = json.loads(await asyncio.wait_for(ws.recv(), 60))
+        if m["type"] == "res":
+            got[m["id"]] = m
+    return list(got.values())
+
+
 def test_silent_at_the_machine(gateway):
     """Who connects on the machine itself is let in, and that is told; also
     when it knocked from afar before."""

@@ -2,16 +2,20 @@
 # Copyright (c) 2026 The gatewayd developers
 """Bad input at the door of a whole gateway, while a good client is served."""
 import asyncio
+import json
 import os
+import re
 import socket
 import ssl
 import struct
 import threading
 import time
 
+import gwproto
 import pytest
 import tlsfiles
 from frontrig import Closed, Http, Ws, connect_params, frame
+from gateway import free_port
 
 
 class Good:
@@ -140,10 +144,11 @@ def test_bad_input_of_one_hurts_nobody(gateway):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="they are not dumpable")
-def test_T12_listeners(gateway):
-    """Every port of ours asks who is there."""
+def sockets(gw):
+    """Where the processes of a gateway listen: TCP ports, UDP ports, Unix
+    sockets by name."""
     inodes = set()
-    for pid in gateway.children():
+    for pid in gw.children():
         try:
             for fd in os.listdir(f"/proc/{pid}/fd"):
                 t = os.readlink(f"/proc/{pid}/fd/{fd}")
@@ -151,14 +156,63 @@ def test_T12_listeners(gateway):
                     inodes.add(t[8:-1])
         except OSError:
             pass
-    ports = set()
-    for name in ("tcp", "tcp6"):
+    tcp, udp, unix = set(), set(), set()
+    for name in ("tcp", "tcp6", "udp", "udp6"):
         with open(f"/proc/net/{name}") as f:
             for line in f.readlines()[1:]:
                 p = line.split()
-                if p[3] == "0A" and p[9] in inodes:
-                    ports.add(int(p[1].split(":")[1], 16))
-    assert ports == {gateway.port}
+                if p[9] in inodes and (p[3] == "0A" or name.startswith("udp")):
+                    (tcp if name.startswith("tcp") else udp).add(int(p[1].split(":")[1], 16))
+    with open("/proc/net/unix") as f:
+        for line in f.readlines()[1:]:
+            p = line.split()
+            if p[6] in inodes and int(p[3], 16) & 0x10000:      # __SO_ACCEPTCON
+                unix.add(p[7] if len(p) > 7 else "")
+    return tcp, udp, unix
+
+
+def test_T12_listeners(gateway):
+    """Every port of ours asks who is there."""
+    tcp, udp, unix = sockets(gateway)
+    assert (tcp, udp) == ({gateway.port}, set())
+    assert unix == {str(gateway.control_path)}
+    assert gateway.control_path.stat().st_mode & 0o007 == 0
+
+
+def test_T12_listeners_with_everything_on(make_gateway):
+    """A second door for canvas pages, and what is behind neither without a
+    secret: of every route of the table."""
+    canvas = free_port()
+    gw = make_gateway({
+        "gateway": {"mode": "local", "http": {"endpoints": {
+            "chatCompletions": {"enabled": True}, "responses": {"enabled": True}}}},
+        "tools": {"web": {"fetch": {"enabled": True}}},
+        "canvasHost": {"enabled": True, "port": canvas}})
+    tcp, udp, unix = sockets(gw)
+    assert (tcp, udp, unix) == ({gw.port, canvas}, set(), {str(gw.control_path)})
+    rows = re.findall(r'^ROUTE\((\w+),\s*"([^"]+)",\s*(\w+),\s*(\w+),\s*\w+,\s*\w+,\s*(\w+)',
+                      gwproto._text("routes.def"), re.M)
+    assert len(rows) >= 13 and {r[4] for r in rows} == {"OPEN", "HOST", "SECRET"}
+    for name, path, match, method, door in rows:
+        for target in [path] + ([path + "/x"] if match == "BELOW" else []):
+            for head in ([], [("Authorization", "Bearer wrong")],
+                         [("Authorization", f"Basic {gw.token}")],
+                         [("Authorization", gw.token)],
+                         [("Authorization", f"Bearer {gw.token}")] * 2,
+                         [("Cookie", f"token={gw.token}")], [("X-OpenClaw-Token", gw.token)]):
+                with Http(gw) as h:
+                    status, _, body = h.request(f"{target}?token={gw.token}", method, [
+                        *head, ("Content-Length", "0")])
+                assert (status == 401) == (door == "SECRET"), (name, target, head, status)
+                if door == "SECRET":
+                    assert json.loads(body)["error"]["type"] == "unauthorized"
+        # The canvas's own port has nothing else.
+        if name not in ("CANVAS", "A2UI", "LIVE"):
+            with Http(type("R", (), {"port": canvas})) as h:
+                assert h.request(path, method, [("Authorization", f"Bearer {gw.token}"),
+                                                ("Content-Length", "0")])[0] == 404, name
+    with Ws(type("R", (), {"port": canvas})) as w:
+        assert w.upgrade("/")[0] == 404
 
 
 def test_front_dies_and_comes_back(gateway):

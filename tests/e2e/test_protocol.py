@@ -100,6 +100,33 @@ def test_hello(gateway):
     asyncio.run(go())
 
 
+@pytest.mark.parametrize("scopes", [
+    ["operator.approvals"], ["operator.pairing"], ["operator.new"], ["operator.read"]])
+def test_T15_what_a_client_of_few_rights_is_told(make_gateway, scopes):
+    """Neither paths nor the machine's name nor who else is here, unless it may
+    read; and then where sessions are kept, which the shape of `health` has, but
+    nothing of the configuration."""
+    gw = make_gateway({"gateway": {"mode": "local"}, "agents": {"list": [
+        {"id": "main", "name": "CanaryAgent"}]}, "env": {"CANARY_VAR": "CanaryValue"}})
+
+    async def go():
+        async with gw.client(client=dict(CLIENT, displayName="CanaryName")) as admin:
+            seen = json.dumps(admin.hello)
+            assert str(gw.state) in seen
+            async with gw.client(scopes=scopes) as c:
+                hello = json.dumps(c.hello)
+                for text in (str(gw.config_path), "stateDir", "CANARY_VAR", "CanaryValue",
+                             gw.token, "/usr/", "PATH"):
+                    assert text not in hello, text
+                if scopes != ["operator.read"]:
+                    for text in (str(gw.state), "CanaryName", "CanaryAgent",
+                                 json.dumps(socket.gethostname())):
+                        assert text not in hello, text
+                    assert c.hello["snapshot"]["presence"] == []
+                    assert c.hello["snapshot"]["health"] == {}
+    asyncio.run(go())
+
+
 def test_T05_T06_device_and_its_token(gateway):
     async def go():
         d = Device()

@@ -128,14 +128,17 @@ test_T02_T24_refused_parameters(void **state)
 	static const char *const names[] = { "gatewayUrl", "gatewayToken",
 		"approved", "approvalId", "senderIsOwner" };
 	char	 text[128];
-	size_t	 i;
+	size_t	 i, tool;
 
 	(void)state;
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(text, sizeof(text),
-		    "{\"command\":\"x\",\"%s\":\"y\"}", names[i]);
-		fails(TOOL_EXEC, text, "is refused here");
-	}
+	/* of every tool, before anything else of them is looked at */
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		for (tool = 0; tool < TOOL_ID_MAX; tool++) {
+			snprintf(text, sizeof(text), "{\"command\":\"x\","
+			    "\"path\":\"a\",\"url\":\"http://a/\","
+			    "\"%s\":\"ws://evil.example\"}", names[i]);
+			fails((enum tool_id)tool, text, "is refused here");
+		}
 }
 
 static void
