@@ -499,10 +499,14 @@ void	 event_tool_update(struct run *, struct toolcall *);
 void	 event_tool_result(struct run *, struct toolcall *);
 /* chat final, error or aborted. */
 void	 event_chat_end(struct run *);
-bool	 event_tools_visible(struct run *);
 /* A copy of a result or message without what is too much for an event: the
  * data of images, and of long texts the rest. */
 json_t	*event_copy(json_t *);
+
+/* --- announce.c ---------------------------------------------------------- */
+
+/* A message was written into the transcript as the entry of that id. */
+void	 announce_message(struct session *, json_t *message, const char *id);
 
 /* --- outbox.c ------------------------------------------------------------ */
 

@@ -18,7 +18,8 @@
 #define PAYLOAD_MAX	(8u << 20)
 
 static void
-emit(struct run *run, enum gw_event event, bool droppable, struct dbuf *b)
+emit(struct run *run, enum gw_event event, bool droppable, bool quiet,
+    struct dbuf *b)
 {
 	struct m_ag_event	 ev;
 
@@ -39,6 +40,7 @@ emit(struct run *run, enum gw_event event, bool droppable, struct dbuf *b)
 	memset(&ev, 0, sizeof(ev));
 	ev.event = (uint8_t)event;
 	ev.droppable = droppable;
+	ev.quiet = quiet;
 	ev.run_id = str_of(run->turn->row.run_id);
 	ev.session_key = str_of(run->turn->row.raw_key);
 	ev.payload = (struct str){ dbuf_str(b), b->n };
@@ -66,7 +68,43 @@ agent_end(struct run *run, struct jw *w, struct dbuf *b)
 {
 	jw_obj_end(w);
 	jw_obj_end(w);
-	emit(run, EVENT_AGENT, false, b);
+	emit(run, EVENT_AGENT, false, false, b);
+	dbuf_clear(b);
+}
+
+/*
+ * Who sees tool calls unasked: the session's level, else the configured
+ * default.  When neither says anything they are shown for turns of clients,
+ * whose page has a place for them, and not for those of channels.  "full"
+ * counts as on.
+ */
+static bool
+tools_visible(struct run *run)
+{
+	const char	*level;
+
+	level = session_text(run->session, "verboseLevel", run->cfg->verbose);
+	if (level == NULL)
+		return run->turn->row.source != TURN_CHANNEL;
+	return strcmp(level, "off") != 0;
+}
+
+static void
+tool_begin(struct run *run, struct jw *w, struct dbuf *b, const char *phase,
+    const struct toolcall *c)
+{
+	agent_begin(run, w, b, "tool");
+	jw_ks(w, "phase", phase);
+	jw_ks(w, "name", c->name);
+	jw_ks(w, "toolCallId", c->id);
+}
+
+static void
+tool_end(struct run *run, struct jw *w, struct dbuf *b)
+{
+	jw_obj_end(w);
+	jw_obj_end(w);
+	emit(run, EVENT_AGENT, false, !tools_visible(run), b);
 	dbuf_clear(b);
 }
 
@@ -110,7 +148,7 @@ static void
 chat_end(struct run *run, struct jw *w, struct dbuf *b, bool droppable)
 {
 	jw_obj_end(w);
-	emit(run, EVENT_CHAT, droppable, b);
+	emit(run, EVENT_CHAT, droppable, false, b);
 	dbuf_clear(b);
 }
 
@@ -187,22 +225,6 @@ event_assistant(struct run *run)
 	chat_end(run, &w, &b, true);
 }
 
-/*
- * Who sees tool calls: the session's level, else the configured default.  When
- * neither says anything they are shown for turns of clients, whose page has a
- * place for them, and not for those of channels.  "full" counts as on.
- */
-bool
-event_tools_visible(struct run *run)
-{
-	const char	*level;
-
-	level = session_text(run->session, "verboseLevel", run->cfg->verbose);
-	if (level == NULL)
-		return run->turn->row.source != TURN_CHANNEL;
-	return strcmp(level, "off") != 0;
-}
-
 static void
 kjson(struct jw *w, const char *key, const json_t *j)
 {
@@ -271,16 +293,9 @@ event_tool_start(struct run *run, struct toolcall *c)
 	struct jw	 w;
 
 	event_assistant(run);
-	if (!event_tools_visible(run)) {
-		run->seq++;
-		return;
-	}
-	agent_begin(run, &w, &b, "tool");
-	jw_ks(&w, "phase", "start");
-	jw_ks(&w, "name", c->name);
-	jw_ks(&w, "toolCallId", c->id);
+	tool_begin(run, &w, &b, "start", c);
 	kjson(&w, "args", json_object_get(c->block, "arguments"));
-	agent_end(run, &w, &b);
+	tool_end(run, &w, &b);
 }
 
 void
@@ -289,14 +304,7 @@ event_tool_update(struct run *run, struct toolcall *c)
 	struct dbuf	 b;
 	struct jw	 w;
 
-	if (!event_tools_visible(run)) {
-		run->seq++;
-		return;
-	}
-	agent_begin(run, &w, &b, "tool");
-	jw_ks(&w, "phase", "update");
-	jw_ks(&w, "name", c->name);
-	jw_ks(&w, "toolCallId", c->id);
+	tool_begin(run, &w, &b, "update", c);
 	jw_kobj(&w, "partialResult");
 	jw_karr(&w, "content");
 	jw_obj(&w);
@@ -305,7 +313,7 @@ event_tool_update(struct run *run, struct toolcall *c)
 	jw_obj_end(&w);
 	jw_arr_end(&w);
 	jw_obj_end(&w);
-	agent_end(run, &w, &b);
+	tool_end(run, &w, &b);
 }
 
 void
@@ -317,24 +325,17 @@ event_tool_result(struct run *run, struct toolcall *c)
 	const char	*status;
 	bool		 is_error;
 
-	if (!event_tools_visible(run)) {
-		run->seq++;
-		return;
-	}
 	status = json_text(json_object_get(c->result, "details"), "status",
 	    "");
 	is_error = json_is_true(json_object_get(c->result, "isError")) ||
 	    strcmp(status, "error") == 0 || strcmp(status, "timeout") == 0;
 	copy = event_copy(c->result);
 	json_object_del(copy, "isError");
-	agent_begin(run, &w, &b, "tool");
-	jw_ks(&w, "phase", "result");
-	jw_ks(&w, "name", c->name);
-	jw_ks(&w, "toolCallId", c->id);
+	tool_begin(run, &w, &b, "result", c);
 	put_meta(&w, json_object_get(c->block, "arguments"));
 	jw_kbool(&w, "isError", is_error);
 	kjson(&w, "result", copy);
-	agent_end(run, &w, &b);
+	tool_end(run, &w, &b);
 	json_decref(copy);
 }
 

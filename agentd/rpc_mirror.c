@@ -27,6 +27,7 @@ rpc_transcript_put(struct session *s, json_t *m, char id[9])
 	    session_load(s, 1u << 20) == -1 || transcript_append_message(
 	    s->transcript, m, wall_ms(), id) == -1)
 		return -1;
+	announce_message(s, m, id);
 	/* What a model reads at this moment must not change under it. */
 	if (s->run != NULL)
 		s->reload = true;

@@ -227,6 +227,7 @@ session_append(struct session *s, json_t *message, bool in_context,
     char id[9])
 {
 	json_t	*c;
+	char	 own[9];
 	int	 ret = -1;
 
 	if (in_context && s->history != NULL &&
@@ -235,8 +236,9 @@ session_append(struct session *s, json_t *message, bool in_context,
 		s->media_bytes += transcript_images(c);
 		json_array_append_new(s->history, c);
 	}
-	if (id != NULL)
-		id[0] = '\0';
+	if (id == NULL)
+		id = own;
+	id[0] = '\0';
 	if (s->transcript == NULL)
 		errno = EBADF;
 	else if (json_array_size(s->unsaved) == 0)
@@ -244,8 +246,10 @@ session_append(struct session *s, json_t *message, bool in_context,
 		    wall_ms(), id);
 	else
 		errno = EIO;	/* behind what waits already */
-	if (ret == 0)
+	if (ret == 0) {
+		announce_message(s, message, id);
 		return 0;
+	}
 	if (s->unsaved == NULL)
 		s->unsaved = json_array();
 	json_array_append(s->unsaved, message);
@@ -255,12 +259,15 @@ session_append(struct session *s, json_t *message, bool in_context,
 int
 session_save(struct session *s)
 {
+	char	 id[9];
+
 	while (json_array_size(s->unsaved) > 0) {
 		if (s->transcript == NULL && session_load(s, 1u << 20) == -1)
 			return -1;
 		if (transcript_append_message(s->transcript,
-		    json_array_get(s->unsaved, 0), wall_ms(), NULL) == -1)
+		    json_array_get(s->unsaved, 0), wall_ms(), id) == -1)
 			return -1;
+		announce_message(s, json_array_get(s->unsaved, 0), id);
 		json_array_remove(s->unsaved, 0);
 	}
 	if (s->transcript == NULL || !transcript_needs_sync(s->transcript))

@@ -28,7 +28,7 @@ gw_event_name(unsigned int e)
 		"node.invoke.request", "device.pair.requested",
 		"device.pair.resolved", "voicewake.changed",
 		"exec.approval.requested", "exec.approval.resolved",
-		"sessions.changed"
+		"sessions.changed", "session.message", "session.tool"
 	};
 
 	return e < EVENT_MAX ? names[e] : "?";

@@ -67,7 +67,9 @@ rt_client_new(int fd, enum client_door door)
 	c->fd = fd;
 	c->door = door;
 	c->id = ++last;
+	c->ping_at = mono_ms() + RT_PING_MS;
 	TAILQ_INIT(&c->subs);
+	SLIST_INIT(&c->watches);
 	uuid_v4(c->conn_id);
 	ws_reader_init(&c->ws, true, RT_MAX_PAYLOAD);
 	c->ws.binary_text = true;
@@ -151,6 +153,7 @@ client_leaves(struct client *c)
 	c->hello = false;
 	if (c->node != NULL)
 		rt_node_gone(c);
+	rt_watch_gone(c);
 	if (c->pending > 0)
 		rt_invokes_client_gone(c);
 }
@@ -208,6 +211,24 @@ rt_clients_close_all(unsigned int code, const char *reason)
 	rt_clients_flush();
 }
 
+/* Keeps the way open for clients that know it; others have their ticks.  That
+ * it is not answered is no reason to end anybody: TCP finds out who is gone. */
+static void
+client_ping(struct client *c, uint64_t now)
+{
+	if (c->door != DOOR_WS || !c->hello || c->protocol < 4 ||
+	    now < c->ping_at)
+		return;
+	c->ping_at = now + RT_PING_MS;
+	/* Who has bytes to read needs no more of them. */
+	if (evbuffer_get_length(c->out) > 0)
+		return;
+	if (ws_send(c->out, WS_OP_PING, NULL, 0, false) == -1)
+		client_end(c);
+	else
+		client_dirty(c);
+}
+
 void
 rt_clients_sweep(uint64_t now)
 {
@@ -215,7 +236,9 @@ rt_clients_sweep(uint64_t now)
 
 	for (c = TAILQ_FIRST(&rt_clients); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, entry);
-		if (c->closing && now >= c->close_at)
+		if (!c->closing)
+			client_ping(c, now);
+		else if (now >= c->close_at)
 			client_end(c);
 	}
 }

@@ -18,37 +18,65 @@ uint64_t rt_version_presence = 1, rt_version_health = 1;
 
 static struct event	*presence_ev;
 
-/* May this client hear of it?  guard: scopes that it takes in any version. */
-static bool
-hears(const struct client *c, enum gw_event ev, unsigned int guard)
-{
-	unsigned int	 more;
+/* Whom it is for. */
+struct audience {
+	enum gw_event		 ev;
+	unsigned int		 guard;	/* scopes that it takes in any version */
+	bool			 tool;	/* a tool's call, of EVENT_AGENT */
+	bool			 quiet;	/* and it is not shown unasked */
+	const struct rt_agent	*agent;	/* of EVENT_SESSION_MESSAGE */
+	struct str		 key;
+};
 
-	if (!c->hello || c->closing || !event_spoken(ev, c->protocol) ||
-	    (ev == EVENT_SESSIONS_CHANGED && !c->watches_sessions))
+/* Has it asked for this, where that is needed? */
+static bool
+wants(const struct client *c, const struct audience *a)
+{
+	switch (a->ev) {
+	case EVENT_AGENT:
+		return !a->tool || (c->protocol >= 4 ? c->tool_events :
+		    !a->quiet);
+	case EVENT_SESSION_TOOL:	/* who has not got it as the other */
+		return c->watches_sessions && !c->tool_events;
+	case EVENT_SESSION_MESSAGE:
+		return c->watches_sessions ||
+		    rt_watches(c, a->agent, a->key);
+	case EVENT_SESSIONS_CHANGED:
+		return c->watches_sessions;
+	default:
+		return true;
+	}
+}
+
+static bool
+hears(const struct client *c, const struct audience *a)
+{
+	unsigned int	 guard = a->guard;
+
+	if (!c->hello || c->closing || !event_spoken(a->ev, c->protocol) ||
+	    !wants(c, a))
 		return false;
-	if (guard == 0 && (more = event_guard(ev, c->protocol)) != 0)
-		guard = more;
+	if (guard == 0)
+		guard = event_guard(a->ev, c->protocol);
 	return guard == 0 || (c->role == CLIENT_OPERATOR &&
 	    (c->scopes & (guard | SCOPE_ADMIN)) != 0);
 }
 
 /* tail: payload and the end of the frame. */
 static void
-broadcast(enum gw_event ev, struct payload *tail, bool droppable,
-    unsigned int guard)
+broadcast(const struct audience *a, struct payload *tail, bool droppable)
 {
 	char		 head[160], num[24], *p;
 	size_t		 n, base;
 	struct client	*c, *next;
-	const char	*name = gw_event_name(ev);
+	const char	*name = gw_event_name(a->ev);
 
 	base = strlcpy(head, "{\"type\":\"event\",\"event\":\"", sizeof(head));
 	base += strlcpy(head + base, name, sizeof(head) - base);
 	base += strlcpy(head + base, "\",\"seq\":", sizeof(head) - base);
 	for (c = TAILQ_FIRST(&rt_clients); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, entry);
-		if (!hears(c, ev, guard))
+		if (!hears(c, a))
 			continue;
 		c->seq++;
 		if (rt_client_backlog(c) > RT_MAX_BUFFERED) {
@@ -88,20 +116,28 @@ tail_new(enum gw_event ev, const char *payload, size_t n)
 	return t;
 }
 
-void
-rt_broadcast(enum gw_event ev, const char *payload, size_t n, bool droppable,
-    unsigned int guard)
+static void
+tell(const struct audience *a, const char *payload, size_t n, bool droppable)
 {
 	struct payload	*t;
 
 	if (rt_clients_count() == 0)
 		return;
-	if ((t = tail_new(ev, payload, n)) == NULL) {
-		log_warnx("event %s: no memory", gw_event_name(ev));
+	if ((t = tail_new(a->ev, payload, n)) == NULL) {
+		log_warnx("event %s: no memory", gw_event_name(a->ev));
 		return;
 	}
-	broadcast(ev, t, droppable, guard);
+	broadcast(a, t, droppable);
 	rt_payload_unref(t);
+}
+
+void
+rt_broadcast(enum gw_event ev, const char *payload, size_t n, bool droppable,
+    unsigned int guard)
+{
+	const struct audience	 a = { .ev = ev, .guard = guard };
+
+	tell(&a, payload, n, droppable);
 }
 
 void
@@ -187,8 +223,8 @@ rt_broadcast_health(void)
 }
 
 /*
- * An agent reports on a run.  It may speak of agent, chat, heartbeat and cron
- * only, and not of a run that another agent was given: what a client may see
+ * An agent reports on a run, or on a message of a conversation.  It may speak of
+ * agent, chat, session.message, heartbeat and cron only, and not of a run that another agent was given: what a client may see
  * by scope must not be forged by a lesser process.  The payload is checked to
  * be one JSON value, so that it cannot reach out of its place in the frame.
  */
@@ -197,12 +233,14 @@ rt_on_ag_event(struct link *l, struct msg *m)
 {
 	struct m_ag_event	 v;
 	struct rt_agent		*owner, *self = rt_agent_of_link(l);
-	struct skim_val		 json;
+	struct audience		 a = { .agent = self };
+	struct skim_val		 json, stream;
 	enum msg_err		 err;
 
 	if ((err = get_ag_event(m, &v)) != MSG_OK)
 		return err;
 	if (v.event != EVENT_AGENT && v.event != EVENT_CHAT &&
+	    v.event != EVENT_SESSION_MESSAGE &&
 	    v.event != EVENT_HEARTBEAT && v.event != EVENT_CRON)
 		return MSG_MEANING;
 	owner = rt_run_agent(v.run_id);
@@ -216,8 +254,20 @@ rt_on_ag_event(struct link *l, struct msg *m)
 		rt_run_chat_told(v.run_id);
 	if (v.event == EVENT_HEARTBEAT && !rt_heartbeat_note(json.p, json.n))
 		return MSG_OK;
-	rt_broadcast((enum gw_event)v.event, json.p, json.n, v.droppable, 0);
-	if (v.event == EVENT_AGENT || v.event == EVENT_CHAT)
+	a.ev = (enum gw_event)v.event;
+	a.key = v.session_key;
+	a.tool = v.event == EVENT_AGENT &&
+	    skim_get(&json, "stream", &stream) && skim_is(&stream, "tool");
+	a.quiet = v.quiet;
+	if (v.quiet && !a.tool)
+		return MSG_MEANING;
+	if (a.ev != EVENT_SESSION_MESSAGE || self != NULL)
+		tell(&a, json.p, json.n, v.droppable);
+	if (a.tool) {
+		a.ev = EVENT_SESSION_TOOL;
+		tell(&a, json.p, json.n, true);
+	}
+	if ((v.event == EVENT_AGENT && !v.quiet) || v.event == EVENT_CHAT)
 		rt_node_event_copy((enum gw_event)v.event, self,
 		    &v.session_key, json.p, json.n);
 	if (v.event == EVENT_CHAT && !v.droppable)

@@ -242,6 +242,8 @@ admit(struct ticket *t, int fd, const struct m_client_handoff *h)
 	rt_presence_connect(c, &t->t);
 	if (c->role == CLIENT_NODE)
 		rt_node_connect(c, &t->t);
+	else
+		rt_watch_caps(c, &t->t);
 	rt_hello_write(c, h->request_id, &t->t, h);
 	c->hello = true;
 	ticket_free(t);

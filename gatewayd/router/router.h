@@ -31,6 +31,7 @@
 struct evbuffer;
 struct request;
 struct node_sub;
+struct watch;
 
 /* The published policy (spec 1.3, and advice 2 of section 10 on payloads); a
  * client is told what is enforced. */
@@ -38,6 +39,7 @@ struct node_sub;
 #define RT_MAX_BUFFERED		1572864
 #define RT_TICK_MS		30000
 #define RT_HEALTH_MS		60000
+#define RT_PING_MS		25000
 
 #define RT_LINE_MAX	524288		/* bytes of one on the control socket */
 #define RT_IN_ALL	(256u << 20)	/* of begun messages, all clients */
@@ -52,6 +54,8 @@ struct node_sub;
 #define RT_ID_MAX	1024		/* bytes of a request id that waits */
 #define RT_RPC_MS	30000
 #define RT_RUNS_MAX	4096
+#define RT_WATCH_CLIENT	64		/* conversations that one watches */
+#define RT_WATCH_MAX	65536		/* of all clients */
 #define RT_CACHE_MAX	1000		/* finished runs kept (3.4) */
 #define RT_CACHE_MS	300000
 #define RT_CACHE_BYTES	(32u << 20)	/* of their results */
@@ -178,12 +182,15 @@ struct client {
 	TAILQ_HEAD(, node_sub)	 subs;		/* of a node */
 	size_t			 nsubs;
 	bool			 hello;		/* receives broadcasts */
-	bool			 watches_sessions;
+	bool			 watches_sessions, tool_events;
+	SLIST_HEAD(, watch)	 watches;	/* conversations */
+	unsigned int		 nwatches;
 	bool			 dirty, writing, blocked, busy, dead;
 	bool			 eof;		/* control: sends no more */
 	bool			 closing;	/* takes nothing more */
 	bool			 shut;		/* our side is closed */
 	uint64_t		 close_at;	/* when it is ended anyway */
+	uint64_t		 ping_at;	/* the next one */
 };
 
 /* Takes fd.  unread: bytes that came behind the connect frame. */
@@ -196,7 +203,7 @@ void	 rt_client_close(struct client *, unsigned int code,
 /* A request of it was answered: one that sends no more may go now. */
 void	 rt_client_settled(struct client *);
 void	 rt_clients_close_all(unsigned int code, const char *reason);
-/* Every second: ends those whose close was not answered. */
+/* Every second: ends those whose close was not answered, and pings. */
 void	 rt_clients_sweep(uint64_t now);
 void	 rt_clients_flush(void);		/* all that are dirty, once */
 /* Ends those of a device and role that were let in up to then; of no device:
@@ -531,6 +538,13 @@ extern uint64_t rt_version_presence, rt_version_health;
 void	 rt_do_sessions_subscribe(struct request *);
 void	 rt_do_sessions_messages_subscribe(struct request *);
 void	 rt_do_chat_metadata(struct request *);
+/* What it can do, as its connect frame says. */
+void	 rt_watch_caps(struct client *, const struct m_auth_ticket *);
+void	 rt_watch_gone(struct client *);
+/* Has it asked for the messages of that conversation of that agent?  key is
+ * canonical. */
+bool	 rt_watches(const struct client *, const struct rt_agent *,
+	    struct str key);
 /* An agent has done this. */
 void	 rt_watch_answered(const struct method *, const struct skim_val *result);
 /* A run has told its last. */

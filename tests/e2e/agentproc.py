@@ -18,6 +18,7 @@ TURN = gwproto.enum("turn_status")
 RUN = gwproto.enum("run_status")
 DELIVERY = gwproto.enum("delivery_status")
 EVENT_AGENT, EVENT_CHAT = 1, 2
+EVENT_MESSAGE = gwproto.enum("gw_event")["EVENT_SESSION_MESSAGE"]
 
 TOOLS = [
     {"name": "read", "description": "Read a file", "concurrency": "shared",
@@ -70,6 +71,7 @@ class Agent:
         self.worker.start()
         self.pending = []
         self.states = []
+        self.said = []          # session.message, of all conversations
         if self.tools is not None:
             m = self.tool.expect("TL_LIST")
             self.tool.send("TL_LIST_RES", corr=m.corr,
@@ -117,8 +119,18 @@ class Agent:
                          msg_id=msg_id, ts_ms=1769936401000,
                          dedupe=f"telegram:main:{chat}:{msg_id}", **kw)
 
+    def aside(self, m):
+        """What comes at any time: kept, and not shown by recv()."""
+        if m.name == "AG_STATE":
+            self.states.append(m)
+        elif m.name == "AG_EVENT" and m.fields["event"] == EVENT_MESSAGE:
+            self.said.append(m)
+        else:
+            return m.name == "AG_TYPING"
+        return True
+
     def recv(self, timeout=60):
-        """Next message to the router but AG_STATE and AG_TYPING."""
+        """Next message to the router that is not aside()."""
         if self.pending:
             return self.pending.pop(0)
         end = time.monotonic() + timeout
@@ -126,9 +138,7 @@ class Agent:
             m = self.router.recv(max(0.01, end - time.monotonic()))
             if m is None:
                 raise EOFError(self.worker.output())
-            if m.name == "AG_STATE":
-                self.states.append(m)
-            elif m.name != "AG_TYPING":
+            if not self.aside(m):
                 return m
 
     def expect(self, name, timeout=60):
@@ -160,7 +170,7 @@ class Agent:
                 m = self.router.recv()
                 if m is None:
                     raise EOFError(self.worker.output())
-                if m.name not in ("AG_STATE", "AG_TYPING"):
+                if not self.aside(m):
                     return m
         raise TimeoutError("no message")
 

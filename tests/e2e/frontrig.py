@@ -160,11 +160,13 @@ class Ws(Http):
         return first, data
 
     def recv(self):
-        """The next text as JSON; pongs are kept in .pongs."""
+        """The next text as JSON; pongs are kept in .pongs, pings counted."""
         while True:
             first, data = self.recv_frame()
             if first == 0x8A:
                 self.pongs = getattr(self, "pongs", []) + [data]
+            elif first == 0x89:
+                self.pings = getattr(self, "pings", 0) + 1
             elif first == 0x88:
                 raise Closed(struct.unpack(">H", data[:2])[0]
                              if data else 1005, data[2:].decode())

@@ -201,6 +201,34 @@ def test_thinking_tags_are_not_shown(agent):
         "Plain answer."
 
 
+def test_each_message_is_announced(agent):
+    """With what the history has of it, in the order of the transcript."""
+    run = agent.turn("hello", session="Watched")
+    agent.until("AG_RUN_END")
+    agent.ask("chat.inject", sessionKey="watched", message="By the way.", label="Note")
+    said = [payload(m) for m in agent.said]
+    assert {m.fields["session_key"] for m in agent.said} == {"agent:main:watched"}
+    assert [m.fields["droppable"] for m in agent.said] == [1, 1, 1]
+    shown = agent.ask("chat.history", sessionKey="watched")
+    assert [p["message"] for p in said] == shown["messages"]
+    assert [p["message"]["role"] for p in said] == ["user", "assistant", "assistant"]
+    assert said[0]["message"]["content"][0]["text"] == "hello"
+    assert [p.get("runId") for p in said] == [run, run, None]
+    ids = [e["id"] for e in agent.transcript() if e["type"] == "message"]
+    assert [p["messageId"] for p in said] == ids
+    for p in said:
+        assert p["sessionKey"] == "agent:main:watched" and p["agentId"] == "main"
+        assert p["sessionId"] == shown["sessionId"]
+
+
+def test_T02_a_long_message_is_announced_short(agent):
+    agent.turn("hello " + "x" * 200000)
+    agent.until("AG_RUN_END")
+    text = payload(agent.said[0])["message"]["content"][0]["text"]
+    assert text.startswith("hello x") and text.endswith("(truncated)\u2026")
+    assert len(text) < 10000
+
+
 def test_agent_wait(agent):
     r = agent.ask("agent.wait", runId="r9", timeoutMs=0)
     assert r == {"runId": "r9", "status": "timeout"}

@@ -9,6 +9,7 @@ import uuid
 
 import pytest
 from gateway import Gateway, RpcError, modes
+from frontrig import Ws
 from gwproto import _text
 
 ROWS = _text("protocol4.def")
@@ -129,6 +130,103 @@ def test_sessions_are_watched(gw):
     asyncio.run(go())
 
 
+def tools(c, event):
+    return [m["payload"] for m in c.events if m["event"] == event and
+            m["payload"]["stream"] == "tool"]
+
+
+def test_tool_calls_by_capability(gw):
+    """As agent events for who can do with them, as session.tool for who watches,
+    not at all for others; the conversation's own level is for older clients."""
+    async def go():
+        admin = {"scopes": ["operator.admin"]}
+        async with gw.client(caps=["tool-events"], **admin, **FOUR) as able, \
+                gw.client(caps=["tool-events"], **admin, **FOUR) as both, \
+                gw.client(**admin, **FOUR) as watcher, gw.client(**admin, **FOUR) as plain, \
+                gw.client(scopes=["operator.pairing"], caps=["tool-events"], **FOUR) as deaf, \
+                gw.client() as old:
+            everybody = (able, both, watcher, plain, deaf, old)
+            for c in (both, watcher):
+                await c.call("sessions.subscribe")
+            for level, heard in (("on", True), ("off", False)):
+                await plain.call("sessions.patch", {"key": "tools", "verboseLevel": level})
+                for c in everybody:
+                    c.events.clear()
+                await plain.chat("what time is it?", session="tools")
+                for c in everybody:
+                    await refusal(c, "no.such")
+                told = tools(able, "agent")
+                assert {"start", "result"} <= {p["data"]["phase"] for p in told}
+                assert tools(both, "agent") == told == tools(watcher, "session.tool")
+                assert not tools(able, "session.tool") + tools(both, "session.tool")
+                assert not tools(watcher, "agent") + tools(plain, "agent")
+                assert not tools(plain, "session.tool") + tools(old, "session.tool")
+                assert not [m for m in deaf.events if "session" in m["event"] or
+                            m["event"] in ("agent", "chat")]
+                assert tools(old, "agent") == (told if heard else [])
+                for c in (watcher, plain):      # all else of the run came
+                    assert [m for m in c.events if m["event"] == "agent"]
+    asyncio.run(go())
+
+
+def test_messages_are_watched(gw):
+    """Each message of a conversation as it is written, as chat.history has it."""
+    async def go():
+        admin = {"scopes": ["operator.admin"]}
+        async with gw.client(**admin, **FOUR) as one, gw.client(**admin, **FOUR) as each, \
+                gw.client(**admin, **FOUR) as other, gw.client() as old:
+            assert await one.call("sessions.messages.subscribe", {"key": "Said"}) == {
+                "subscribed": True, "key": "agent:main:said"}
+            await other.call("sessions.messages.subscribe", {"key": "elsewhere"})
+            await each.call("sessions.subscribe")
+            await other.chat("what time is it?", session="said")
+            await other.call("chat.inject", {"sessionKey": "said", "message": "By the way"})
+            shown = await other.call("chat.history", {"sessionKey": "said"})
+            for c in (one, each, other, old):
+                await refusal(c, "no.such")
+
+            def said(c):
+                return [m["payload"] for m in c.events if m["event"] == "session.message"]
+            assert [p["message"] for p in said(one)] == shown["messages"]
+            assert len(shown["messages"]) >= 3 and said(each) == said(one)
+            assert not said(other) + said(old)
+            assert {p["sessionKey"] for p in said(one)} == {"agent:main:said"}
+            assert {p["sessionId"] for p in said(one)} == {shown["sessionId"]}
+            n = len(said(one))
+            assert await one.call("sessions.messages.unsubscribe", {"key": "said"}) == {
+                "subscribed": False, "key": "agent:main:said"}
+            await other.call("chat.inject", {"sessionKey": "said", "message": "Unheard"})
+            await refusal(one, "no.such")
+            assert len(said(one)) == n
+            e = await refusal(one, "sessions.messages.subscribe", {"key": "agent:nobody:x"})
+            assert e["code"] == "INVALID_REQUEST" and "no such agent" in e["message"]
+    asyncio.run(go())
+
+
+def test_R02_watches_are_bounded(gw):
+    async def go():
+        async with gw.client(scopes=["operator.read"], **FOUR) as c:
+            for i in range(64):
+                await c.call("sessions.messages.subscribe", {"key": f"k{i}"})
+            e = await refusal(c, "sessions.messages.subscribe", {"key": "one more"})
+            assert e["code"] == "UNAVAILABLE" and "sessions.messages.unsubscribe" in e["message"]
+            await c.call("sessions.messages.unsubscribe", {"key": "k7"})
+            await c.call("sessions.messages.subscribe", {"key": "one more"})
+    asyncio.run(go())
+
+
+def test_ping(gw):
+    """A socket on which nothing is said is pinged, and need not answer."""
+    ws = Ws(gw, timeout=120)
+    ws.open()
+    ws.req("connect", {**FOUR, "auth": {"token": gw.token}, "client": {
+        "id": "test", "version": "1", "platform": "linux", "mode": "test"}})
+    assert ws.recv()["payload"]["protocol"] == 4
+    while ws.recv_frame()[0] != 0x89:
+        pass
+    ws.close()
+
+
 def test_a_page_starts(gw):
     """What a page asks for when it opens a conversation."""
     async def go():
@@ -139,7 +237,7 @@ def test_a_page_starts(gw):
             assert got["sessionKey"] == "page" and len(got["messages"]) >= 2
             assert await c.call("sessions.messages.subscribe",
                                 {"key": "page", "includeApprovals": True}) == {
-                                    "subscribed": True, "key": "page"}
+                                    "subscribed": True, "key": "agent:main:page"}
             row = (await c.call("sessions.describe", {"key": "page"}))["session"]
             assert row["key"] == "agent:main:page" and row["derivedTitle"]
             assert await c.call("sessions.describe", {"key": "nobody's"}) == {"session": None}

@@ -260,6 +260,8 @@ again:
 	} else if (b[0] == 0x8a) {
 		text = malloc(n + 32);
 		snprintf(text, n + 32, "pong %.*s", (int)n, (char *)b + h);
+	} else if (b[0] == 0x89) {
+		text = strdup("ping");
 	} else {
 		assert_int_equal(b[0], 0x81);
 		text = strndup((char *)b + h, n);
@@ -395,6 +397,21 @@ join(struct peer *p, const char *scopes)
 	pump();
 	hand_over(p, t.ticket, NULL, 0);
 	assert_non_null(strstr(frame(p), "\"type\":\"hello-ok\""));
+}
+
+void
+join4(struct peer *p, const char *scopes, const char *caps)
+{
+	struct m_auth_ticket	 t = ticket(scopes);
+	char			 node[256];
+
+	snprintf(node, sizeof(node), "{\"caps\":%s}", caps);
+	t.protocol = 4;
+	t.node = str_of(node);
+	assert_int_equal(send_auth_ticket(store.far, &t, 0, 0), 0);
+	pump();
+	hand_over(p, t.ticket, NULL, 0);
+	assert_non_null(strstr(frame(p), "\"protocol\":4"));
 }
 
 void

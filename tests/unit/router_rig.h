@@ -58,6 +58,8 @@ void	turn_ack(struct sibling *s, uint64_t corr, struct str run,
 	    enum turn_status st, const char *code, const char *reason);
 void	run_end(struct sibling *s, const char *run, enum run_status st,
 	    const char *summary, const char *result);
+/* One of protocol 4; caps: JSON array. */
+void	join4(struct peer *p, const char *scopes, const char *caps);
 void	ag_event(struct sibling *s, enum gw_event ev, bool droppable,
 	    const char *run, const char *payload, size_t n);
 
