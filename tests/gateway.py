@@ -190,7 +190,7 @@ class Control:
 
 
 class Client:
-    """A WebSocket client of protocol 3 (asyncio, websockets)."""
+    """A WebSocket client, of protocol 3 unless it says more (asyncio, websockets)."""
 
     def __init__(self, url, token=None, **connect):
         self.url, self.token, self.extra = url, token, connect
@@ -207,6 +207,9 @@ class Client:
                              "mode": "test"}}
         if self.token is not None:
             params["auth"] = {"token": self.token}
+        if self.extra.get("maxProtocol", 3) > 3:
+            # without a device these two have rights in protocol 4
+            params["client"].update(id="gateway-client", mode="backend")
         params.update(self.extra)
         self.hello = await self.call("connect", params)
         return self

@@ -81,6 +81,7 @@ struct conn {
 	char			*user;		/* locality_user() */
 	uint64_t		 whois_asked;	/* whois.c: corr, or 0 */
 	bool			 whois;		/* tailscaled knows him */
+	bool			 browser;	/* its upgrade had an Origin */
 	char			*request_id;	/* of connect, JSON */
 	uint64_t		 ticket;
 	struct api		*api;		/* in CONN_API */

@@ -126,6 +126,7 @@ upgrade_request(struct conn *c, const struct http_head *h)
 		return;
 	proto = http_header_get(h, "X-Forwarded-Proto");
 	c->user = str_dup(locality_user(h, c->from.peer, &front_conf.origin));
+	c->browser = http_header_count(h, "Origin") > 0;
 	c->host = h->host.p == NULL ? NULL : str_dup(h->host);
 	c->proto = proto.p == NULL || proto.n > 16 ? NULL : str_dup(proto);
 	c->state = CONN_CHALLENGED;
@@ -181,6 +182,7 @@ ask_store(struct conn *c, struct connect_frame *cf)
 	rq->challenge = str_of(c->nonce);
 	rq->remote = str_of(c->from.remote);
 	rq->local = c->from.local;
+	rq->browser = c->browser;
 	rq->host = str_of(c->host);
 	rq->user = str_of(c->user);
 	rq->whois = c->whois;

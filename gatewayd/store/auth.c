@@ -147,6 +147,25 @@ broken:
 	return false;
 }
 
+/*
+ * Since protocol 4 the shared secret alone gives no rights: it names nobody whom
+ * an operator could turn out again.  Those have them all the same who sit on
+ * this machine and are no page in a browser, and whom a proxy, Tailscale or the
+ * owner's settings let in without a device.
+ */
+static bool
+auth_needs_device(const struct m_auth_req *q, bool bypass)
+{
+	if (q->protocol < 4 || q->role != CLIENT_OPERATOR || bypass ||
+	    auth_known(q) || store_cfg.mode == AUTH_NONE)
+		return false;
+	return !q->local || q->browser ||
+	    !((str_eqs(q->client_id, "cli") &&
+	    str_eqs(q->client_mode, "cli")) ||
+	    (str_eqs(q->client_id, "gateway-client") &&
+	    str_eqs(q->client_mode, "backend")));
+}
+
 void
 auth_check(const struct m_auth_req *q, uint64_t now, struct auth_verdict *v)
 {
@@ -218,6 +237,8 @@ auth_check(const struct m_auth_req *q, uint64_t now, struct auth_verdict *v)
 	v->shared = shared;
 	if (shared)
 		v->issued_at = now;
+	if (!device && auth_needs_device(q, bypass))
+		scopes[0] = '\0';
 	/* Without a shared secret there is no record that could grant. */
 	strlcpy(v->scopes, scopes, sizeof(v->scopes));
 	if (device && !bypass && !auth_device(q, scopes, by_token, now, v))

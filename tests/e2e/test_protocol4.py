@@ -4,13 +4,16 @@
 proto/protocol4.def, each row tried in both versions, and the methods that only
 it has."""
 import asyncio
+import json
 import re
 import uuid
 
 import pytest
-from gateway import Gateway, RpcError, modes
+import websockets
 from frontrig import Ws
+from gateway import Gateway, RpcError, modes
 from gwproto import _text
+from test_protocol import CLIENT, Device, ask
 
 ROWS = _text("protocol4.def")
 MOVED = re.findall(r'^MOVED\("([^"]+)", (\w+)\)', ROWS, re.M)
@@ -86,6 +89,37 @@ def test_T05_no_scopes_are_none(gw):
             assert (await refusal(c, "health"))["code"] == "FORBIDDEN"
         async with gw.client() as c:
             assert "auth" not in c.hello and (await c.call("health"))["ok"]
+    asyncio.run(go())
+
+
+def test_T05_scopes_need_a_device(gw):
+    """The shared secret alone gives none, but to a program on this machine."""
+    async def scopes(client, headers=None, device=None, version=4):
+        ws = await websockets.connect(gw.url, max_size=None, ping_interval=None,
+                                      extra_headers=headers)
+        nonce = json.loads(await ws.recv())["payload"]["nonce"]
+        client = dict(CLIENT, **client)
+        params = {"minProtocol": version, "maxProtocol": version, "client": client,
+                  "scopes": ["operator.admin"], "auth": {"token": gw.token}}
+        if device:
+            params["device"] = device.block(nonce, params["scopes"], gw.token, client)
+        m = await ask(ws, {"type": "req", "id": "c", "method": "connect", "params": params})
+        m = (await ask(ws, {"type": "req", "id": "h", "method": "config.get"}))["ok"], m
+        await ws.close()
+        return m[0], m[1]["payload"].get("auth", {}).get("scopes")
+
+    async def go():
+        program = {"id": "cli", "mode": "cli"}
+        page = {"Origin": f"http://127.0.0.1:{gw.port}"}
+        afar = {"X-Forwarded-For": "203.0.113.9"}
+        admin = (True, ["operator.admin"])
+        assert await scopes({}) == (False, [])
+        assert await scopes({}, version=3) == (True, None)
+        assert await scopes(program) == admin
+        assert await scopes({"id": "gateway-client", "mode": "backend"}) == admin
+        assert await scopes(program, page) == (False, [])
+        assert await scopes(program, afar) == (False, [])
+        assert await scopes({}, page, Device()) == admin
     asyncio.run(go())
 
 

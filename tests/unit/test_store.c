@@ -419,6 +419,71 @@ test_pairing_of_devices(void **state)
 	device_free(&d);
 }
 
+/* Who has no device has the scopes it asked for on this machine alone. */
+static void
+test_T05_scopes_need_a_device(void **state)
+{
+	static const struct {
+		unsigned int	 protocol;
+		const char	*id, *mode;
+		bool		 local, browser, kept;
+	} t[] = {
+		{ 3, "test", "test", false, false, true },
+		{ 4, "test", "test", false, false, false },
+		{ 4, "test", "test", true, false, false },
+		{ 4, "cli", "cli", true, false, true },
+		{ 4, "cli", "cli", true, true, false },
+		{ 4, "cli", "cli", false, false, false },
+		{ 4, "cli", "backend", true, false, false },
+		{ 4, "gateway-client", "backend", true, false, true },
+		{ 4, "gateway-client", "backend", true, true, false },
+		{ 4, "gateway-client", "backend", false, false, false },
+		{ 4, "gateway-client", "cli", true, false, false },
+		{ 4, "openclaw-control-ui", "ui", true, true, false },
+	};
+	struct m_auth_req	 q = request("right");
+	struct device		 d;
+	size_t			 i;
+
+	(void)state;
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		q.protocol = t[i].protocol;
+		q.client_id = str_of(t[i].id);
+		q.client_mode = str_of(t[i].mode);
+		q.local = t[i].local;
+		q.browser = t[i].browser;
+		q.scopes = STR_LIT("operator.admin");
+		accepted(&q, NOW);
+		if (strcmp(v.scopes, t[i].kept ? "operator.admin" : "") != 0)
+			fail_msg("%zu: scopes %s", i, v.scopes);
+	}
+	/* by the owner's settings */
+	store_cfg.insecure_ui = true;
+	accepted(&q, NOW);
+	assert_string_equal(v.scopes, "operator.admin");
+	store_cfg.insecure_ui = false;
+	q.client_id = q.client_mode = STR_LIT("test");
+	q.local = 0;
+	store_cfg.mode = AUTH_NONE;
+	accepted(&q, NOW);
+	assert_string_equal(v.scopes, "operator.admin");
+	store_cfg.mode = AUTH_PROXY;
+	q.user = STR_LIT("nick@example.org");
+	accepted(&q, NOW);
+	assert_string_equal(v.scopes, "operator.admin");
+	store_cfg.mode = AUTH_TOKEN;
+	q.user = STR_LIT("");
+	accepted(&q, NOW);
+	assert_string_equal(v.scopes, "");
+	/* with one they are the device's */
+	device_new(&d);
+	q.local = q.browser = 1;
+	sign(&d, &q, 2);
+	accepted(&q, NOW);
+	assert_string_equal(v.scopes, "operator.admin");
+	device_free(&d);
+}
+
 static void
 test_T05_device_token(void **state)
 {
@@ -898,6 +963,7 @@ main(void)
 		cmocka_unit_test_setup(test_control_ui, fresh),
 		cmocka_unit_test_setup(test_device_checks, fresh),
 		cmocka_unit_test_setup(test_pairing_of_devices, fresh),
+		cmocka_unit_test_setup(test_T05_scopes_need_a_device, fresh),
 		cmocka_unit_test_setup(test_T05_device_token, fresh),
 		cmocka_unit_test_setup(test_T10_user_of_a_proxy, fresh),
 		cmocka_unit_test_setup(test_T10_tailscale, fresh),
