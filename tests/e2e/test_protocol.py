@@ -361,7 +361,8 @@ def test_every_range_gets_its_version(gateway):
     4, which has more methods and events and always says who one is."""
     async def by_socket(lo, hi):
         ws, m = await connect(gateway, gateway.token, minProtocol=lo, maxProtocol=hi,
-                              scopes=["operator.admin"])
+                              scopes=["operator.admin"],
+                              client=dict(CLIENT, id="gateway-client", mode="backend"))
         unknown = await ask(ws, req("nope"))
         health = await ask(ws, req("health"))
         await ws.close()
