@@ -12,6 +12,7 @@
 
 #include "agentd/http.h"
 #include "agentd/json_load.h"
+#include "common/http_error.h"
 #include "common/log.h"
 
 #define CALLS_MAX	256
@@ -122,23 +123,12 @@ http_error(struct http_call *c, unsigned int status, const char *type,
     const char *code, const char *fmt, ...)
 {
 	struct dbuf	 b;
-	struct jw	 w;
 	va_list		 ap;
-	char		 text[2048];
 
+	dbuf_init(&b, HTTP_ERROR_BYTES);
 	va_start(ap, fmt);
-	utf8_vfmt(text, sizeof(text), fmt, ap);
+	http_error_put(&b, false, type, code, fmt, ap);
 	va_end(ap);
-	dbuf_init(&b, 32768);
-	jw_init(&w, &b);
-	jw_obj(&w);
-	jw_kobj(&w, "error");
-	jw_ks(&w, "message", text);
-	jw_ks(&w, "type", type);
-	if (code != NULL)
-		jw_ks(&w, "code", code);
-	jw_obj_end(&w);
-	jw_obj_end(&w);
 	http_json(c, status, &b);
 }
 

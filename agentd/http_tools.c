@@ -13,6 +13,7 @@
 
 #include "agentd/http.h"
 #include "agentd/json_load.h"
+#include "common/http_error.h"
 
 #define ACCEPT_MS	30000
 /* Longer than a question to an operator may stand. */
@@ -60,22 +61,12 @@ refuse(struct http_call *c, unsigned int status, const char *type,
     const char *fmt, ...)
 {
 	struct dbuf	 b;
-	struct jw	 w;
 	va_list		 ap;
-	char		 text[2048];
 
+	dbuf_init(&b, HTTP_ERROR_BYTES);
 	va_start(ap, fmt);
-	utf8_vfmt(text, sizeof(text), fmt, ap);
+	http_error_put(&b, true, type, NULL, fmt, ap);
 	va_end(ap);
-	dbuf_init(&b, 65536);
-	jw_init(&w, &b);
-	jw_obj(&w);
-	jw_kbool(&w, "ok", false);
-	jw_kobj(&w, "error");
-	jw_ks(&w, "type", type);
-	jw_ks(&w, "message", text);
-	jw_obj_end(&w);
-	jw_obj_end(&w);
 	http_json(c, status, &b);
 }
 

@@ -17,8 +17,8 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 
+#include "common/http_error.h"
 #include "common/json_skim.h"
-#include "common/json_write.h"
 #include "common/log.h"
 #include "gatewayd/front/front.h"
 
@@ -518,21 +518,6 @@ api_end(struct conn *c)
 }
 
 static void
-error_object(struct dbuf *b, const char *type, const char *message)
-{
-	struct jw	w;
-
-	dbuf_init(b, 8192);
-	jw_init(&w, b);
-	jw_obj(&w);
-	jw_kobj(&w, "error");
-	jw_ks(&w, "message", message);
-	jw_ks(&w, "type", type);
-	jw_obj_end(&w);
-	jw_obj_end(&w);
-}
-
-static void
 api_error(struct conn *c, unsigned int status, const char *type,
     const char *message, const char *extra)
 {
@@ -543,7 +528,8 @@ api_error(struct conn *c, unsigned int status, const char *type,
 	/* What of the body was not read is thrown away with the rest. */
 	a->last = a->last || !a->whole;
 	r.close = a->last;
-	error_object(&b, type, message);
+	dbuf_init(&b, HTTP_ERROR_BYTES);
+	http_error_puts(&b, type, message);
 	http_begin(c, &r);
 	evbuffer_add_printf(stream_out(c->s), "Content-Type: application/json; "
 	    "charset=utf-8\r\nContent-Length: %zu\r\n\r\n", b.n);
@@ -618,7 +604,8 @@ api_break(struct conn *c, const char *message)
 	}
 	if (a->form == HTTP_SSE) {
 		/* The form that clients of both interfaces raise for. */
-		error_object(&b, "api_error", message);
+		dbuf_init(&b, HTTP_ERROR_BYTES);
+		http_error_puts(&b, "api_error", message);
 		dbuf_puts(&b, "\n\n");
 		put_data(c, "data: ", 6);
 		put_data(c, dbuf_str(&b), b.n);

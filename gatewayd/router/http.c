@@ -10,6 +10,7 @@
  */
 #include "common/compat.h"
 
+#include "common/http_error.h"
 #include "common/log.h"
 #include "gatewayd/router/router.h"
 
@@ -95,23 +96,12 @@ refuse(uint64_t corr, unsigned int status, const char *type, const char *code,
     const char *fmt, ...)
 {
 	struct dbuf	 b;
-	struct jw	 w;
 	va_list		 ap;
-	char		 text[768];
 
+	dbuf_init(&b, HTTP_ERROR_BYTES);
 	va_start(ap, fmt);
-	utf8_vfmt(text, sizeof(text), fmt, ap);
+	http_error_put(&b, false, type, code, fmt, ap);
 	va_end(ap);
-	dbuf_init(&b, 8192);
-	jw_init(&w, &b);
-	jw_obj(&w);
-	jw_kobj(&w, "error");
-	jw_ks(&w, "message", text);
-	jw_ks(&w, "type", type);
-	if (code != NULL)
-		jw_ks(&w, "code", code);
-	jw_obj_end(&w);
-	jw_obj_end(&w);
 	answer(corr, status, &b);
 	dbuf_clear(&b);
 }
