@@ -48,6 +48,35 @@ store_answer_buf(struct link *l, uint64_t corr, struct dbuf *b)
 	dbuf_clear(b);
 }
 
+bool
+ask_dispatch(const struct store_method *methods, size_t n, struct link *router,
+    const struct m_rpc_req *q, uint64_t corr, uint64_t now)
+{
+	struct store_ask	 a = { router, corr, now, q->params,
+				    q->scopes };
+	size_t			 i;
+
+	for (i = 0; i < n; i++)
+		if (str_eqs(q->method, methods[i].name)) {
+			db_failed();
+			methods[i].run(&a);
+			return true;
+		}
+	return false;
+}
+
+void
+ask_refuse(const struct store_ask *a, const char *message)
+{
+	store_refuse(a->router, a->corr, "INVALID_REQUEST", message);
+}
+
+void
+ask_answer(const struct store_ask *a, struct dbuf *b)
+{
+	store_answer_buf(a->router, a->corr, b);
+}
+
 void
 store_tell(struct link *router, enum gw_event event, struct dbuf *b)
 {

@@ -24,20 +24,6 @@
 #define UNKNOWN_ROLE	"unknown deviceId/role"
 #define NEEDS_ADMIN	"missing scope: operator.admin"
 
-/* A request of a client, on its way through this file. */
-struct ask {
-	struct link	*router;
-	uint64_t	 corr, now;
-	struct str	 params;
-	unsigned int	 scopes;	/* of who asks */
-};
-
-static void
-refuse(const struct ask *a, const char *message)
-{
-	store_refuse(a->router, a->corr, "INVALID_REQUEST", message);
-}
-
 /* Reads all of the statement's only row: its columns to texts of that size. */
 static bool
 row_texts(sqlite3_stmt *st, int n, ...)
@@ -191,13 +177,7 @@ write_device(struct jw *w, sqlite3_stmt *st)
 }
 
 static void
-answer(const struct ask *a, struct dbuf *b)
-{
-	store_answer_buf(a->router, a->corr, b);
-}
-
-static void
-device_list(const struct ask *a)
+device_list(const struct store_ask *a)
 {
 	struct dbuf	 b;
 	struct jw	 w;
@@ -220,7 +200,7 @@ device_list(const struct ask *a)
 		write_device(&w, st);
 	jw_arr_end(&w);
 	jw_obj_end(&w);
-	answer(a, &b);
+	ask_answer(a, &b);
 }
 
 /* --- events ------------------------------------------------------------------- */
@@ -301,7 +281,7 @@ struct asked {
 };
 
 static bool
-asked_find(const struct ask *a, struct asked *p)
+asked_find(const struct store_ask *a, struct asked *p)
 {
 	store_param_text(a->params, "requestId", p->request,
 	    sizeof(p->request));
@@ -314,13 +294,13 @@ asked_find(const struct ask *a, struct asked *p)
 	if (db_failed())
 		store_broken(a->router, a->corr);
 	else
-		refuse(a, UNKNOWN_REQUEST);
+		ask_refuse(a, UNKNOWN_REQUEST);
 	return false;
 }
 
 /* All of it or nothing. */
 static int
-approve_write(const struct ask *a, const struct asked *p)
+approve_write(const struct store_ask *a, const struct asked *p)
 {
 	char	 roles[64] = "", scopes[SCOPES_MAX] = "";
 
@@ -349,7 +329,7 @@ approve_write(const struct ask *a, const struct asked *p)
 }
 
 static void
-device_approve_asked(const struct ask *a)
+device_approve_asked(const struct store_ask *a)
 {
 	static struct asked	 p;
 	struct dbuf		 b;
@@ -359,7 +339,7 @@ device_approve_asked(const struct ask *a)
 	if (!asked_find(a, &p))
 		return;
 	if (!scopes_givable(p.scopes, a->scopes)) {
-		refuse(a, NEEDS_ADMIN);
+		ask_refuse(a, NEEDS_ADMIN);
 		return;
 	}
 	if (approve_write(a, &p) == -1) {
@@ -377,13 +357,13 @@ device_approve_asked(const struct ask *a)
 	while (db_step(st))
 		write_device(&w, st);
 	jw_obj_end(&w);
-	answer(a, &b);
+	ask_answer(a, &b);
 	tell_resolved(a->router, p.request, str_of(p.device), "approved",
 	    a->now);
 }
 
 static void
-device_reject_asked(const struct ask *a)
+device_reject_asked(const struct store_ask *a)
 {
 	static struct asked	 p;
 	struct dbuf		 b;
@@ -403,7 +383,7 @@ device_reject_asked(const struct ask *a)
 	jw_ks(&w, "requestId", p.request);
 	jw_ks(&w, "deviceId", p.device);
 	jw_obj_end(&w);
-	answer(a, &b);
+	ask_answer(a, &b);
 	tell_resolved(a->router, p.request, str_of(p.device), "rejected",
 	    a->now);
 }
@@ -418,7 +398,7 @@ struct token_of {
 };
 
 static bool
-token_find(const struct ask *a, struct token_of *t)
+token_find(const struct store_ask *a, struct token_of *t)
 {
 	bool	 known;
 
@@ -436,7 +416,7 @@ token_find(const struct ask *a, struct token_of *t)
 	if (db_failed())
 		store_broken(a->router, a->corr);
 	else if (!known)
-		refuse(a, UNKNOWN_ROLE);
+		ask_refuse(a, UNKNOWN_ROLE);
 	else
 		return true;
 	return false;
@@ -467,7 +447,7 @@ param_scopes(struct str params, char list[SCOPES_MAX])
 }
 
 static int
-rotate_write(const struct ask *a, const struct token_of *t,
+rotate_write(const struct store_ask *a, const struct token_of *t,
     const char *scopes, bool narrow, char token[TOKEN_HEX + 1])
 {
 	if (db_run("BEGIN", "") == -1)
@@ -485,7 +465,7 @@ rotate_write(const struct ask *a, const struct token_of *t,
 }
 
 static void
-device_rotate(const struct ask *a)
+device_rotate(const struct store_ask *a)
 {
 	static struct token_of	 t;
 	static char		 given[SCOPES_MAX];
@@ -502,12 +482,12 @@ device_rotate(const struct ask *a)
 	if ((has = param_scopes(a->params, given)) == 0 && !node)
 		scopes = t.exists ? t.scopes : t.approved;
 	if (has == -1 || !scopes_within(scopes, node ? "" : t.approved)) {
-		refuse(a, "invalid device.token.rotate params: at /scopes: "
+		ask_refuse(a, "invalid device.token.rotate params: at /scopes: "
 		    "must be among those that the device was approved for");
 		return;
 	}
 	if (!scopes_givable(scopes, a->scopes)) {
-		refuse(a, NEEDS_ADMIN);
+		ask_refuse(a, NEEDS_ADMIN);
 		return;
 	}
 	if (rotate_write(a, &t, scopes, has == 1 && !node, token) == -1) {
@@ -525,12 +505,12 @@ device_rotate(const struct ask *a)
 	jw_kuint(&w, "rotatedAtMs", a->now);
 	jw_obj_end(&w);
 	explicit_bzero(token, sizeof(token));
-	answer(a, &b);
+	ask_answer(a, &b);
 	tell_ended(a->router, str_of(t.device), t.role, a->now);
 }
 
 static void
-device_revoke(const struct ask *a)
+device_revoke(const struct store_ask *a)
 {
 	static struct token_of	 t;
 	struct dbuf		 b;
@@ -539,7 +519,7 @@ device_revoke(const struct ask *a)
 	if (!token_find(a, &t))
 		return;
 	if (!t.exists) {
-		refuse(a, UNKNOWN_ROLE);
+		ask_refuse(a, UNKNOWN_ROLE);
 		return;
 	}
 	if (db_run("UPDATE device_token SET revoked_ms = ? WHERE device = ? "
@@ -555,7 +535,7 @@ device_revoke(const struct ask *a)
 	jw_ks(&w, "role", t.role);
 	jw_kuint(&w, "revokedAtMs", a->now);
 	jw_obj_end(&w);
-	answer(a, &b);
+	ask_answer(a, &b);
 	tell_ended(a->router, str_of(t.device), t.role, a->now);
 }
 
@@ -563,24 +543,14 @@ bool
 device_rpc(struct link *router, const struct m_rpc_req *q, uint64_t corr,
     uint64_t now)
 {
-	static const struct {
-		const char	*name;
-		void		(*run)(const struct ask *);
-	} methods[] = {
+	static const struct store_method	 methods[] = {
 		{ "device.pair.list", device_list },
 		{ "device.pair.approve", device_approve_asked },
 		{ "device.pair.reject", device_reject_asked },
 		{ "device.token.rotate", device_rotate },
 		{ "device.token.revoke", device_revoke },
 	};
-	struct ask	 a = { router, corr, now, q->params, q->scopes };
-	size_t		 i;
 
-	for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-		if (str_eqs(q->method, methods[i].name)) {
-			db_failed();
-			methods[i].run(&a);
-			return true;
-		}
-	return false;
+	return ask_dispatch(methods, sizeof(methods) / sizeof(methods[0]),
+	    router, q, corr, now);
 }

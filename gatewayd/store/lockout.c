@@ -5,14 +5,14 @@
 
 /*
  * Guessing is made slow: ten failures of one address in a minute shut it out
- * for five; of IPv6, of one network. Counted per credential class, so that a client with a stale device
- * token does not lock the password.  A local client is exempt (the machine's
- * users have easier ways, and one broken script must not lock the owner out);
- * one that only looks local because an unknown proxy stands between is not:
- * those share one entry.  A lock-out is on the disk before it is told; the
- * counts below it follow together, a few times in a second at most: a flood of
- * guesses must not become a flood of writes, and a store that dies must not
- * give everybody nine new tries.
+ * for five; of IPv6, of one network.  Counted per credential class, so that a
+ * client with a stale device token does not lock the password.  A local client
+ * is exempt (the machine's users have easier ways, and one broken script must
+ * not lock the owner out); one that only looks local because an unknown proxy
+ * stands between is not: those share one entry.  A lock-out is on the disk
+ * before it is told; the counts below it follow together, a few times in a
+ * second at most: a flood of guesses must not become a flood of writes, and a
+ * store that dies must not give everybody nine new tries.
  */
 #include "common/compat.h"
 

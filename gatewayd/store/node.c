@@ -28,27 +28,10 @@
 #define PAIRED_COLUMNS	"node, name, about, created_ms, approved_ms, " \
 	"connected_ms"
 
-struct ask {
-	struct link	*router;
-	uint64_t	 corr, now;
-	struct str	 params;
-};
-
-static void
-refuse(const struct ask *a, const char *message)
-{
-	store_refuse(a->router, a->corr, "INVALID_REQUEST", message);
-}
-
-static void
-answer(const struct ask *a, struct dbuf *b)
-{
-	store_answer_buf(a->router, a->corr, b);
-}
-
 /* A parameter, trimmed; false: it does not fit. */
 static bool
-param_trimmed(const struct ask *a, const char *name, char *buf, size_t size)
+param_trimmed(const struct store_ask *a, const char *name, char *buf,
+    size_t size)
 {
 	struct skim_val	 v;
 	struct str	 s;
@@ -122,7 +105,7 @@ write_node(struct jw *w, const char *node, const char *token)
 }
 
 static void
-tell_resolved(const struct ask *a, const char *request, const char *node,
+tell_resolved(const struct store_ask *a, const char *request, const char *node,
     const char *decision)
 {
 	struct dbuf	 b;
@@ -143,7 +126,7 @@ tell_resolved(const struct ask *a, const char *request, const char *node,
 
 /* For the router, which joins it with those that are connected. */
 static void
-node_list(const struct ask *a)
+node_list(const struct store_ask *a)
 {
 	sqlite3_stmt	*st;
 	struct dbuf	 b;
@@ -154,7 +137,7 @@ node_list(const struct ask *a)
 
 	param_trimmed(a, "nodeId", id, sizeof(id));
 	if (one && id[0] == '\0') {
-		refuse(a, "nodeId required");
+		ask_refuse(a, "nodeId required");
 		return;
 	}
 	dbuf_init(&b, LIST_BYTES);
@@ -175,13 +158,13 @@ node_list(const struct ask *a)
 	}
 	jw_arr_end(&w);
 	jw_obj_end(&w);
-	answer(a, &b);
+	ask_answer(a, &b);
 }
 
 /* --- requests ------------------------------------------------------------------------ */
 
 static void
-pair_list(const struct ask *a)
+pair_list(const struct store_ask *a)
 {
 	sqlite3_stmt	*st;
 	struct dbuf	 b;
@@ -203,12 +186,12 @@ pair_list(const struct ask *a)
 		write_paired(&w, st, NULL);
 	jw_arr_end(&w);
 	jw_obj_end(&w);
-	answer(a, &b);
+	ask_answer(a, &b);
 }
 
 /* What is kept of the parameters besides the name, as members of an object. */
 static void
-about_read(const struct ask *a, struct dbuf *b)
+about_read(const struct store_ask *a, struct dbuf *b)
 {
 	static const char *const keys[] = { "platform", "version",
 	    "coreVersion", "uiVersion", "deviceFamily", "modelIdentifier",
@@ -227,7 +210,7 @@ about_read(const struct ask *a, struct dbuf *b)
 
 /* The request of that node into request: 1, 0 when there is none, -1. */
 static int
-pending_of(const struct ask *a, const char *node, char request[37],
+pending_of(const struct store_ask *a, const char *node, char request[37],
     int64_t *others)
 {
 	sqlite3_stmt	*st;
@@ -249,7 +232,7 @@ pending_of(const struct ask *a, const char *node, char request[37],
 }
 
 static int
-pending_new(const struct ask *a, const char *node, const char *name,
+pending_new(const struct store_ask *a, const char *node, const char *name,
     struct str about, char request[37])
 {
 	struct skim_val	 v;
@@ -277,7 +260,7 @@ write_request(struct jw *w, const char *request)
 }
 
 static void
-pair_request(const struct ask *a)
+pair_request(const struct store_ask *a)
 {
 	struct dbuf	 about, b;
 	struct jw	 w;
@@ -287,7 +270,7 @@ pair_request(const struct ask *a)
 
 	if (!param_trimmed(a, "nodeId", node, sizeof(node)) ||
 	    !param_trimmed(a, "displayName", name, sizeof(name))) {
-		refuse(a, "invalid node.pair.request params: nodeId and "
+		ask_refuse(a, "invalid node.pair.request params: nodeId and "
 		    "displayName must NOT have more than 512 bytes");
 		return;
 	}
@@ -299,7 +282,7 @@ pair_request(const struct ask *a)
 	about_read(a, &about);
 	r = pending_of(a, node, request, &others);
 	if (dbuf_err(&about))
-		refuse(a, "invalid node.pair.request params: too long "
+		ask_refuse(a, "invalid node.pair.request params: too long "
 		    "together");
 	else if (r == 0 && others >= PENDING_MAX)
 		store_refuse(a->router, a->corr, "UNAVAILABLE", "too many "
@@ -317,7 +300,7 @@ pair_request(const struct ask *a)
 		write_request(&w, request);
 		jw_kbool(&w, "created", r == 0);
 		jw_obj_end(&w);
-		answer(a, &b);
+		ask_answer(a, &b);
 		if (r == 0) {
 			dbuf_init(&b, EVENT_BYTES);
 			jw_init(&w, &b);
@@ -330,7 +313,7 @@ pair_request(const struct ask *a)
 
 /* The node of the request that is named; false after the answer. */
 static bool
-asked_find(const struct ask *a, char request[37], char node[ID_MAX + 1])
+asked_find(const struct store_ask *a, char request[37], char node[ID_MAX + 1])
 {
 	sqlite3_stmt	*st;
 	bool		 found = false;
@@ -346,12 +329,12 @@ asked_find(const struct ask *a, char request[37], char node[ID_MAX + 1])
 	if (db_failed())
 		store_broken(a->router, a->corr);
 	else
-		refuse(a, "unknown requestId");
+		ask_refuse(a, "unknown requestId");
 	return false;
 }
 
 static int
-approve_write(const struct ask *a, const char *request, const char *node,
+approve_write(const struct store_ask *a, const char *request, const char *node,
     const char *token)
 {
 	unsigned char	 hash[SHA256_DIGEST_LENGTH];
@@ -377,7 +360,7 @@ approve_write(const struct ask *a, const char *request, const char *node,
 }
 
 static void
-pair_approve(const struct ask *a)
+pair_approve(const struct store_ask *a)
 {
 	struct dbuf	 b;
 	struct jw	 w;
@@ -402,12 +385,12 @@ pair_approve(const struct ask *a)
 	write_node(&w, node, token);
 	jw_obj_end(&w);
 	explicit_bzero(token, sizeof(token));
-	answer(a, &b);
+	ask_answer(a, &b);
 	tell_resolved(a, request, node, "approved");
 }
 
 static void
-pair_reject(const struct ask *a)
+pair_reject(const struct store_ask *a)
 {
 	struct dbuf	 b;
 	struct jw	 w;
@@ -427,12 +410,12 @@ pair_reject(const struct ask *a)
 	jw_ks(&w, "requestId", request);
 	jw_ks(&w, "nodeId", node);
 	jw_obj_end(&w);
-	answer(a, &b);
+	ask_answer(a, &b);
 	tell_resolved(a, request, node, "rejected");
 }
 
 static void
-pair_verify(const struct ask *a)
+pair_verify(const struct store_ask *a)
 {
 	unsigned char	 hash[SHA256_DIGEST_LENGTH];
 	sqlite3_stmt	*st;
@@ -458,11 +441,11 @@ pair_verify(const struct ask *a)
 		write_node(&w, node, token);
 	jw_obj_end(&w);
 	explicit_bzero(token, sizeof(token));
-	answer(a, &b);
+	ask_answer(a, &b);
 }
 
 static void
-node_rename(const struct ask *a)
+node_rename(const struct store_ask *a)
 {
 	sqlite3_stmt	*st;
 	struct dbuf	 b;
@@ -471,12 +454,12 @@ node_rename(const struct ask *a)
 	bool		 known = false;
 
 	if (!param_trimmed(a, "displayName", name, sizeof(name))) {
-		refuse(a, "invalid node.rename params: at /displayName: must "
-		    "NOT have more than 512 bytes");
+		ask_refuse(a, "invalid node.rename params: at /displayName: "
+		    "must NOT have more than 512 bytes");
 		return;
 	}
 	if (name[0] == '\0') {
-		refuse(a, "displayName required");
+		ask_refuse(a, "displayName required");
 		return;
 	}
 	param_trimmed(a, "nodeId", node, sizeof(node));
@@ -489,7 +472,7 @@ node_rename(const struct ask *a)
 		return;
 	}
 	if (!known) {
-		refuse(a, "unknown nodeId");
+		ask_refuse(a, "unknown nodeId");
 		return;
 	}
 	dbuf_init(&b, EVENT_BYTES);
@@ -498,17 +481,14 @@ node_rename(const struct ask *a)
 	jw_ks(&w, "nodeId", node);
 	jw_ks(&w, "displayName", name);
 	jw_obj_end(&w);
-	answer(a, &b);
+	ask_answer(a, &b);
 }
 
 bool
 node_rpc(struct link *router, const struct m_rpc_req *q, uint64_t corr,
     uint64_t now)
 {
-	static const struct {
-		const char	*name;
-		void		(*run)(const struct ask *);
-	} methods[] = {
+	static const struct store_method	 methods[] = {
 		{ "node.list", node_list },
 		{ "node.describe", node_list },
 		{ "node.rename", node_rename },
@@ -518,16 +498,9 @@ node_rpc(struct link *router, const struct m_rpc_req *q, uint64_t corr,
 		{ "node.pair.reject", pair_reject },
 		{ "node.pair.verify", pair_verify },
 	};
-	struct ask	 a = { router, corr, now, q->params };
-	size_t		 i;
 
-	for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-		if (str_eqs(q->method, methods[i].name)) {
-			db_failed();
-			methods[i].run(&a);
-			return true;
-		}
-	return false;
+	return ask_dispatch(methods, sizeof(methods) / sizeof(methods[0]),
+	    router, q, corr, now);
 }
 
 void

@@ -156,6 +156,23 @@ void	 pairing_approve(struct link *router, struct str params, uint64_t corr,
 	    uint64_t now_ms);
 
 /* answer.c: of an RPC. */
+/* A request of a client. */
+struct store_ask {
+	struct link	*router;
+	uint64_t	 corr, now;
+	struct str	 params;
+	unsigned int	 scopes;	/* of who asks */
+};
+struct store_method {
+	const char	*name;
+	void		(*run)(const struct store_ask *);
+};
+/* Runs the method that is asked for: false when it is none of these. */
+bool	 ask_dispatch(const struct store_method *, size_t n, struct link *,
+	    const struct m_rpc_req *, uint64_t corr, uint64_t now_ms);
+void	 ask_refuse(const struct store_ask *, const char *message);
+/* As store_answer_buf(). */
+void	 ask_answer(const struct store_ask *, struct dbuf *);
 bool	 store_param(struct str params, const char *name, struct skim_val *);
 /* A string parameter; "" when it is absent or does not fit. */
 void	 store_param_text(struct str params, const char *name, char *buf,
