@@ -6,6 +6,7 @@
 #include "common/compat.h"
 
 #include "gatewayd/config/canvas.h"
+#include "gatewayd/config/page.h"
 
 #define PORT_OFFSET	4	/* 18789 and 18793 */
 
@@ -50,39 +51,20 @@ cf_canvas_root(struct cf *cf)
 	return s != NULL && s[0] != '\0' ? cf_expand_keep(cf, s) : NULL;
 }
 
-/* Is path in the folder, or the folder itself? */
-static bool
-is_below(const char *path, const char *dir)
-{
-	size_t	 n = strlen(dir);
-
-	return strncmp(path, dir, n) == 0 && (path[n] == '\0' ||
-	    path[n] == '/' || n == 1);
-}
-
-/* Nobody logs in to see these files, so what is in the state folder is not
- * among them, but for what is meant to be looked at. */
 void
 cf_canvas_check(struct cf *cf)
 {
-	const struct json5	*at = json5_path(cf->root, "canvasHost.root");
-	const char		*root = cf_canvas_root(cf), *name;
+	const char	*root = cf_canvas_root(cf), *name;
 
-	if (root == NULL || !cf_canvas_on(cf))
-		return;
-	if (is_below(cf->state_dir, root) || is_below(cf->path, root)) {
-		cf_error(cf, at, "canvasHost.root", "%s holds the state or "
-		    "the configuration of the gateway, and canvas pages are "
-		    "served without a login; name a folder with nothing else "
-		    "in it", root);
-		return;
-	}
-	if (!is_below(root, cf->state_dir))
+	if (root == NULL || !cf_canvas_on(cf) ||
+	    !cf_open_folder(cf, "canvasHost.root", root) ||
+	    !cf_is_below(root, cf->state_dir))
 		return;
 	name = root + strlen(cf->state_dir) + 1;
 	if (strncmp(name, "canvas", 6) != 0 &&
 	    strncmp(name, "workspace", 9) != 0)
-		cf_error(cf, at, "canvasHost.root", "%s is part of the state "
+		cf_error(cf, json5_path(cf->root, "canvasHost.root"),
+		    "canvasHost.root", "%s is part of the state "
 		    "of the gateway, and canvas pages are served without a "
 		    "login; of the state folder only canvas and workspaces "
 		    "can be served", root);

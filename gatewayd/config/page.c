@@ -38,10 +38,67 @@ put_persona(struct cf *cf, const struct cf_agent *agent, const char *base,
 	    "ui.assistantAvatar");
 }
 
+bool
+cf_is_below(const char *path, const char *dir)
+{
+	size_t	 n = strlen(dir);
+
+	return strncmp(path, dir, n) == 0 && (path[n] == '\0' ||
+	    path[n] == '/' || n == 1);
+}
+
+bool
+cf_open_folder(struct cf *cf, const char *key, const char *root)
+{
+	if (!cf_is_below(cf->state_dir, root) && !cf_is_below(cf->path, root))
+		return true;
+	cf_error(cf, json5_path(cf->root, key), key, "%s holds the state or "
+	    "the configuration of the gateway, and what is in it would be "
+	    "served without a login; name a folder with nothing else in it",
+	    root);
+	return false;
+}
+
+/* Absolute; NULL when the page is ours, or none. */
+static const char *
+page_root(struct cf *cf)
+{
+	const char	*s = json5_text(cf->root, "gateway.controlUi.root",
+			    NULL);
+
+	return s != NULL && s[0] != '\0' && json5_bool(cf->root,
+	    "gateway.controlUi.enabled", true) ? cf_expand_keep(cf, s) : NULL;
+}
+
+void
+cf_page_check(struct cf *cf, const struct cf_agent *agents, size_t n)
+{
+	const char	*root = page_root(cf);
+	const char	*key = "gateway.controlUi.root";
+	size_t		 i;
+
+	if (root == NULL || !cf_open_folder(cf, key, root))
+		return;
+	if (cf_is_below(root, cf->state_dir)) {
+		cf_error(cf, json5_path(cf->root, key), key, "%s is part of "
+		    "the state of the gateway, and pages are served without "
+		    "a login; name a folder elsewhere", root);
+		return;
+	}
+	for (i = 0; i < n; i++)
+		if (cf_is_below(root, agents[i].workspace)) {
+			cf_error(cf, json5_path(cf->root, key), key, "%s is "
+			    "in the workspace of agent \"%s\", which could "
+			    "write a page that takes your login; name a "
+			    "folder elsewhere", root, agents[i].id);
+			return;
+		}
+}
+
 const char *
 cf_page(struct cf *cf, const struct cf_agent *agent, struct parcel_writer *pw)
 {
-	const char	*ui, *base, *root;
+	const char	*ui, *base, *root = page_root(cf);
 	char		 path[512];
 	size_t		 n;
 
@@ -54,10 +111,11 @@ cf_page(struct cf *cf, const struct cf_agent *agent, struct parcel_writer *pw)
 	parcel_puts(pw, path[0] != '\0' ? path : "/", "ui.basePath");
 	if (!json5_bool(cf->root, "gateway.controlUi.enabled", true))
 		return NULL;
-	root = json5_text(cf->root, "gateway.controlUi.root", NULL);
-	ui = root != NULL ? root : cf_env(cf, "GATEWAYD_UI_DIR");
-	ui = cf_expand_keep(cf, ui != NULL ? ui :
-	    GW_PREFIX "/share/gatewayd/webchat");
+	if ((ui = root) == NULL) {
+		ui = cf_env(cf, "GATEWAYD_UI_DIR");
+		ui = cf_expand_keep(cf, ui != NULL ? ui :
+		    GW_PREFIX "/share/gatewayd/webchat");
+	}
 	if (ui == NULL)
 		return NULL;
 	parcel_put_bool(pw, true, "ui.enabled");

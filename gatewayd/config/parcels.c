@@ -729,6 +729,7 @@ cf_parcels(struct cf *cf)
 	check_includes(&b);
 	cf_fetch_check(cf);
 	cf_canvas_check(cf);
+	cf_page_check(cf, b.agents, b.nagents);
 	cf_collect_secrets(cf);
 	for (i = 0; i < b.nproviders; i++)
 		if (b.providers[i].secret != NULL &&

@@ -141,3 +141,21 @@ def test_limits(serve, files, said):
     assert get(gw, "/")[::2] == (503, b"Control UI assets not found")
     wait_for(lambda: said in gw.logs().replace("\\/", "/"), 120, "the reason")
     assert get(gw, "/health")[0] == 200
+
+
+@pytest.mark.parametrize("root,said", [
+    (".", "holds the state or the configuration"), ("s", "holds the state or"),
+    ("s/agents", "is part of the state"), ("s/workspace/ui", "is part of the state"),
+    ("work/ui", 'in the workspace of agent \\"main\\"')])
+def test_roots_that_are_refused(make_gateway, root, said):
+    """Everybody may read the page, and it sees the login of who looks at it."""
+    gw = make_gateway(start=False)
+    root = gw.dir / root if root != "." else gw.dir
+    root.mkdir(parents=True, exist_ok=True)
+    gw.write_config({"gateway": {"controlUi": {"root": str(root)}},
+                     "agents": {"defaults": {"workspace": str(gw.dir / "work")}}})
+    gw.start(wait=False)
+    assert gw.proc.wait(120) == 78
+    text = gw.output()
+    assert "gateway.controlUi.root: " in text and said.replace("\\", "") in text, text
+    assert "folder" in text
