@@ -12,6 +12,7 @@ is 1 when anything failed.
 import argparse
 import concurrent.futures
 import glob
+import itertools
 import os
 import pathlib
 import re
@@ -225,13 +226,22 @@ def pytest(t, folder, args, extra=(), timeout=1500):
             if f:
                 t.names.append(folder)
                 print(r.stdout[-20000:], flush=True)
-            for case in s.iter("testcase"):
+            # by file, and within it as they ran
+            cases = sorted(s.iter("testcase"), key=lambda c: c.get("classname"))
+            for case in cases:
                 skip = case.find("skipped")
                 if skip is not None:
                     print(f"  skipped {case.get('name')}: {skip.get('message')}")
                 elif folder.startswith("tests/interop"):
                     print(told(case) if len(case.findall("failure") + case.findall("error"))
                           == 0 else f"  FAILED {case.get('classname')}: {case.get('name')}")
+            if folder.startswith("tests/interop"):
+                for suite, group in itertools.groupby(cases, lambda c: c.get("classname")):
+                    group = list(group)
+                    good = sum(c.find("failure") is None and c.find("error") is None and
+                               c.find("skipped") is None for c in group)
+                    print(f"  {suite.rsplit('.', 1)[-1].removeprefix('test_')}: "
+                          f"{good} of {len(group)}")
         for line in re.findall(r"^not for this host: .*", r.stdout, re.M):
             print("  " + line)
         if r.returncode not in (0, 1):
@@ -400,11 +410,10 @@ def main():
         if s in ("e2e", "fault"):
             pytest(t, f"tests/{s}", args)
         elif s == "interop":
-            # npm's first visit takes its time
-            # What it measures, it measures alone.
-            speed, told = "tests/interop/test_speed.py", ["-o", "junit_logging=system-out"]
-            pytest(t, "tests/interop", args, [f"--ignore={speed}", *told], 7200)
-            pytest(t, speed, args, told, 1800)
+            # npm's first visit takes its time; what is measured is measured alone
+            speed, more = "tests/interop/test_speed.py", ["-o", "junit_logging=system-out"]
+            pytest(t, "tests/interop", args, [f"--ignore={speed}", *more], 7200)
+            pytest(t, speed, args, more, 1800)
         else:
             {"unit": unit, "fuzz": fuzz, "lint": lint, "manuals": manuals,
              "hard": hard}[s](t, args)
