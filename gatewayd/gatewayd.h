@@ -64,7 +64,9 @@ struct proc {
 	bool			 violated;	/* killed for misbehaviour */
 	size_t			 index;		/* proc.N of the index */
 	bool			 wanted;	/* in the current generation */
+	bool			 was_wanted;	/* while the next one is judged */
 	bool			 fresh;		/* new in the one being read */
+	bool			 anew;		/* that one needs another life */
 	bool			 stopping;	/* its end is our wish */
 	bool			 restart_after;	/* start again once ended */
 	bool			 ack_awaited;	/* of a reload */

@@ -39,8 +39,10 @@ reload_compare(const struct parcel *ix, char *why, size_t size)
 	enum role		 role;
 	size_t			 i;
 
-	TAILQ_FOREACH(p, &sup.procs, entry)
+	TAILQ_FOREACH(p, &sup.procs, entry) {
+		p->was_wanted = p->wanted;
 		p->wanted = false;
+	}
 	for (i = 0; (name = parcel_get(ix, "proc.%zu.role", i)) != NULL; i++) {
 		role = role_by_name(name);
 		inst = parcel_get(ix, "proc.%zu.instance", i);
@@ -64,12 +66,13 @@ reload_compare(const struct parcel *ix, char *why, size_t size)
 			p->parcel_fd = results_parcel(role, inst);
 			strlcpy(p->hash, hash != NULL ? hash : "",
 			    sizeof(p->hash));
-		} else if (!places_same(&mounts, &p->mounts)) {
-			/* A sandbox is for life: another one, another life. */
-			p->restart_after = true;
-		}
+		} else
+			/* A sandbox is for life: another one, another life.
+			 * So it is for one that is still leaving. */
+			p->anew = !places_same(&mounts, &p->mounts) ||
+			    (!p->was_wanted && !role_wanted(role));
 		if (strcmp(p->hash, hash != NULL ? hash : "") != 0 ||
-		    p->restart_after) {
+		    p->anew) {
 			if (p->next_parcel_fd != -1)
 				close(p->next_parcel_fd);
 			p->next_parcel_fd = results_parcel(role, inst);
@@ -145,15 +148,13 @@ reload_drop(const char *why)
 
 	for (p = TAILQ_FIRST(&sup.procs); p != NULL; p = nextp) {
 		nextp = TAILQ_NEXT(p, entry);
-		p->ack_awaited = false;
-		p->restart_after = false;
+		p->ack_awaited = p->anew = false;
 		if (p->next_parcel_fd != -1)
 			close(p->next_parcel_fd);
 		p->next_parcel_fd = -1;
-		if (p->fresh)
+		p->wanted = p->was_wanted;
+		if (p->fresh || (!p->wanted && p->pidfd == -1))
 			proc_free(p);
-		else
-			p->wanted = true;
 	}
 	conf_drop();
 	reload_say(SUP_FAILED, why);
@@ -191,8 +192,7 @@ reload_read_cb(bool ok)
 	m.generation = sup.generation + 1;
 	TAILQ_FOREACH(p, &sup.procs, entry) {
 		if (!p->wanted || p->next_parcel_fd == -1 ||
-		    p->state != PROC_ST_RUNNING || p->ctl == NULL ||
-		    p->restart_after)
+		    p->state != PROC_ST_RUNNING || p->ctl == NULL || p->anew)
 			continue;
 		if ((fd = dup(p->next_parcel_fd)) == -1 ||
 		    link_send_fds(p->ctl, MSG_PROC_CONFIG, &m, 0, 0, &fd,
@@ -235,7 +235,7 @@ reload_ack(struct proc *p, bool ok, const char *reason)
 	p->ack_awaited = false;
 	awaited--;
 	if (!ok && strcmp(reason, "needs a restart") == 0)
-		p->restart_after = true;
+		p->anew = true;
 	else if (!ok && refusal[0] == '\0')
 		snprintf(refusal, sizeof(refusal), "%s: %s", p->name, reason);
 	if (awaited == 0)
@@ -254,7 +254,6 @@ static void
 reload_commit_one(struct proc *p)
 {
 	struct m_proc_config_commit	 m;
-	bool				 restart = p->restart_after;
 
 	if (p->next_parcel_fd != -1) {
 		if (p->parcel_fd != -1)
@@ -264,14 +263,13 @@ reload_commit_one(struct proc *p)
 		strlcpy(p->hash, p->next_hash, sizeof(p->hash));
 		memset(&m, 0, sizeof(m));
 		m.generation = sup.generation;
-		if (p->ctl != NULL && !restart && p->state == PROC_ST_RUNNING)
+		if (p->ctl != NULL && !p->anew && p->state == PROC_ST_RUNNING)
 			send_proc_config_commit(p->ctl, &m, 0, 0);
 	}
-	if (restart) {
-		p->restart_after = false;
-		if (p->state != PROC_ST_STOPPED)
-			proc_stop(p, true);
-	}
+	/* Who sleeps until it is needed sleeps on. */
+	if (p->anew && (p->state != PROC_ST_STOPPED || !role_wanted(p->role)))
+		proc_stop(p, true);
+	p->anew = false;
 }
 
 static void
@@ -298,13 +296,13 @@ reload_finish(void)
 				proc_start(p);
 			started++;
 		} else if (p->wanted && p->role != ROLE_ROUTER &&
-		    (p->next_parcel_fd != -1 || p->restart_after)) {
+		    (p->next_parcel_fd != -1 || p->anew)) {
 			reload_commit_one(p);
 			changed++;
 		}
 	}
 	if ((p = proc_find(ROLE_ROUTER, "")) != NULL &&
-	    (p->next_parcel_fd != -1 || p->restart_after)) {
+	    (p->next_parcel_fd != -1 || p->anew)) {
 		reload_commit_one(p);
 		changed++;
 	}
