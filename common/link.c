@@ -20,6 +20,7 @@
 #include "common/log.h"
 
 #define LINK_BATCH	32		/* messages per turn of the loop */
+#define LINK_LAST	16384		/* messages of a peer that ended */
 #define LINK_SNDBUF	(1 << 20)	/* default stops at 93 of 1 KiB */
 #define LINK_FDS	(MSG_FDS_MAX + 2)
 
@@ -491,6 +492,16 @@ link_read_cb(evutil_socket_t fd, short what, void *arg)
 	for (i = 0; i < LINK_BATCH; i++)
 		if (link_read(l) != 1)
 			return;
+}
+
+void
+link_finish(struct link *l)
+{
+	int	 i;
+
+	/* A copy of the socket in another process must not hold us here. */
+	for (i = 0; i < LINK_LAST && link_read(l) == 1; i++)
+		;
 }
 
 /* --- the end ------------------------------------------------------------ */

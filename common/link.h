@@ -46,6 +46,9 @@ struct link *link_new(struct event_base *, int fd, enum role self,
 	    const struct link_ops *, void *arg);
 /* Sends what can be sent at once, closes; no `gone`. Safe in a handler. */
 void	 link_free(struct link *);
+/* The peer's process has ended: handles all that it sent before, then `gone`
+ * as ever.  Not inside a handler. */
+void	 link_finish(struct link *);
 
 enum role link_peer(const struct link *);
 const char *link_instance(const struct link *);	/* of the peer */

@@ -234,6 +234,9 @@ proc_ended_cb(evutil_socket_t fd, short what, void *arg)
 	siginfo_t	 si;
 	char		 path[4096];
 
+	/* What it said last (READY, results) still counts. */
+	if (p->ctl != NULL)
+		link_finish(p->ctl);
 	memset(&si, 0, sizeof(si));
 	if (waitid(P_PIDFD, (id_t)p->pidfd, &si, WEXITED) == -1)
 		log_warn("%s: waitid", p->name);
@@ -248,11 +251,8 @@ proc_ended_cb(evutil_socket_t fd, short what, void *arg)
 	    sizeof(p->last_exit));
 	if (si.si_code != CLD_EXITED && si.si_status == SIGSYS)
 		p->violated = true;
-	if (p->ctl != NULL) {
-		/* What it said last (READY, results) still counts. */
-		link_free(p->ctl);
-		p->ctl = NULL;
-	}
+	link_free(p->ctl);
+	p->ctl = NULL;
 	topology_leave(p);
 	if (p->stderr_fd != -1)
 		close(p->stderr_fd);

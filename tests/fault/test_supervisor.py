@@ -10,7 +10,7 @@ import time
 
 import pytest
 from faultrig import AGENT, CHAN, ROLES, config
-from gateway import RpcError, living, modes, wait_for
+from gateway import RpcError, living, modes, pause, wait_for
 
 
 def waits(h, name):
@@ -159,6 +159,85 @@ def test_R05_invalid_reload_changes_nothing(make_house, bad):
     h.write_config(config(h.fake))
     h.reload()
     assert h.pids() == before and w.breaks == 0
+
+
+def test_R05_who_leaves_may_come_back(make_house):
+    """Taken out by one reload and wanted again by the next before it has
+    ended: it starts once more and answers."""
+    h = make_house(telegram=False)
+    w = h.web()
+    here, gone = config(), config()
+    gone["agents"]["list"] = [{"id": "main", "default": True}]
+    old = h.processes()
+    leaving = [n for n in old if n.endswith("/b")]
+    assert len(leaving) == 4
+    for n in leaving:
+        h.pause(old[n]["pid"])      # so that none ends in between
+    h.write_config(gone)
+    h.reload()
+    rows = h.processes()            # who was killed for it is in no row
+    assert all(rows[n]["state"] == "draining" for n in leaving if n in rows)
+    h.write_config(here)
+    h.reload()
+    for n in leaving:
+        h.go_on(old[n]["pid"])
+    rows = h.settled()
+    assert all(rows[n]["pid"] != old[n]["pid"] for n in leaving), rows
+    assert {n: r["pid"] for n, r in rows.items() if n not in leaving} == {
+        n: r["pid"] for n, r in old.items() if n not in leaving}
+    k = w.send("quick back", "agent:b:main")
+    w.wait_end(k)
+    assert w.told(k) == [("final", "done quick back")]
+    assert w.breaks == 0
+
+
+def caught_reading(h):
+    """Asks for a reload, stops the supervisor while the configuration is read
+    and waits until the reader has ended; False when the moment was missed."""
+    def reader():
+        for pid in open(f"/proc/{h.proc.pid}/task/{h.proc.pid}/children").read().split():
+            try:
+                if open(f"/proc/{pid}/comm").read() == "gatewayd-config\n":
+                    return pid
+            except OSError:
+                pass
+        return None
+
+    done = h.output().count("reload: generation")
+    h.proc.send_signal(signal.SIGHUP)
+    while (pid := reader()) is None:
+        if h.output().count("reload: generation") > done:
+            return False        # it was faster
+    pause(h.proc.pid)
+    for _ in range(60):
+        try:
+            if open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] == "Z":
+                return True
+        except OSError:
+            break               # it had been waited for already
+        time.sleep(0.05)        # up to 3 s: it may wait for the supervisor
+    h.proc.send_signal(signal.SIGCONT)
+    return False
+
+
+def test_R05_the_reader_ends_before_it_is_heard(make_house):
+    """Its parcels and its last word are more than are read in one go, and its
+    end is seen in the same moment: they count all the same."""
+    h = make_house(telegram=False)
+    c = config()
+    for i in range(40):
+        c["agents"]["list"] = [{"id": "main", "default": True}] + [
+            {"id": f"x{j}"} for j in range(10 + i % 2)]
+        h.write_config(c)
+        if caught_reading(h):
+            break
+        h.settled()
+    else:
+        pytest.fail("never caught between its start and its end")
+    h.proc.send_signal(signal.SIGCONT)
+    wait_for(lambda: "agentd/x9" in (h.try_processes() or {}), 60,
+             "the new agents: " + h.output())
+    assert "the configuration reader exited" not in h.output()
 
 
 def test_R05_reload_by_signal_keeps_clients(make_house):

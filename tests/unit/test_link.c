@@ -336,6 +336,40 @@ test_queue_marks(void **state)
 	spin();
 }
 
+/* Whoever ends has been heard, however much it said in one go. */
+static void
+test_what_was_said_before_the_end_counts(void **state)
+{
+	struct side		 r, a;
+	struct m_ag_turn_ack	 ack;
+	unsigned int		 i;
+
+	(void)state;
+	pair(&r, &a);
+	memset(&ack, 0, sizeof(ack));
+	ack.run_id = STR_LIT("r1");
+	for (i = 0; i < 200; i++)
+		assert_int_equal(send_ag_turn_ack(a.l, &ack, 1, MSG_F_REPLY),
+		    0);
+	link_free(a.l);
+	assert_int_equal(r.got, 0);
+	link_finish(r.l);
+	assert_int_equal(r.got, 200);
+	assert_int_equal(r.gone, 1);
+	assert_int_equal(r.why, MSG_OK);
+	spin();
+
+	/* The socket is still open elsewhere: it stays a link. */
+	pair(&r, &a);
+	assert_int_equal(send_ag_turn_ack(a.l, &ack, 1, MSG_F_REPLY), 0);
+	link_finish(r.l);
+	assert_int_equal(r.got, 1);
+	assert_int_equal(r.gone, 0);
+	link_free(r.l);
+	link_free(a.l);
+	spin();
+}
+
 int
 main(void)
 {
@@ -346,6 +380,7 @@ main(void)
 		cmocka_unit_test(test_malformed_datagrams_end_the_sender),
 		cmocka_unit_test(test_unsealed_body_is_refused),
 		cmocka_unit_test(test_queue_marks),
+		cmocka_unit_test(test_what_was_said_before_the_end_counts),
 	};
 
 	memset(big, 'z', sizeof(big));
