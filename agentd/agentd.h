@@ -224,6 +224,7 @@ void	 turn_drop_queued(struct session *, enum turn_source,
 void	 turn_session_gone(struct session *);
 /* One of them. */
 void	 turn_drop_one(struct turn *, const char *stop_reason);
+/* One that waits, or is on its way in. */
 struct turn *turn_find_queued(const char *run_id);
 size_t	 turn_count_queued(void);
 bool	 turn_is_stop_word(struct str text);
@@ -266,9 +267,11 @@ void	 journal_drop_delivery(const char *id,
 int	 journal_flush(void);
 /* Is a turn with that dedupe key on its way in? */
 struct turn *journal_find_accepting(const char *dedupe_key);
-/* A turn of the session that is on its way in and not ended yet. */
+/* A turn of the session (of that source; TURN_SOURCE_MAX: of any) that is on
+ * its way in and not ended yet. */
 struct turn *journal_next_accepting(const struct session *,
 	    enum turn_source);
+struct turn *journal_find_accepting_run(const char *run_id);
 /* "" when all is well, else why new turns are refused. */
 const char *journal_trouble(void);
 

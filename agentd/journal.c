@@ -321,7 +321,23 @@ journal_next_accepting(const struct session *s, enum turn_source only)
 
 	for (i = 0; i < NACCEPTING; i++)
 		TAILQ_FOREACH(t, accepting[i], journal)
-			if (t->session == s && t->run == NULL)
+			if (t->session == s && t->run == NULL &&
+			    (only == TURN_SOURCE_MAX ||
+			    t->row.source == (int)only))
+				return t;
+	return NULL;
+}
+
+struct turn *
+journal_find_accepting_run(const char *run_id)
+{
+	struct turn	*t;
+	size_t		 i;
+
+	for (i = 0; i < NACCEPTING; i++)
+		TAILQ_FOREACH(t, accepting[i], journal)
+			if (t->run == NULL &&
+			    strcmp(t->row.run_id, run_id) == 0)
 				return t;
 	return NULL;
 }

@@ -433,7 +433,8 @@ turn_session_gone(struct session *s)
 void
 turn_drop_one(struct turn *t, const char *stop_reason)
 {
-	turn_unqueue(t);
+	if (t->queued)
+		turn_unqueue(t);
 	run_drop(t, stop_reason);
 }
 
@@ -447,7 +448,7 @@ turn_find_queued(const char *run_id)
 		TAILQ_FOREACH(t, &s->turns, entry)
 			if (strcmp(t->row.run_id, run_id) == 0)
 				return t;
-	return NULL;
+	return journal_find_accepting_run(run_id);
 }
 
 size_t

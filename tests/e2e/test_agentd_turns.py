@@ -2,12 +2,14 @@
 # Copyright (c) 2026 The gatewayd developers
 """Turns of the real agentd: acknowledgement, events, results, queue, abort."""
 import json
+import os
+import signal
 
 import pytest
 
 from agentproc import (Agent, EVENT_AGENT, EVENT_CHAT, RUN, TURN, events,
                        payload)
-from gateway import wait_for
+from gateway import pause, wait_for
 
 HELLO = '''
 @on user~"hello"
@@ -310,3 +312,44 @@ def test_store_view_is_written(agent):
     wait_for(told, what="AG_STATE")
     s = json.loads(agent.states[-1].fields["sessions"])
     assert s["count"] == 1 and s["recent"][0]["key"] == "agent:main:main"
+
+
+def aborted(agent, corr, **params):
+    agent.router.send("RPC_REQ", corr=corr, method="chat.abort", scopes=3, principal="t",
+                      params=json.dumps(dict(params, sessionKey="main")))
+
+
+def test_an_abort_of_the_chat_spares_what_others_said(agent):
+    """All in one turn of the loop: they are on their way in."""
+    pause(agent.worker.pid)
+    agent.channel_turn("hello", msg_id="1", session="agent:main:main")
+    there = agent.turn("hello", source="TURN_AGENT")
+    chat = agent.turn("hello")
+    aborted(agent, 5)
+    os.kill(agent.worker.pid, signal.SIGCONT)
+    ends, answers, said = {}, [], []
+    while len(ends) < 2 or not said or not answers:
+        m = agent.recv()
+        if m.name == "AG_RUN_END":
+            ends[m.fields["run_id"]] = m.fields["status"]
+        elif m.name == "AG_DELIVER":
+            said.append(m.fields["text"])
+        elif m.name == "RPC_RES":
+            answers.append(json.loads(m.fields["result"])["runIds"])
+    assert answers == [[chat]]
+    assert ends == {chat: RUN["RUN_ABORTED"], there: RUN["RUN_OK"]}
+    assert said == [b"Hi there."]
+
+
+def test_a_run_is_aborted_before_it_was_taken(agent):
+    pause(agent.worker.pid)
+    chat = agent.turn("hello")
+    aborted(agent, 5, runId=chat)
+    other = agent.turn("hello", source="TURN_AGENT")
+    aborted(agent, 6, runId=other)
+    os.kill(agent.worker.pid, signal.SIGCONT)
+    got = agent.until("AG_RUN_END", run=other)
+    assert [json.loads(m.fields["result"])["runIds"] for m in got if m.name == "RPC_RES"] == \
+        [[chat], []]
+    assert [m.fields["status"] for m in got if m.name == "AG_RUN_END"] == \
+        [RUN["RUN_ABORTED"], RUN["RUN_OK"]]
