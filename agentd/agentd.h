@@ -285,8 +285,9 @@ void	 tails_committed(struct session *, bool);
 void	 tails_opened(struct transcript *, const char *name);
 /* A file that is on the disk is cut or goes; -1 with errno. */
 int	 tails_forget(const char *name);
-/* After a start: puts back what a power failure took. */
-void	 tails_recover(void);
+/* After a start: puts back what a power failure took; -1 with errno when that
+ * can be done only later. */
+int	 tails_recover(void);
 
 /* --- run.c --------------------------------------------------------------- */
 

@@ -374,15 +374,18 @@ journal_trouble(void)
 int
 journal_flush(void)
 {
-	int	 ret = flush(FLUSH_ALL);
+	int	 saved, ret = flush(FLUSH_ALL);
 
-	if (told_empty(&syncing) && told_empty(&written))
+	/* Also when nobody waits to be told: rows of sessions, say. */
+	if (db == NULL)
 		return ret;
+	saved = errno;
 	if (fdatasync(sessdb_wal_fd(db)) == -1)
 		fatal("the journal cannot be brought to the disk");
 	/* The one that is under way may end when it likes. */
 	tell(&syncing, 0);
 	tell(&written, 0);
+	errno = saved;
 	return ret;
 }
 
@@ -604,6 +607,15 @@ db_open(void)
 		saved = errno;
 		snprintf(trouble, sizeof(trouble), "the state folder cannot "
 		    "be written: %s", strerror(saved));
+	} else if (tails_recover() == -1) {
+		/* Or lines would be written where others belong. */
+		saved = errno;
+		sessdb_close(db);
+		db = NULL;
+		snprintf(why, sizeof(why), "%s/sessions: a transcript cannot "
+		    "be completed", cfg->state_dir);
+		snprintf(trouble, sizeof(trouble), "the state folder cannot "
+		    "be written: %s", strerror(saved));
 	} else if (import_sessions() == -1) {
 		/* No index without what it begins with. */
 		saved = errno;
@@ -624,7 +636,6 @@ db_open(void)
 		return -1;
 	}
 	trouble[0] = '\0';
-	tails_recover();
 	/* The file may be older than the last thing that was promised. */
 	view_changed();
 	outbox_load();

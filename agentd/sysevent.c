@@ -131,9 +131,11 @@ sysevent_message(struct link *l, struct msg *m)
 		return as_turn(l, corr, key, &v);
 	if (str_eqs(v.dedupe_key, json_string_value(json_object_get(s->entry,
 	    LAST)) != NULL ? json_string_value(json_object_get(s->entry,
-	    LAST)) : ""))
-		return ack(l, corr, &v, TURN_DUPLICATE, "done", "");
-	if (queue(s, &v) == -1)
+	    LAST)) : "")) {
+		/* It may have been refused: it is known when it is written. */
+		if (!s->dirty)
+			return ack(l, corr, &v, TURN_DUPLICATE, "done", "");
+	} else if (queue(s, &v) == -1)
 		return ack(l, corr, &v, TURN_REFUSED, "UNAVAILABLE",
 		    "out of memory");
 	session_set(s, LAST, json_stringn(v.dedupe_key.p, v.dedupe_key.n));

@@ -165,53 +165,79 @@ settle_cb(evutil_socket_t ev_fd, short what, void *arg)
 
 struct put_back {
 	const char	*name;
-	size_t		 put, failed;
+	size_t		 put;
+	int		 err;		/* of one that can be put there later */
+	bool		 warned;
 };
+
+/* Will that never be otherwise?  The file is gone, or not the one it was. */
+static bool
+for_good(int err)
+{
+	return err == ENOENT || err == ELOOP || err == EBADMSG ||
+	    err == EINVAL || err == EISDIR || err == ENOTDIR || err == ENXIO;
+}
 
 static void
 put_back(int64_t at, const char *p, size_t n, void *arg)
 {
 	struct put_back	*b = arg;
 
+	if (b->err != 0)
+		return;		/* no holes */
 	switch (transcript_restore(sessions_fd, b->name, p, n, at)) {
 	case 1:
 		b->put++;
 		break;
 	case -1:
-		if (errno != ENOENT && b->failed++ == 0)
+		if (!for_good(errno))
+			b->err = errno;
+		else if (errno != ENOENT && !b->warned) {
+			b->warned = true;
 			log_warn("transcript %s: cannot be completed",
 			    b->name);
+		}
 		break;
 	}
 }
 
-void
+int
 tails_recover(void)
 {
 	struct put_back	 b;
 	char		 name[256];
 	size_t		 files = 0;
 	int64_t		 last;
-	int		 fd, r;
+	int		 fd, r, err = 0;
 
 	if (sessdb_begin(db) == -1)
-		return;
-	while (sessdb_tail_file(db, name, sizeof(name), &last) == 1) {
+		return -1;
+	while ((r = sessdb_tail_file(db, name, sizeof(name), &last)) == 1) {
 		b = (struct put_back){ .name = name };
 		r = sessdb_each_tail(db, name, put_back, &b);
-		if (r == 0 && (fd = open_file(name)) != -1) {
-			r = fdatasync(fd);
-			close(fd);
-		} else if (r == 0 && errno != ENOENT && errno != ELOOP)
+		if (r == 0 && b.err != 0) {
+			errno = b.err;
 			r = -1;
-		if (r == -1 || sessdb_drop_tail(db, name, last) == -1) {
-			log_warn("transcript %s", name);
+		} else if (r == 0 && (fd = open_file(name)) != -1) {
+			r = fdatasync(fd);
+			err = errno;
+			close(fd);
+			errno = err;
+		} else if (r == 0 && !for_good(errno))
+			r = -1;
+		if (r == -1 || (r = sessdb_drop_tail(db, name, last)) == -1)
 			break;
-		}
 		files += b.put > 0;
 	}
-	if (sessdb_commit(db) == -1)
+	err = errno;
+	/* Of what is complete the copies go, whatever became of the rest. */
+	if (sessdb_commit(db) == -1) {
+		err = errno;
+		r = -1;
 		sessdb_rollback(db);
+	}
 	if (files > 0)
 		log_info("%zu transcripts completed after a crash", files);
+	errno = err;
+	return r;
 }

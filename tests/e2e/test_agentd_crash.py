@@ -5,6 +5,7 @@
 An accepted turn is answered exactly once, or its user is told once that it was
 interrupted; nothing that was accepted is lost.
 """
+import contextlib
 import json
 import os
 import random
@@ -17,6 +18,7 @@ import pytest
 
 from agentproc import Agent, EVENT_AGENT, EVENT_CHAT, RUN, TURN, events
 from gateway import passable, pause
+from test_disk_sync import on_disk
 
 SCRIPT = r'''
 @on user~"hello"
@@ -331,6 +333,15 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(disk)], check=False)
 
 
+def fill(disk, left=0):
+    """But for so many bytes."""
+    n = 0
+    with open(disk / "filler", "wb", buffering=0) as f, contextlib.suppress(OSError):
+        while True:
+            n += f.write(b"x" * 4096)
+    os.truncate(disk / "filler", n - left)
+
+
 @needs_root
 def test_R15_full_disk_refuses_new_turns_and_loses_nothing(small_disk):
     a, disk = small_disk
@@ -339,12 +350,7 @@ def test_R15_full_disk_refuses_new_turns_and_loses_nothing(small_disk):
     assert texts(drain(a, 1)) == ["Hi there."]
     a.turn("slow", session="s", run="held")
     a.until("AG_EVENT")
-    fd = os.open(disk / "filler", os.O_WRONLY | os.O_CREAT)
-    try:
-        while True:
-            os.write(fd, b"x" * 4096)
-    except OSError:
-        os.close(fd)
+    fill(disk)
     # What sqlite and the file system still have in their pages may take a
     # few; then it is refused, with a reason.
     refused = None
@@ -413,6 +419,65 @@ def test_R15_state_that_cannot_be_written_heals():
         assert texts(drain(a, 1)) == ["Hi there."], a.worker.output()
     finally:
         a.close()
+
+
+@needs_root
+def test_R15_lines_that_have_no_room_come_back_later(small_disk):
+    """What is to be put back into a transcript stays in the journal until the
+    disk has room, and nothing is written behind a hole."""
+    a, disk = small_disk
+    lost = []
+    while sum(n for _, n in lost) < 200000:     # until it is not settled already
+        a.start()
+        for i in range(12):
+            a.until("AG_RUN_END", run=a.turn(f"hello {i} " + "x" * 20000))
+        sid = a.ask("chat.history", sessionKey="main")["sessionId"]
+        a.kill()
+        lost = on_disk(a, "SELECT at, length(text) FROM tail")
+    path = a.state / "sessions" / f"{sid}.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:min(at for at, _ in lost) + 100])
+    with open(a.state / "agent.sqlite-wal", "ab") as f:    # the log has room ahead
+        f.write(bytes(256 << 10))
+    fill(disk, 64 << 10)
+    a.start()
+    a.channel_turn("hello", msg_id="1")
+    ack = a.until("AG_TURN_ACK")[-1].fields
+    assert (ack["status"], ack["code"]) == (TURN["TURN_REFUSED"], "UNAVAILABLE")
+    assert "No space left" in ack["reason"]
+    a.kill()
+    os.unlink(disk / "filler")
+    a.start()
+    a.ask("chat.history", sessionKey="main")
+    assert path.read_bytes() == whole
+
+
+@needs_root
+def test_R15_an_event_that_was_refused_is_not_known(small_disk):
+    """It waits in memory; to say that it is known would be to promise it."""
+    a, disk = small_disk
+
+    def told(i):
+        a.router.send("AG_SYSTEM", corr=500 + i, session_key="main", dedupe_key=f"k{i}",
+                      wake=0, text=f"event {i} " + "x" * 3000)
+        ack = a.until("AG_TURN_ACK")[-1]
+        assert ack.corr == 500 + i
+        return ack.fields["status"]
+    a.start()
+    a.until("AG_RUN_END", run=a.turn("hello"))
+    fill(disk)
+    last = next(i for i in range(400) if told(i) == TURN["TURN_REFUSED"])
+    assert told(last) == TURN["TURN_REFUSED"]
+    os.unlink(disk / "filler")
+    deadline = time.monotonic() + 60
+    while told(last) == TURN["TURN_REFUSED"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    a.kill()
+    a.start()
+    run = a.turn("hello")
+    a.until("AG_RUN_END", run=run)
+    assert f"event {last} x" in json.dumps(a.ask("chat.history", sessionKey="main"))
 
 
 def test_R07_lines_that_a_power_failure_took_come_back():

@@ -125,6 +125,21 @@ def test_R07_agentd_waits_itself_where_the_kernel_cannot(slow_agent):
     assert not gate.seen("io_submit")
 
 
+def test_R07_agentd_takes_no_event_before_the_disk_has_it(slow_agent):
+    agent, gate = slow_agent("fdatasync", "io_submit", "count")
+    agent.ask("sessions.list")          # whatever began is over
+    mark = gate.hold("fdatasync")
+    agent.router.send("AG_SYSTEM", corr=77, session_key="main", dedupe_key="k", wake=0,
+                      text="news")
+    gate.wait("fdatasync", after=mark)
+    assert "news" in on_disk(agent, "SELECT entry FROM session")[0][0]
+    while select.select([agent.router.sock], [], [], 0)[0]:
+        assert agent.router.recv().name != "AG_TURN_ACK"
+    gate.pass_all("fdatasync")
+    ack = agent.until("AG_TURN_ACK")[-1]
+    assert (ack.corr, ack.fields["status"]) == (77, TURN["TURN_ACCEPTED"])
+
+
 @pytest.fixture
 def slow_channel():
     gate = Gate("fsync", "fdatasync")
