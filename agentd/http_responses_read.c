@@ -273,9 +273,9 @@ read_image(struct reader *r, json_t *part, const char *path)
 static void
 put_name(struct dbuf *b, const char *name)
 {
-	size_t	 n;
+	size_t	 n = utf8_cut(name, strlen(name), 200);
 
-	for (n = 0; *name != '\0' && n < 200; name++, n++)
+	for (; n > 0; name++, n--)
 		dbuf_putc(b, *name == '"' || *name == '<' || *name == '>' ||
 		    (unsigned char)*name < 0x20 ? ' ' : *name);
 }

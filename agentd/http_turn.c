@@ -85,9 +85,12 @@ options_of(const struct http_turn *t)
 	json_t	*o = json_object();
 	char	*p;
 
-	if (t->extra.n > 0)
-		json_object_set_new(o, "extraSystemPrompt", json_stringn(
-		    t->extra.p, t->extra.n));
+	/* Without it the model would do something else than it was asked. */
+	if (t->extra.n > 0 && json_object_set_new(o, "extraSystemPrompt",
+	    json_stringn(t->extra.p, t->extra.n)) == -1) {
+		json_decref(o);
+		return NULL;
+	}
 	if (t->max_tokens > 0)
 		json_object_set_new(o, "maxTokens", json_integer(
 		    t->max_tokens));

@@ -248,7 +248,11 @@ def test_agent_and_session(gw, fake):
     for h in ({"X-OpenClaw-Agent-Id": "nobody"},
               {"X-OpenClaw-Session-Key": "agent:nobody:x"},
               {"X-OpenClaw-Session-Key": "agent:main:cron:x"},
-              {"X-OpenClaw-Session-Key": "subagent:x"}):
+              {"X-OpenClaw-Session-Key": "subagent:x"},
+              # written so that only the agent takes it for one
+              {"X-OpenClaw-Session-Key": ":subagent:x"},
+              {"X-OpenClaw-Session-Key": "agent:main::cron:x"},
+              {"X-OpenClaw-Session-Key": "agent::main:acp:x"}):
         j = chat(gw, user("x"), status=400, headers=h)
         assert j["error"]["type"] == "invalid_request_error", h
     j = chat(gw, user("x"), status=400, user="u" * 401)
@@ -445,6 +449,11 @@ def test_responses_images_and_files(gw, fake):
         assert PNG in json.dumps(fake.requests[-1].json)
         assert '<file name="a   b .txt">' in prompt(fake)[1]
         assert "naïve" in prompt(fake)[1] and "\x07" not in prompt(fake)[1]
+    # a long name is cut between characters: all of the prompt depends on it
+    status, j = ask({"type": "input_file", **b64(text, "text/plain",
+                                                 filename="n" * 199 + "é.txt")})
+    assert status == 200, j
+    assert f'<file name="{"n" * 199}">' in prompt(fake)[1] and "naïve" in prompt(fake)[1]
     for part, why in (
             ({"type": "input_image", "source": {
                 "type": "url", "url": "http://x/y.png"}}, "not fetched"),
