@@ -12,6 +12,7 @@
 
 #include "common/http_error.h"
 #include "common/log.h"
+#include "common/session_key.h"
 #include "gatewayd/router/router.h"
 
 #define RELAYS_MAX	2048
@@ -161,13 +162,14 @@ static bool
 key_reserved(struct str key)
 {
 	static const char *const names[] = { "subagent:", "cron:", "acp:" };
-	struct str	 agent = route_key_agent(key);
+	struct str	 agent, rest;
+	char		 canon[SESSION_KEY_MAX + 1];
 	size_t		 i;
 
-	if (agent.n > 0) {
-		key.n -= (size_t)(agent.p + agent.n + 1 - key.p);
-		key.p = agent.p + agent.n + 1;
-	}
+	/* As the agent will understand it. */
+	if (session_key_canon(key, "main", false, canon, sizeof(canon)) == 0 &&
+	    session_key_split(str_of(canon), &agent, &rest))
+		key = rest;
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (key.n >= strlen(names[i]) && ascii_ncasecmp(key.p,
 		    names[i], strlen(names[i])) == 0)

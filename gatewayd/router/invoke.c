@@ -195,9 +195,10 @@ send_request(struct client *node, const char *id, const struct wish *q)
 	struct dbuf	*b;
 	struct jw	 w;
 
-	/* Quoting doubles it at worst. */
-	if (rt_client_backlog(node) + 2 * q->params.n + 4 * NAME_BYTES >
-	    RT_OUT_HARD - 65536)
+	/* Quoting doubles it at worst.  The node is not to be ended by what
+	 * others send to it. */
+	if (rt_client_backlog(node) + 2 * q->params.n + q->timeout.n +
+	    q->key.n + 12 * NAME_BYTES > RT_OUT_HARD - 65536)
 		return false;
 	b = rt_client_begin(node);
 	dbuf_puts(b, "{\"type\":\"event\",\"event\":\"node.invoke.request\","

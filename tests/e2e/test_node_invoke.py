@@ -242,6 +242,10 @@ def test_large_results_and_parameters(gateway):
                                                  "params": "x" * (7 << 20), "idempotencyKey": "k"})
             assert e == {"code": "INVALID_REQUEST",
                          "message": "the parameters of the command are too large"}
+            # what else goes to the node costs who asks, and not the node
+            e = await refused(c, "node.invoke", {"nodeId": n.id, "command": "system.which",
+                                                 "idempotencyKey": "k" * (17 << 20)})
+            assert e["message"] == "failed to send invoke to node"
             rid = await invoke(c, n.id, params={"x": '"' * (2 << 20)})
             q = await n.asked()
             assert json.loads(q["paramsJSON"]) == {"x": '"' * (2 << 20)}
