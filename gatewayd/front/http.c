@@ -347,6 +347,35 @@ route(struct conn *c, const struct http_head *h, const char *path,
 		serve_page(c, &ask, get);
 }
 
+/*
+ * The normal form of a target.  Below /v1/models/ stands the id of a model,
+ * whose slashes clients of OpenAI's interface encode: there, and nowhere else,
+ * they are slashes, before anything is decided by the path.
+ */
+static int
+path_of(struct str target, char *path, size_t size, struct str *query)
+{
+	static const char	 below[] = "/v1/models/";
+	static char		 plain[HTTP_TARGET_MAX];	/* query's */
+	size_t			 i, n = 0;
+	bool			 in_query = false;
+
+	if (http_path_canon(target, path, size, query) == 0)
+		return 0;
+	if (!str_prefix(target, below) || target.n > sizeof(plain))
+		return -1;
+	for (i = 0; i < target.n; i++) {
+		in_query = in_query || target.p[i] == '?';
+		if (!in_query && target.n - i >= 3 &&
+		    ascii_ncasecmp(target.p + i, "%2f", 3) == 0) {
+			plain[n++] = '/';
+			i += 2;
+		} else
+			plain[n++] = target.p[i];
+	}
+	return http_path_canon((struct str){ plain, n }, path, size, query);
+}
+
 void
 http_request(struct conn *c, const struct http_head *h, size_t head_n,
     struct evbuffer *in)
@@ -361,8 +390,7 @@ http_request(struct conn *c, const struct http_head *h, size_t head_n,
 		(void)snprintf(retry, sizeof(retry), "Retry-After: %u\r\n",
 		    left);
 		respond_text(c, 429, "Too Many Requests", retry, false, true);
-	} else if (http_path_canon(h->target, path, sizeof(path),
-	    &query) == -1) {
+	} else if (path_of(h->target, path, sizeof(path), &query) == -1) {
 		http_refuse(c, 400, "Bad Request");
 	} else if (http_header_has(h, "Upgrade", "websocket")) {
 		if (strcmp(path, CANVAS_LIVE) == 0 && front_conf.canvas_live)

@@ -268,6 +268,7 @@ def test_models(gw):
                for m in j["data"])
     for name in "openclaw", "openclaw/two", "openclaw:main":
         assert call(gw, "/v1/models/" + name)[1]["id"] == name
+    assert call(gw, "/v1/models/openclaw%2Ftwo")[1]["id"] == "openclaw/two"
     for name in "gpt-4o", "openclaw/x":
         status, j = call(gw, "/v1/models/" + name)
         assert (status, j["error"]["code"]) == (404, "model_not_found")

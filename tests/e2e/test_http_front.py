@@ -435,3 +435,27 @@ def test_random_bytes_for_bodies(rig):
             except Closed:
                 pass
     assert ask(rig, post())[0] == 200
+
+
+@pytest.mark.parametrize("target,rest", [
+    ("/v1/models/p%2Fm", "/p/m"), ("/v1/models/p%2fq%2Fm", "/p/q/m"),
+    ("/v1/models/p%2Fm?x=%2F..%2F", "/p/m"), ("/v1/models/p/m%20n", "/p/m n"),
+])
+def test_models_whose_names_have_a_slash(rig, target, rest):
+    """As clients of OpenAI's interface write them."""
+    assert ask(rig, post(target, b"", method="GET"))[0] == 200
+    assert rig.http[-1].rest == rest
+
+
+@pytest.mark.parametrize("target", [
+    "/v1/models/..%2Fchat", "/v1/models/p%2F..%2Fm", "/v1/models/%2F", "/v1/models/a%2F%2Fb",
+    "/v1/models/%2e%2e%2Fchat", "/v1/models/a%252Fb%2", "/v1/models/a%252Fb", "/v1/models/.%2Fa",
+    "/v1/models/a%2Fb%00", "/v1/models/a%2Fb%5Cc", "/v1/models/a%2Fb;c", "/v1/models/a%2Fb%c0%ae",
+    "/v1/models%2Fp", "/v1%2Fmodels/p", "/%2Fv1/models/p", "//v1/models/p%2Fm",
+    "/V1/models/p%2Fm", "/tools%2Finvoke", "/tools/invoke%2F", "/v1/chat%2Fcompletions",
+    "/v1/models%2F..%2Fchat%2Fcompletions",
+])
+def test_T09_slashes_that_are_no_part_of_a_name(rig, target):
+    """One form decides where it goes and who may: nothing is asked."""
+    assert ask(rig, post(target, b"", method="GET"), close=True)[0] == 400
+    assert rig.asked == [] and rig.http == []
