@@ -10,6 +10,7 @@
  */
 #include "common/compat.h"
 
+#include <errno.h>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -253,6 +254,7 @@ status_text(const struct facts *f, const char *target)
 	const char	*daemon = jtext(f->config, "path", f->ps.config);
 	json_t		*l;
 	size_t		 i;
+	bool		 none;
 
 	printf("Gateway: %s", f->answers ? "running, answers" :
 	    "does not answer");
@@ -260,8 +262,11 @@ status_text(const struct facts *f, const char *target)
 		printf(" (pid %d)", (int)f->pid);
 	printf("\nTarget: %s\nConfig: ", target);
 	print_text(daemon);
-	if (f->config != NULL ? !json_is_true(json_object_get(f->config,
-	    "exists")) : access(f->ps.config, F_OK) != 0)
+	none = f->config != NULL ? !json_is_true(json_object_get(f->config,
+	    "exists")) : access(f->ps.config, F_OK) == -1;
+	if (none && f->config == NULL && errno == EACCES)
+		printf(" (this user may not look there)");
+	else if (none)
 		printf(f->answers ? " (none: embedded defaults)" :
 		    " (there is none)");
 	if (!f->remote && strcmp(daemon, f->ps.config) != 0)

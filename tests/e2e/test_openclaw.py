@@ -274,6 +274,24 @@ def test_logs_follow(gw):
         p.stdout.close()
 
 
+def test_status_does_not_call_a_hidden_configuration_none():
+    """As that of the service is for a member of its groups."""
+    g = Gateway(mode="user")
+    try:
+        d = g.dir / "closed"
+        d.mkdir()
+        (d / "openclaw.json").write_text("{}")
+        d.chmod(0)
+        out = openclaw(g, "gateway", "status", OPENCLAW_CONFIG_PATH=str(d / "openclaw.json"))
+        assert out.returncode == 1
+        assert f"Config: {d}/openclaw.json (this user may not look there)\n" in out.stdout, out
+        out = openclaw(g, "gateway", "status", OPENCLAW_CONFIG_PATH=str(g.dir / "no.json"))
+        assert "no.json (there is none)\n" in out.stdout, out
+        d.chmod(0o700)
+    finally:
+        g.close()
+
+
 @pytest.mark.parametrize("js", [[], ["--json"]], ids=["text", "json"])
 def test_logs_follow_over_a_restart(make_gateway, js):
     """It waits for the gateway to come back, says so, and goes on."""
