@@ -133,6 +133,7 @@ struct sandbox_ids {
 	uid_t	 uid[ROLE_MAX];
 	gid_t	 gid[ROLE_MAX];
 	bool	 separate;	/* one uid per role */
+	const char *lacking;	/* service user that others exist without */
 };
 #define SANDBOX_IDS_SHARED	(-1)
 int	 sandbox_ids_load(struct sandbox_ids *, int64_t base);

@@ -70,8 +70,9 @@ sandbox_ids_load(struct sandbox_ids *ids, int64_t base)
 	struct passwd *pw;
 	FILE *f;
 	bool found[ROLE_MAX] = { false };
+	const char *lacking = NULL;
 	unsigned int r;
-	bool all;
+	bool any = false;
 
 	if (base < SANDBOX_IDS_SHARED || base > 0x7fffffff - ROLE_MAX) {
 		errno = EINVAL;
@@ -102,13 +103,16 @@ sandbox_ids_load(struct sandbox_ids *ids, int64_t base)
 				found[r] = true;
 			}
 	fclose(f);
-	all = true;
-	for (r = 1; r < ROLE_MAX; r++)
-		all = all && found[r];
-	if (!all)
+	for (r = 1; r < ROLE_MAX; r++) {
+		any = any || found[r];
+		if (!found[r] && lacking == NULL)
+			lacking = role_user(r);
+	}
+	if (lacking != NULL)
 		for (r = 1; r < ROLE_MAX; r++)
 			ids->uid[r] = ids->gid[r] = UID_NOBODY;
-	ids->separate = all;
+	ids->lacking = any ? lacking : NULL;
+	ids->separate = lacking == NULL;
 	return 0;
 }
 

@@ -23,6 +23,7 @@
 #include "gatewayd/host/options.h"
 #include "gatewayd/host/terminal.h"
 #include "gatewayd/host/token_file.h"
+#include "gatewayd/host/users.h"
 
 struct supervisor	 sup;
 
@@ -164,7 +165,7 @@ sandbox_init(bool user, bool weak, int64_t uid_base)
 		    "with -t to run weaker, see openclaw-security(7)", why);
 	if (sup.mode == SANDBOX_ROOT) {
 		/* -U by root: never root itself, not even in a namespace. */
-		if (sandbox_ids_load(&sup.ids, user ? SANDBOX_IDS_SHARED :
+		if (users_load(&sup.ids, user ? SANDBOX_IDS_SHARED :
 		    uid_base) == -1)
 			fatal("service users");
 		if ((sup.netns_fd = sandbox_netns_new()) == -1)

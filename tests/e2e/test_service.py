@@ -145,6 +145,58 @@ def test_users_are_those_of_the_table():
     assert re.findall(r"^g (\S+)", text, re.M) == ["openclaw", "openclaw-read"]
 
 
+class OfUsers(gw.Gateway):
+    """Where /etc/passwd has the service users that are asked for."""
+
+    def __init__(self, names):
+        super().__init__(mode="shared")
+        self.state.chmod(0o711)
+        self.users = {n: UID + i for i, n in enumerate(names)}
+
+    def command(self):
+        host = [line for line in pathlib.Path("/etc/passwd").read_text().splitlines(True)
+                if not line.startswith("_gw")]
+        fake = self.dir / "passwd"
+        fake.write_text("".join(host + [f"{n}:x:{u}:{u}::/:/usr/sbin/nologin\n"
+                                        for n, u in self.users.items()]))
+        fake.chmod(0o644)
+        return ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/passwd && exec "$@"',
+                str(fake), *super().command()]
+
+
+UID = 620000
+
+
+@as_root
+def test_a_service_user_that_is_missing_is_named():
+    """As after an upgrade to a version that has one more."""
+    text = (ROOT / "etc/systemd/sysusers.conf").read_text()
+    names = re.findall(r"^u (\S+)", text, re.M)
+    roles = dict(re.findall(r'^ROLE\(\d+,\s+\w+,\s+"(\w+)",\s+"[\w-]+",\s+"(\w+)"',
+                            (ROOT / "proto/roles.def").read_text(), re.M))
+    g = OfUsers(names)
+    try:
+        for lost in (None, "_gwcanvas", None):
+            g.users = {n: UID + i for i, n in enumerate(names) if n != lost}
+            g.start()
+            assert ("service user " in g.output(g.began)) == (lost is not None)
+            if lost:
+                assert f"service user {lost}: does not exist, so all processes share user " \
+                    f"{gw.NOBODY}" in g.output(g.began)
+            # None of them fails for what another user left.
+            rows = gw.wait_for(lambda: (r := g.processes()) and r["agentd/main"]["pid"] and
+                               all(p["state"] == "running" for p in r.values() if p["pid"]) and r,
+                               180, "all to run")
+            for name, p in rows.items():
+                if name != "gatewayd" and p["pid"]:
+                    want = gw.NOBODY if lost else g.users[roles[name.split("/")[0]]]
+                    status = pathlib.Path(f"/proc/{p['pid']}/status").read_text()
+                    assert re.search(rf"^Uid:\s+{want}\s", status, re.M), name
+            g.stop()
+    finally:
+        g.close()
+
+
 def test_sysusers_and_tmpfiles_are_accepted():
     with tempfile.TemporaryDirectory() as root:
         for d in ("etc", "run", "var/lib", "var/log"):
