@@ -33,14 +33,20 @@ def rig(make_rig):
     return make_rig()
 
 
-@pytest.fixture(scope="module")
-def with_channel():
-    """One gateway with a channel, for a file: from rigs import with_channel as gw."""
+def _with_channel():
+    """g.fake is the channel's other end."""
     fake = FakeTelegram(TOKEN).start()
     g = Gateway(mode=modes()[0], config={
         "channels": {"telegram": {"botToken": TOKEN, "apiRoot": fake.url}}})
+    g.fake = fake
     try:
         yield g.start()
     finally:
         g.close()
         fake.stop()
+
+
+# One gateway with a channel, for a file: from rigs import with_channel as gw; and
+# one for a test that ends it.
+with_channel = pytest.fixture(scope="module")(_with_channel)
+with_channel_once = pytest.fixture(_with_channel)

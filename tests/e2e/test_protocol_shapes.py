@@ -116,16 +116,48 @@ CHAT = Either(
             "input": One(0), "output": One(0), "totalTokens": One(0)}))}),
     dict(RUN, **{"state": One("error"), "errorMessage?": TEXT}),
     dict(RUN, **{"state": One("aborted"), "stopReason?": One("rpc", "stop", "timeout")}))
+DECIDED = {"requestId": TEXT, "decision": One("approved", "rejected"), "ts": INT}
+NULL_TEXT = Either(One(None), TEXT)
 EVENTS = {"chat": CHAT, "health": HEALTH, "tick": {"ts": INT},
+          "device.pair.requested": Row("PAIR_REQUEST"),
+          "device.pair.resolved": dict(DECIDED, deviceId=TEXT),
+          "node.pair.requested": {
+              "requestId": TEXT, "nodeId": TEXT, "displayName?": TEXT, "platform?": TEXT,
+              "version?": TEXT, "coreVersion?": TEXT, "uiVersion?": TEXT, "deviceFamily?": TEXT,
+              "modelIdentifier?": TEXT, "caps?": [TEXT], "commands?": [TEXT], "remoteIp?": TEXT,
+              "silent?": BOOL, "isRepair?": BOOL, "ts": INT},
+          "node.pair.resolved": dict(DECIDED, nodeId=TEXT),
+          "node.invoke.request": {"id": TEXT, "nodeId": TEXT, "command": TEXT,
+                                  "paramsJSON": NULL_TEXT, "timeoutMs?": INT,
+                                  "idempotencyKey?": TEXT},
+          "exec.approval.requested": {
+              "id": TEXT, "createdAtMs": INT, "expiresAtMs": INT, "allowAlways?": BOOL,
+              "reason?": STR, "requestedBy?": TEXT, "request": {
+                  "command": TEXT, "cwd": NULL_TEXT, "host": NULL_TEXT, "security": NULL_TEXT,
+                  "ask": NULL_TEXT, "agentId": NULL_TEXT, "resolvedPath": NULL_TEXT,
+                  "sessionKey": NULL_TEXT}},
+          "exec.approval.resolved": {"id": TEXT, "decision": TEXT, "resolvedBy": NULL_TEXT,
+                                     "ts": INT},
+          "process": {"name": TEXT, "state": TEXT, "reason?": TEXT},
+          # of protocol 4
+          "sessions.changed": {"sessionKey": TEXT, "ts": INT, "reason": One(
+              "message", "patch", "reset", "delete", "compact")},
+          "session.message": {
+              "sessionKey": TEXT, "agentId": TEXT, "sessionId": UUID, "updatedAt?": INT,
+              "messageId": TEXT, "runId?": TEXT, "message": ANY},
+          "session.tool": dict(RUN, stream=One("tool"), data=TOOL, ts=INT),
           "presence": {"presence": [PRESENCE]},
           "shutdown": Either({"reason": One("gateway stopping")},
                              {"reason": One("gateway restarting"), "restartExpectedMs": INT})}
 VERSIONED = {"presence", "health"}
+UNNUMBERED = {"node.invoke.request", "process"}
 
 
 def event_faults(m):
     name, p = m["event"], m["payload"]
-    frame = {"type": One("event"), "event": TEXT, "payload": ANY, "seq": INT}
+    frame = {"type": One("event"), "event": TEXT, "payload": ANY}
+    if name not in UNNUMBERED:
+        frame["seq"] = INT
     if name in VERSIONED:
         frame["stateVersion"] = {"presence": INT, "health": INT}
     out = faults(m, frame, name)
