@@ -348,7 +348,7 @@ rt_do_node_invoke(struct request *r)
 	q.timeout = v->timeoutMs;
 	q.key = v->idempotencyKey;
 	if (invoke_start(r, node, &q) && strcmp(command, "system.run") == 0)
-		rt_node_run_sent(node, &v->params);
+		rt_node_run_sent(r->client, node, &v->params);
 }
 
 /* exec.approvals.node.*: no policy, since operator.admin is needed. */

@@ -164,18 +164,18 @@ same_client(const struct decided *d, const struct client *c)
 	    strcmp(d->principal, c->principal) == 0;
 }
 
-/* Takes the decision that this run speaks of. */
-static bool
-decided_take(const struct client *c, const struct skim_val *params,
+/* The decision that this run speaks of. */
+static struct decided *
+decided_find(const struct client *c, const struct skim_val *params,
     const struct skim_val *said)
 {
-	struct decided	*d, *next;
+	struct decided	*d, *next, *found = NULL;
 	uint64_t	 now = mono_ms();
 	char		*command = command_of(params);
 	char		*cwd = text_of(params, "cwd", CWD_MAX);
-	bool		 found = false;
 
-	for (d = TAILQ_FIRST(&decisions); d != NULL && !found; d = next) {
+	for (d = TAILQ_FIRST(&decisions); d != NULL && found == NULL;
+	    d = next) {
 		next = TAILQ_NEXT(d, entry);
 		if (d->until <= now) {
 			decided_free(d);
@@ -186,28 +186,34 @@ decided_take(const struct client *c, const struct skim_val *params,
 		    strcmp(d->cwd, cwd) != 0 || (said->kind == SKIM_STRING &&
 		    !skim_is(said, d->always ? "allow-always" : "allow-once")))
 			continue;
-		found = true;
-		decided_free(d);
+		found = d;
 	}
 	free(command);
 	free(cwd);
 	return found;
 }
 
+/* Does it say that it was approved? */
+static bool
+claims(const struct skim_val *params, struct skim_val *said)
+{
+	struct skim_val	 approved;
+
+	if (params->kind != SKIM_OBJECT)
+		return false;
+	skim_get(params, "approved", &approved);
+	skim_get(params, "approvalDecision", said);
+	return (approved.kind != SKIM_ABSENT && approved.kind != SKIM_NULL &&
+	    (approved.kind != SKIM_BOOL || approved.p[0] != 'f')) ||
+	    (said->kind != SKIM_ABSENT && said->kind != SKIM_NULL);
+}
+
 const char *
 rt_node_run_refusal(const struct client *c, const struct skim_val *params)
 {
-	struct skim_val	 approved, said;
+	struct skim_val	 said;
 
-	if (params->kind != SKIM_OBJECT)
-		return NULL;
-	skim_get(params, "approved", &approved);
-	skim_get(params, "approvalDecision", &said);
-	if ((approved.kind == SKIM_ABSENT || approved.kind == SKIM_NULL ||
-	    (approved.kind == SKIM_BOOL && approved.p[0] == 'f')) &&
-	    (said.kind == SKIM_ABSENT || said.kind == SKIM_NULL))
-		return NULL;
-	if (decided_take(c, params, &said))
+	if (!claims(params, &said) || decided_find(c, params, &said) != NULL)
 		return NULL;
 	log_info("client %s: system.run: says that it was approved, and was "
 	    "not", c->conn_id);
@@ -236,11 +242,17 @@ sent_free(struct sent *s)
 }
 
 void
-rt_node_run_sent(const struct client *node, const struct skim_val *params)
+rt_node_run_sent(const struct client *c, const struct client *node,
+    const struct skim_val *params)
 {
+	struct skim_val	 said;
+	struct decided	*d;
 	struct sent	*s;
 	char		*run;
 
+	if (claims(params, &said) && (d = decided_find(c, params, &said)) !=
+	    NULL)
+		decided_free(d);
 	if (params->kind != SKIM_OBJECT ||
 	    (run = text_of(params, "runId", RUN_ID_BYTES)) == NULL)
 		return;

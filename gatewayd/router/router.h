@@ -265,12 +265,12 @@ void	 rt_invokes_client_gone(const struct client *);
 /* A client's own question (payload of its event) was answered: allowed. */
 void	 rt_node_run_decided(uint64_t client, const struct payload *asked,
 	    bool always);
-/* May it be sent, for that client?  NULL, or why not; parameters that speak of
- * an approval use it up. */
+/* May it be sent, for that client?  NULL, or why not. */
 const char *rt_node_run_refusal(const struct client *,
 	    const struct skim_val *params);
-/* It was sent: the node may report on it. */
-void	 rt_node_run_sent(const struct client *node,
+/* It was sent: an approval that it speaks of is used up, and the node may
+ * report on it. */
+void	 rt_node_run_sent(const struct client *, const struct client *node,
 	    const struct skim_val *params);
 enum node_report { REPORT_STARTED, REPORT_FINISHED, REPORT_DENIED };
 /* Told to the agent of the conversation that the run was sent for. */

@@ -5,6 +5,8 @@ the agent."""
 import asyncio
 import json
 
+import pytest
+
 from gateway import RpcError
 from noderig import a_node, invoke
 from test_devices import connect
@@ -89,6 +91,26 @@ def test_T24_nobody_approves_its_own_command(gateway):
             two.ws = ws
             assert await tried(two, dict(RUN, **ok))
             await ws.close()
+    asyncio.run(go())
+
+
+def test_a_decision_is_used_by_the_run_that_is_sent(gateway):
+    """What cannot be sent to the node can be asked for again."""
+    async def go():
+        async with gateway.client() as admin, a_node(gateway) as n, gateway.client() as c:
+            ok = dict(RUN, approved=True, approvalDecision="allow-once")
+            await approve(c, admin, "/bin/echo a b", "/tmp")
+            rid = await invoke(c, n.id, "system.run", params=dict(ok, env={"X": "y" * (7 << 20)}))
+            with pytest.raises(RpcError) as e:
+                await c.result(rid)
+            assert e.value.message == "the parameters of the command are too large"
+            rid = await invoke(c, n.id, "system.run", params=ok)
+            q = await first(n.asked(), c.result(rid))
+            await n.answers(q, payload=1)
+            assert (await c.result(rid))["payload"] == 1
+            with pytest.raises(RpcError) as e:      # now it is used
+                await c.result(await invoke(c, n.id, "system.run", params=ok))
+            assert e.value.error["details"]["reason"] == "approval required"
     asyncio.run(go())
 
 
