@@ -8,6 +8,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import random
 import signal
 import socket
 import time
@@ -55,7 +56,8 @@ async def connect(gw, token, device=None, scopes=(), **extra):
     if token is not None:
         params["auth"] = {"token": token}
     if device is not None:
-        params["device"] = device.block(nonce, list(scopes), token or "")
+        params["device"] = device.block(nonce, list(scopes), token or "",
+                                        role=extra.get("role", "operator"))
     params.update(extra)
     await ws.send(json.dumps({"type": "req", "id": "c", "method": "connect", "params": params}))
     return ws, json.loads(await ws.recv())
@@ -163,6 +165,56 @@ def test_T05_T06_device_and_its_token(gateway):
             assert m["error"]["code"] == "UNAVAILABLE", m
         assert m["ok"]
         await ws.close()
+    asyncio.run(go())
+
+
+FORMS = ["operator.admin", "operator.read,operator.admin", "operator.read operator.admin",
+         ",operator.admin", "operator.admin,", "operator.read\noperator.admin",
+         "operator.read\u0000operator.admin", "operator.read|operator.admin", "Operator.Admin",
+         " operator.admin", "operator.admin ", "operator.*", "*", "operator", "admin", "",
+         "operator.read\u202eoperator.admin", "operator\u2024admin", "operator.admin\u0000",
+         "__proto__", "x" * 4000, '"],["operator.admin', "operator.write", "operator.approvals",
+         "operator.pairing", "node"]
+
+
+def test_T05_whatever_is_asked_for(gateway):
+    """A device that may read, by its own token: nothing that it writes into its
+    scopes or its role makes more of it, whether it is let in or not."""
+    rnd = random.Random(20261121)
+    lists = [[f] for f in FORMS] + [["operator.read", f] for f in FORMS]
+    lists += [rnd.sample(FORMS, rnd.randint(2, 8)) for _ in range(40)]
+    lists += [["operator.read"] * 300, ["operator.read"] * 2]
+
+    async def go():
+        d = Device()
+        ws, m = await connect(gateway, gateway.token, d, ["operator.read"])
+        token = m["payload"]["auth"]["deviceToken"]
+        await ws.close()
+        let_in = 0
+        for scopes in lists:
+            for role in ("operator", "node", "admin", "operator\u0000", "operator,node"):
+                if role != "operator" and rnd.random() < 0.8:
+                    continue
+                try:
+                    ws, m = await connect(gateway, token, d, scopes, role=role)
+                except websockets.ConnectionClosed:
+                    continue        # no text that is to be answered
+                if m["ok"]:
+                    let_in += 1
+                    assert set(m["payload"]["auth"]["scopes"]) <= {"operator.read"}, scopes
+                    for method, need in (("config.get", "admin"), ("device.pair.list", "pairing"),
+                                         ("chat.send", "write"),
+                                         ("exec.approval.resolve", "approvals")):
+                        e = (await ask(ws, req(method, {})))["error"]
+                        assert e["message"] == f"missing scope: operator.{need}", (scopes, e)
+                await ws.close()
+        assert let_in > 0
+        # Its record is what it was.
+        async with Client(gateway.url, gateway.token) as admin:
+            row = [p for p in (await admin.call("device.pair.list"))["paired"]
+                   if p["deviceId"] == d.id][0]
+            assert row["scopes"] == ["operator.read"] and row["roles"] == ["operator"]
+            assert [t["scopes"] for t in row["tokens"]] == [["operator.read"]]
     asyncio.run(go())
 
 
