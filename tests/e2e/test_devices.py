@@ -15,6 +15,7 @@ import time
 import pytest
 import websockets
 
+from frontrig import Http
 from gateway import Client, RpcError, wait_for
 from test_openclaw import as_json, bad, good
 from test_protocol import CLIENT, Device, ask, req
@@ -376,6 +377,61 @@ def test_T17_counts_survive_the_store(gateway):
             assert m["error"]["message"].startswith("unauthorized: gateway token mismatch"), m
         m = await login(gateway, gateway.token, d, afar=True)
         assert "too many failed authentication attempts" in m["error"]["message"], m
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("addresses,same,other", [
+    # who is nearest to the proxy; what a client wrote in front of it is nothing
+    ([f"10.9.8.{i}, 203.0.113.5" for i in range(10)], "203.0.113.5", "203.0.113.6"),
+    # of IPv6 whoever has one address has all of its network
+    ([f"2001:db8:1:2::{i}" for i in range(10)], "2001:db8:1:2:ffff::9", "2001:db8:1:3::1"),
+])
+def test_T17_both_doors_count_together(make_gateway, addresses, same, other):
+    """Guesses over WebSocket and HTTP of one address behind a trusted proxy;
+    neither door opens then, also when those who watch them are new ones."""
+    gw = make_gateway({"gateway": {
+        "mode": "local", "trustedProxies": ["127.0.0.1"],
+        "http": {"endpoints": {"chatCompletions": {"enabled": True}}}}})
+
+    async def socket_(address, token):
+        """None, the status of an upgrade that is refused, or the error."""
+        try:
+            ws = await websockets.connect(gw.url, extra_headers={"X-Forwarded-For": address})
+        except websockets.InvalidStatusCode as e:
+            return e.status_code
+        await ws.recv()
+        m = await ask(ws, req("connect", {"minProtocol": 3, "maxProtocol": 3, "client": CLIENT,
+                                          "auth": {"token": token}}))
+        await ws.close()
+        return None if m["ok"] else m["error"]["message"]
+
+    def http(address, token):
+        with Http(gw) as h:
+            return h.request("/v1/models", headers=[("X-Forwarded-For", address),
+                                                    ("Authorization", f"Bearer {token}")])[0]
+
+    async def go():
+        for i, address in enumerate(addresses[:9]):
+            if i % 2:
+                assert http(address, "wrong") == 401
+            else:
+                assert "token mismatch" in await socket_(address, "wrong")
+        assert http(addresses[9], "wrong") == 429
+        assert await socket_(same, gw.token) == http(same, gw.token) == 429
+        assert await socket_(other, gw.token) is None and http(other, gw.token) == 200
+        gw.kill("front")
+        gw.kill("store")
+
+        end, said = time.monotonic() + 60, ""
+        while said != 429 and "too many failed" not in str(said):
+            assert said is not None and time.monotonic() < end, said
+            await asyncio.sleep(0.05)
+            try:
+                said = await socket_(same, gw.token)
+            except (OSError, websockets.WebSocketException):
+                said = "not there yet"
+        assert http(same, gw.token) == 429
+        assert await socket_(other, gw.token) is None and http(other, gw.token) == 200
     asyncio.run(go())
 
 
