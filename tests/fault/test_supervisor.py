@@ -2,7 +2,9 @@
 # Copyright (c) 2026 The gatewayd developers
 """What the supervisor does about processes that end, hang or misbehave, about
 its own end, and about configurations."""
+import contextlib
 import os
+import random
 import re
 import signal
 import threading
@@ -189,6 +191,56 @@ def test_R05_who_leaves_may_come_back(make_house):
     w.wait_end(k)
     assert w.told(k) == [("final", "done quick back")]
     assert w.breaks == 0
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_R05_storm_of_reloads(make_house, seed):
+    """Configurations that follow each other faster than processes start and
+    end, among kills and restarts: in the end the last one runs, whole."""
+    rnd = random.Random(seed)
+    h = make_house()
+    w = h.web()
+    for _ in range(30):
+        c = config(h.fake)
+        c["agents"]["list"] = [{"id": "main", "default": True}] + [
+            {"id": x} for x in "bcd" if rnd.random() < 0.5]
+        if rnd.random() < 0.3:
+            del c["channels"]
+        if rnd.random() < 0.4:
+            c["models"]["providers"] = {f"p{rnd.randrange(2)}": {
+                "api": "openai-completions", "baseUrl": "http://127.0.0.1:9/v1",
+                "apiKey": f"k{rnd.randrange(3)}",
+                "models": [{"id": "m", "name": "m"}]}}
+        if rnd.random() < 0.1:
+            c["gateway"] = {"port": "none"}
+        h.write_config(c)
+        if rnd.random() < 0.7:
+            h.proc.send_signal(signal.SIGHUP)
+        rows = h.try_processes() or {}
+        name = rnd.choice(sorted(rows.keys() - {"gatewayd"}) or ["router"])
+        if rnd.random() < 0.2 and rows.get(name, {"pid": 0})["pid"] > 1:
+            os.kill(rows[name]["pid"], signal.SIGKILL)
+        elif rnd.random() < 0.2:
+            with contextlib.suppress(RpcError, OSError, EOFError):
+                h.call("gateway.restart", {"process": name})
+        time.sleep(rnd.choice([0, 0, 0.01, 0.05, 0.3]))
+    h.write_config(config(h.fake))
+
+    def ok():
+        with contextlib.suppress(RpcError, OSError, EOFError):
+            h.call("gateway.reload")
+            return True
+    wait_for(ok, 120, "the last reload: " + h.output())
+    rows = h.settled()
+    assert {n for n in rows if "/" in n} == {
+        f"{r}/{a}" for r in ("agentd", "toold", "jailer", "files")
+        for a in ("b", "main")} | {"channeld/telegram:default"}, rows
+    for key in ("main", "agent:b:main"):
+        k = w.send("quick still", key)
+        w.wait_end(k)
+        assert w.told(k) == [("final", "done quick still")]
+    h.fake.message(7, "quick here too")
+    h.fake.wait(lambda: h.fake.texts(7) == ["done quick here too"])
 
 
 def caught_reading(h):
