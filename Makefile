@@ -169,6 +169,9 @@ install: programs
 	install -m 644 gatewayd/webchat/* $(DESTDIR)$(PREFIX)/share/gatewayd/webchat/
 	install -d $(DESTDIR)$(PREFIX)/share/gatewayd/a2ui
 	install -m 644 gatewayd/a2ui/* $(DESTDIR)$(PREFIX)/share/gatewayd/a2ui/
+	for s in etc/skills/*; do \
+		d=$(DESTDIR)$(PREFIX)/share/gatewayd/skills/$${s##*/}; \
+		install -d $$d && install -m 644 $$s/* $$d/ || exit 1; done
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system \
 	    $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions

@@ -44,12 +44,8 @@ static const struct profile_mount mounts_dns[] = {
 	{ "/etc/hosts", MNT_RO | MNT_OPT },
 	{ NULL, 0 }
 };
-static const struct profile_mount mounts_time[] = {
-	{ "/etc/localtime", MNT_RO | MNT_OPT },
-	{ "/usr/share/zoneinfo", MNT_RO | MNT_OPT },
-	{ NULL, 0 }
-};
-/* toold tells the programs that a command names by what jobs will see. */
+/* agentd tells whether the programs that skills need are where jobs look, and
+ * toold which one a command names. */
 static const struct profile_mount mounts_tool[] = {
 	{ "/usr", MNT_RO },
 	{ "/bin", MNT_RO | MNT_OPT },
@@ -122,8 +118,8 @@ static const struct sandbox_profile profiles[PROFILE_MAX] = {
 	0, 256, 80, mounts_tls },
 [ROLE_AGENT] = { "agentd", "S3",
 	"the loop of one agent: transcripts, context, tool calls",
-	SETS_WORKER | SET_DISK | SET_DB | SET_MKDIR | SET_AIO, SET_START,
-	CALL_KILL, 0, 0, 512, 80, mounts_time },
+	SETS_WORKER | SET_DISK | SET_DB | SET_MKDIR | SET_AIO | SET_LIST,
+	SET_START, CALL_KILL, 0, 0, 512, 80, mounts_tool },
 /* A reload brings new credentials; the list of trust stays. */
 [ROLE_MODEL] = { "modeld", "S2",
 	"holds one provider credential and speaks to that provider",

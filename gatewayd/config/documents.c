@@ -6,6 +6,7 @@
 #include "common/compat.h"
 
 #include "gatewayd/config/documents.h"
+#include "gatewayd/config/skills.h"
 
 /* --- config.get ---------------------------------------------------------------- */
 
@@ -202,7 +203,8 @@ cf_json_tools(struct cf *cf, const struct cf_agent *a)
 
 struct json5 *
 cf_json_agent(struct cf *cf, const struct cf_agent *a,
-    const struct cf_provider *pv, size_t pn)
+    const struct cf_agent *all, size_t n, const struct cf_provider *pv,
+    size_t pn)
 {
 	struct json5	*o, *models, *paths, *v;
 
@@ -234,6 +236,7 @@ cf_json_agent(struct cf *cf, const struct cf_agent *a,
 		json5_set(cf->pool, v, "tools", json5_copy(cf->pool,
 		    json5_path(cf->root, "gateway.tools")));
 	json5_set(cf->pool, o, "http", v);
+	json5_set(cf->pool, o, "skills", cf_json_skills(cf, a, all, n));
 	json5_set(cf->pool, models, "providers", cf_providers_json(cf, pv,
 	    pn));
 	if ((v = json5_path(cf->root, "models.builtin")) != NULL)

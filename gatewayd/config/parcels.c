@@ -56,6 +56,7 @@
 #include "gatewayd/config/fetch.h"
 #include "gatewayd/config/model_ref.h"
 #include "gatewayd/config/page.h"
+#include "gatewayd/config/skills.h"
 #include "common/sha256.h"
 
 #define JSON_MAX	(16u << 20)
@@ -487,6 +488,7 @@ static void
 build_agent(struct build *b, const struct cf_agent *a)
 {
 	struct parcel_writer	*pw;
+	struct cf_skills_dirs	 dirs;
 	const struct json5	*m, *v;
 	const char		*ref;
 	char			 buf[512];
@@ -497,8 +499,8 @@ build_agent(struct build *b, const struct cf_agent *a)
 	parcel_puts(pw, a->id, "agent.id");
 	parcel_puts(pw, a->dir, "state.dir");
 	parcel_puts(pw, a->workspace, "workspace");
-	put_json(b, pw, "json.config", cf_json_agent(b->cf, a, b->providers,
-	    b->nproviders));
+	put_json(b, pw, "json.config", cf_json_agent(b->cf, a, b->agents,
+	    b->nagents, b->providers, b->nproviders));
 	v = json5_get(a->entry, "model");
 	if (v == NULL)
 		v = json5_path(b->cf->root, "agents.defaults.model");
@@ -521,6 +523,10 @@ build_agent(struct build *b, const struct cf_agent *a)
 	add_proc(b, ROLE_AGENT, a->id, pw);
 	add_mount(b, a->dir, "own");
 	add_mount(b, a->workspace, "ro,idmap,make");
+	cf_skills_dirs(b->cf, a, b->agents, b->nagents, &dirs);
+	for (i = 0; i < dirs.n; i++)
+		if (dirs.v[i].mode != NULL)
+			add_mount(b, dirs.v[i].path, dirs.v[i].mode);
 	for (i = 0, n = 0; i < b->nproviders; i++)
 		if (b->providers[i].usable)
 			parcel_puts(b->index, b->providers[i].instance,
@@ -730,6 +736,7 @@ cf_parcels(struct cf *cf)
 	cf_fetch_check(cf);
 	cf_canvas_check(cf);
 	cf_page_check(cf, b.agents, b.nagents);
+	cf_skills_check(cf, b.agents, b.nagents);
 	cf_collect_secrets(cf);
 	for (i = 0; i < b.nproviders; i++)
 		if (b.providers[i].secret != NULL &&

@@ -25,6 +25,21 @@
 
 static int	 lock_fd = -1;
 
+/* For skills of all agents: made at once, since a process that reads them can
+ * only see a folder that was there when it began. */
+static int
+house_skills(const struct paths *ps)
+{
+	char	 path[4096];
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/skills", ps->state) >=
+	    sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return mkdir(path, 0755) == -1 && errno != EEXIST ? -1 : 0;
+}
+
 static int
 house_make(const struct paths *ps, char *why, size_t size)
 {
@@ -32,7 +47,7 @@ house_make(const struct paths *ps, char *why, size_t size)
 	    paths_own(ps->run, geteuid(), getegid()) == -1 ||
 	    /* Workers with uids of their own pass through; names stay private. */
 	    (geteuid() == 0 && (chmod(ps->state, 0711) == -1 ||
-	    chmod(ps->run, 0711) == -1))) {
+	    chmod(ps->run, 0711) == -1)) || house_skills(ps) == -1) {
 		snprintf(why, size, "%s: %s", ps->state,
 		    strerror(errno));
 		return -1;

@@ -512,8 +512,52 @@ def test_agents_and_default():
     assert tools["deny"] == ["exec"] and tools["allow"] == ["read"]
     assert tools["web"]["search"]["apiKey"] == "__OPENCLAW_REDACTED__"
     assert "session.mainKey is ignored" in " ".join(texts(r.warnings))
-    assert r.mounts("agentd", "a") == {"/state/agents/a": "own",
-                                       "/home/u/ws": "ro,idmap,make"}
+    assert r.mounts("agentd", "a") == {
+        "/state/agents/a": "own", "/home/u/ws": "ro,idmap,make",
+        "/state/skills": "ro,idmap,opt", "/usr/local/share/gatewayd/skills": "ro,opt"}
+
+
+def test_T49_where_skills_may_be():
+    """What an agent can write is never mounted by its name, and what is not for
+    reading never at all; what is set is told, no value."""
+    r = run({"agents": {"list": [{"id": "a", "workspace": "/w/a"}, {"id": "b"}]},
+             "env": {"vars": {"SET": "topsecret"}}, "gateway": {**LOCAL, "tls": {"enabled": False}},
+             "ui": {"assistant": {"name": "shown-nowhere"}},
+             "skills": {"allowBundled": ["x"], "install": {"nodeManager": "bun"},
+                        "entries": {"k.l": {"apiKey": "topsecret", "env": {"E": "topsecret"},
+                                            "config": {"c": "topsecret"}},
+                                    "off": {"enabled": False}},
+                        "load": {"extraDirs": [
+                            "/w/a/more/skills", "/w/a", "/", "/proc/self", "/state/credentials",
+                            "/state/skills/deep", "/cfg", "~/mine", "/state", "/etc", "/n/1",
+                            "/n/2", "/n/3", "/n/4", "/n/5", "/n/6", "/n/7"]}}},
+            env={"HOME": "/home/u", "OPENCLAW_BUNDLED_SKILLS_DIR": "/b"})
+    assert r.ok, r.errors
+    fixed = {"/state/skills": "ro,idmap,opt", "/b": "ro,opt"}
+    extra = ["/state/skills/deep", "/home/u/mine", "/n/1", "/n/2", "/n/3", "/n/4", "/n/5"]
+    assert r.mounts("agentd", "a") == {
+        "/state/agents/a": "own", "/w/a": "ro,idmap,make", **fixed, **dict.fromkeys(extra, "ro,opt")}
+    got = r.json("agentd", "json.config", "a")["skills"]
+    assert got["extra"] == ["/w/a/more/skills", *extra]
+    assert (got["managed"], got["bundled"]) == ("/state/skills", "/b")
+    assert r.json("agentd", "json.config", "b")["skills"]["extra"] == extra
+    assert got["entries"] == {"k.l": {"apiKey": True, "env": ["E"]},
+                              "off": {"disabled": True, "env": []}}
+    assert {"SET", "HOME"} <= set(got["environ"])
+    assert got["config"]["ui"] == {"assistant": {"name": True}}
+    assert got["config"]["gateway"]["tls"] == {"enabled": False}
+    assert (got["allowBundled"], got["nodeManager"], got["preferBrew"]) == (["x"], "bun", True)
+    for p in r.parcels["agentd", "a"].values():
+        assert "topsecret" not in p and "shown-nowhere" not in str(got)
+    said = " ".join(texts(r.warnings))
+    for path in ("/w/a is not", "/ is not", "/proc/self is not", "/state/credentials is not",
+                 "/cfg is not", "/state is not", "/etc is not", "/n/6 is not", "/n/7 is not"):
+        assert path + " read" in said, said
+    # a workspace that has the state in it: only its agent reads them, below it
+    r = run({"agents": {"list": [{"id": "a", "workspace": "/state"}, {"id": "b"}]}})
+    assert "/state/skills" not in r.mounts("agentd", "a") | r.mounts("agentd", "b")
+    assert r.json("agentd", "json.config", "a")["skills"]["managed"] == "/state/skills"
+    assert "managed" not in r.json("agentd", "json.config", "b")["skills"]
 
 
 def test_tls():

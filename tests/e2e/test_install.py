@@ -51,6 +51,8 @@ def test_everything_is_there(dest):
              for p in (ROOT / "man").iterdir()}
     want |= {at + f"share/gatewayd/{folder}/{p.name}" for folder in ("webchat", "a2ui")
              for p in (ROOT / "gatewayd" / folder).iterdir()}
+    want |= {at + f"share/gatewayd/skills/{p.parent.name}/{p.name}"
+             for p in (ROOT / "etc/skills").glob("*/*")}
     want |= {at + "lib/systemd/system/gatewayd.service",
              at + "lib/sysusers.d/gatewayd.conf", at + "lib/tmpfiles.d/gatewayd.conf",
              at + "share/gatewayd/gatewayd.rc", at + "share/gatewayd/openclaw.json",
