@@ -29,6 +29,13 @@ static LIST_HEAD(, waiter)	 waiters = LIST_HEAD_INITIALIZER(waiters);
 static size_t			 nwaiters;
 
 void
+rpc_send(struct rpc *r, const struct m_rpc_res *m)
+{
+	if (send_rpc_res(r->link, m, r->corr, MSG_F_REPLY) == -1)
+		log_warn("%s: answer", r->method);
+}
+
+void
 rpc_answer(struct rpc *r, struct dbuf *b)
 {
 	struct m_rpc_res	 m;
@@ -41,8 +48,7 @@ rpc_answer(struct rpc *r, struct dbuf *b)
 		m.code = STR_LIT("UNAVAILABLE");
 		m.message = STR_LIT("the result is too large");
 	}
-	if (send_rpc_res(r->link, &m, r->corr, MSG_F_REPLY) == -1)
-		log_warn("%s: answer", r->method);
+	rpc_send(r, &m);
 	dbuf_clear(b);
 }
 
@@ -59,8 +65,7 @@ rpc_refuse(struct rpc *r, const char *code, const char *fmt, ...)
 	memset(&m, 0, sizeof(m));
 	m.code = str_of(code);
 	m.message = str_of(text);
-	if (send_rpc_res(r->link, &m, r->corr, MSG_F_REPLY) == -1)
-		log_warn("%s: answer", r->method);
+	rpc_send(r, &m);
 }
 
 void

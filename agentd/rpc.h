@@ -23,6 +23,7 @@ struct rpc {
 
 /* Each sends the one answer; rpc_answer() clears the buffer. */
 void	 rpc_answer(struct rpc *, struct dbuf *);
+void	 rpc_send(struct rpc *, const struct m_rpc_res *);
 void	 rpc_refuse(struct rpc *, const char *code, const char *fmt, ...)
 	    __attribute__((format(printf, 3, 4)));
 /* A parameter: false or NULL when it was refused.  What is above max is cut
@@ -69,6 +70,11 @@ void	 rpc_sessions_patch(struct rpc *);
 /* rpc_usage.c, identity.c */
 void	 rpc_usage_cost(struct rpc *);
 void	 rpc_agent_identity_get(struct rpc *);
+
+/* rpc_skills.c */
+void	 rpc_skills_status(struct rpc *);
+void	 rpc_skills_bins(struct rpc *);
+void	 rpc_skills_install(struct rpc *);
 
 /* rpc_list.c */
 void	 rpc_sessions_list(struct rpc *);

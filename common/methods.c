@@ -14,8 +14,8 @@
 
 #include "common/methods.h"
 
-enum ptype { PT_STR, PT_STRS, PT_ARR, PT_INT, PT_BOOL, PT_BOOLS, PT_ANY,
-	PT_ENUM, PT_NSTR, PT_NENUM, PT_OBJ };
+enum ptype { PT_STR, PT_STRS, PT_ARR, PT_INT, PT_BOOL, PT_BOOLS, PT_TEXTS,
+	PT_ANY, PT_ENUM, PT_NSTR, PT_NENUM, PT_OBJ };
 enum need { OPTIONAL, REQUIRED };
 enum judging { STRICT, LENIENT, IGNORED };
 
@@ -60,6 +60,7 @@ static const char *const ENUM_log_level[] = {
 #define P_INT(n, need, lo, hi)	{ #n, PT_INT, need, lo, hi, NULL, NULL },
 #define P_BOOL(n, need)		{ #n, PT_BOOL, need, 0, 0, NULL, NULL },
 #define P_BOOLS(n, need)	{ #n, PT_BOOLS, need, 0, 0, NULL, NULL },
+#define P_TEXTS(n, need)	{ #n, PT_TEXTS, need, 0, 0, NULL, NULL },
 #define P_ANY(n, need)		{ #n, PT_ANY, need, 0, 0, NULL, NULL },
 #define P_ENUM(n, need, list)	{ #n, PT_ENUM, need, 0, 0, ENUM_##list, NULL },
 #define P_NSTR(n, need, lo, hi)	{ #n, PT_NSTR, need, lo, hi, NULL, NULL },
@@ -367,7 +368,8 @@ judge_items(struct judge *j, const struct param *p, const struct skim_val *v)
 }
 
 static void
-judge_map(struct judge *j, const struct skim_val *v)
+judge_map(struct judge *j, const struct skim_val *v, enum skim_kind want,
+    const char *text)
 {
 	struct skim_iter	 it;
 	struct skim_val		 k, e;
@@ -376,11 +378,11 @@ judge_map(struct judge *j, const struct skim_val *v)
 
 	skim_iter_init(&it, v);
 	while (skim_next(&it, &k, &e) && j->failures < FAILURES_MAX) {
-		if (e.kind == SKIM_BOOL)
+		if (e.kind == want)
 			continue;
 		key_text(&k, name, sizeof(name));
 		snprintf(j->at + len, sizeof(j->at) - len, "/%s", name);
-		judge_fail(j, "must be boolean");
+		judge_fail(j, text);
 		j->at[len] = '\0';
 	}
 }
@@ -428,6 +430,7 @@ judge_value(struct judge *j, const struct param *p, const struct skim_val *v)
 		[PT_INT] = { SKIM_NUMBER, "must be integer" },
 		[PT_BOOL] = { SKIM_BOOL, "must be boolean" },
 		[PT_BOOLS] = { SKIM_OBJECT, "must be object" },
+		[PT_TEXTS] = { SKIM_OBJECT, "must be object" },
 		[PT_OBJ] = { SKIM_OBJECT, "must be object" },
 	};
 	struct skim_val		 sub[16];
@@ -465,7 +468,10 @@ judge_value(struct judge *j, const struct param *p, const struct skim_val *v)
 			judge_failf(j, "must be <= %" PRId64, p->hi);
 		break;
 	case PT_BOOLS:
-		judge_map(j, v);
+		judge_map(j, v, SKIM_BOOL, "must be boolean");
+		break;
+	case PT_TEXTS:
+		judge_map(j, v, SKIM_STRING, "must be string");
 		break;
 	case PT_OBJ:
 		if (p->sub->n <= sizeof(sub) / sizeof(sub[0]))

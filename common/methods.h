@@ -118,6 +118,7 @@ void	 protocol_mismatch(int64_t least, int64_t most,
 #define P_INT(n, need, lo, hi)		struct skim_val n;
 #define P_BOOL(n, need)			struct skim_val n;
 #define P_BOOLS(n, need)		struct skim_val n;
+#define P_TEXTS(n, need)		struct skim_val n;
 #define P_ANY(n, need)			struct skim_val n;
 #define P_ENUM(n, need, list)		struct skim_val n;
 #define P_NSTR(n, need, lo, hi)		struct skim_val n;
@@ -139,6 +140,7 @@ void	 protocol_mismatch(int64_t least, int64_t most,
 #undef P_INT
 #undef P_BOOL
 #undef P_BOOLS
+#undef P_TEXTS
 #undef P_ANY
 #undef P_ENUM
 #undef P_NSTR

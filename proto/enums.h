@@ -43,7 +43,8 @@ enum cf_flag {
 };
 /* CF_WISH.verb, SUP_CONFIG_PUT.verb: the method; only without a gateway, the
  * file is shown in the same way */
-enum cf_verb { CF_SET, CF_PATCH, CF_APPLY, CF_EDIT, CF_LOGOUT, CF_VERB_MAX,
+enum cf_verb { CF_SET, CF_PATCH, CF_APPLY, CF_EDIT, CF_LOGOUT, CF_SKILL,
+	CF_VERB_MAX,
 	CF_SHOW = CF_VERB_MAX };
 /* CF_TEXT.kind */
 enum cf_text {

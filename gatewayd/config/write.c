@@ -21,7 +21,7 @@
 #define RESTART_MS_MAX	60000
 
 static const char *const names[CF_VERB_MAX] = { "config.set", "config.patch",
-	"config.apply", "config.edit", "channels.logout" };
+	"config.apply", "config.edit", "channels.logout", "skills.update" };
 
 void
 cf_verdict_init(struct cf_verdict *v)
@@ -232,6 +232,10 @@ answer(const struct cf *old, struct cf *cf, const struct cf_wish *wish,
 		cf_logout_answer(old, cf, params, &v->answer);
 		return dbuf_err(&v->answer) ? refuse(v, "out of memory") : 0;
 	}
+	if (wish->verb == CF_SKILL) {
+		cf_skill_answer(shown, params, &v->answer);
+		return dbuf_err(&v->answer) ? refuse(v, "out of memory") : 0;
+	}
 	jw_init(&w, &v->answer);
 	jw_obj(&w);
 	jw_kbool(&w, "ok", true);
@@ -273,17 +277,25 @@ answer(const struct cf *old, struct cf *cf, const struct cf_wish *wish,
 	    refuse(v, "the configuration is too large to be shown") : 0;
 }
 
+/* What a method other than those of config.* means to change. */
 static int
-logged_out(struct cf *cf, const struct json5 *params, const char *at,
-    struct json5 **want, struct cf_verdict *v)
+as_meant(struct cf *cf, enum cf_verb verb, const struct json5 *params,
+    const char *at, struct json5 **want, struct cf_verdict *v)
 {
 	struct json5	*patch;
 
 	if (!cf->sound)
-		return refuse(v, "config invalid; fix it before logging out");
-	if ((patch = cf_logout_patch(cf, params)) == NULL)
-		return refuse(v, "out of memory");
-	return patched(cf, patch, at, want, v);
+		return refuse(v, "config invalid; fix it before %s", verb ==
+		    CF_LOGOUT ? "logging out" : "changing a skill");
+	/* Names of keys have a limit, in this text and in the file. */
+	if (params == NULL || (verb == CF_SKILL && strlen(json5_text(params,
+	    "skillKey", "")) > JSON5_KEY_MAX))
+		return refuse(v, "invalid %s params: a name in it has more "
+		    "than %d bytes", names[verb], JSON5_KEY_MAX);
+	patch = verb == CF_LOGOUT ? cf_logout_patch(cf, params) :
+	    cf_skill_patch(cf, params);
+	return patch == NULL ? refuse(v, "out of memory") : patched(cf, patch,
+	    at, want, v);
 }
 
 /* The client's own text, whole or as a patch. */
@@ -344,8 +356,9 @@ cf_write(struct cf *cf, struct cf *fresh, const struct cf_wish *wish,
 	    1000));
 	strlcat(at, ms, sizeof(at));
 	params = json5_parse(cf->pool, 0, wish->params, wish->n, &err);
-	if ((wish->verb == CF_LOGOUT ? logged_out(cf, params, at, &want, v) :
-	    as_told(cf, wish, params, at, &want, v)) == -1)
+	if ((wish->verb == CF_LOGOUT || wish->verb == CF_SKILL ? as_meant(cf,
+	    wish->verb, params, at, &want, v) : as_told(cf, wish, params, at,
+	    &want, v)) == -1)
 		return -1;
 	if (v->text.n > JSON5_TEXT_MAX)
 		return refuse(v, "the configuration would be too large");

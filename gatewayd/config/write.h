@@ -47,4 +47,10 @@ struct json5 *cf_logout_patch(struct cf *, const struct json5 *params);
 void	 cf_logout_answer(const struct cf *old, const struct cf *new,
 	    const struct json5 *params, struct dbuf *);
 
+/* skill_update.c: what skills.update changes (NULL: out of memory), and the
+ * payload of its answer from the new configuration, redacted. */
+struct json5 *cf_skill_patch(struct cf *, const struct json5 *params);
+void	 cf_skill_answer(const struct json5 *shown,
+	    const struct json5 *params, struct dbuf *);
+
 #endif

@@ -152,6 +152,12 @@ rt_do_channels_logout(struct request *r)
 	dbuf_clear(&b);
 }
 
+void
+rt_do_skills_update(struct request *r)
+{
+	put(r, CF_SKILL, (struct str){ r->params.p, r->params.n });
+}
+
 /* A sealed text, checked to be JSON; NULL otherwise. */
 static struct payload *
 take_json(struct msg *m)
@@ -196,11 +202,45 @@ answer_refusal(struct client *c, struct str id, const struct payload *p)
 	rt_client_end(c);
 }
 
+static int
+ask_reload(struct link *l, uint64_t corr)
+{
+	struct m_sup_req	 q;
+
+	memset(&q, 0, sizeof(q));
+	q.verb = SUP_RELOAD;
+	q.arg = STR_LIT("");
+	return send_sup_req(l, &q, corr, 0);
+}
+
+/* Whoever changed a skill asks at once what it is now: the answer waits until
+ * it is in force (rt_sup_written()). */
+static bool
+await_reload(struct link *l, struct pending *p, const struct payload *text)
+{
+	dbuf_reset(&p->rows);
+	p->rows.max = ANSWER_MAX;
+	return dbuf_put(&p->rows, text->p, text->n) == 0 &&
+	    ask_reload(l, p->corr) == 0;
+}
+
+void
+rt_sup_written(struct pending *p, bool ok, struct str why)
+{
+	struct client	*c = rt_client_find(p->client);
+
+	if (!ok)
+		log_warnx("%s: written, but not in force: %.*s",
+		    p->method->name, (int)why.n, why.p);
+	if (c != NULL)
+		rt_answer_raw(c, (struct str){ p->id, p->id_n }, p->rows.p,
+		    p->rows.n);
+}
+
 enum msg_err
 rt_on_sup_config_res(struct link *l, struct msg *m)
 {
 	struct m_sup_config_res	 v;
-	struct m_sup_req	 q;
 	struct pending		*p;
 	struct payload		*text;
 	struct client		*c;
@@ -214,6 +254,12 @@ rt_on_sup_config_res(struct link *l, struct msg *m)
 	if ((c = rt_client_find(p->client)) != NULL) {
 		id = (struct str){ p->id, p->id_n };
 		text = take_json(m);
+		if (text != NULL && v.ok &&
+		    p->method->id == METHOD_SKILLS_UPDATE &&
+		    await_reload(l, p, text)) {
+			rt_payload_unref(text);
+			return MSG_OK;
+		}
 		if (text != NULL && v.ok)
 			rt_answer_raw(c, id, text->p, text->n);
 		else if (text != NULL)
@@ -226,11 +272,8 @@ rt_on_sup_config_res(struct link *l, struct msg *m)
 	}
 	/* Whoever logs out means now, also where changes of the file wait for
 	 * somebody's word (gateway.reload.mode off). */
-	memset(&q, 0, sizeof(q));
-	q.verb = SUP_RELOAD;
-	q.arg = STR_LIT("");
 	if (v.ok && p->method->id == METHOD_CHANNELS_LOGOUT &&
-	    send_sup_req(l, &q, link_corr(), 0) == -1)
+	    ask_reload(l, link_corr()) == -1)
 		log_warn("reload after channels.logout");
 	rt_pending_free(p);
 	return MSG_OK;

@@ -398,6 +398,61 @@ join_sessions_resolve(struct gather *g, struct client *c)
 	dbuf_clear(&text);
 }
 
+/* --- skills.bins ------------------------------------------------------------ */
+
+/* Names of programs, which have nothing to escape. */
+static bool
+is_before(struct str a, struct str b)
+{
+	int	 r = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+
+	return r != 0 ? r < 0 : a.n < b.n;
+}
+
+/* Each agent's list is sorted: the least of their heads is the next. */
+static void
+join_skills_bins(struct gather *g, struct client *c)
+{
+	struct skim_iter	 it[GATHER_MAX];
+	struct skim_val		 head[GATHER_MAX], list;
+	struct str		 least, s;
+	struct jw		*w;
+	size_t			 i;
+
+	memset(it, 0, sizeof(it));
+	memset(head, 0, sizeof(head));
+	for (i = 0; i < g->parts; i++) {
+		member(g, i, "bins", &list);
+		skim_iter_init(&it[i], &list);
+		if (!skim_next(&it[i], NULL, &head[i]))
+			head[i].kind = SKIM_ABSENT;
+	}
+	w = rt_answer_begin(c, id_of(g));
+	jw_obj(w);
+	jw_karr(w, "bins");
+	for (;;) {
+		least.p = NULL;
+		for (i = 0; i < g->parts; i++) {
+			if (head[i].kind != SKIM_STRING)
+				continue;
+			s = skim_raw(&head[i]);
+			if (least.p == NULL || is_before(s, least))
+				least = s;
+		}
+		if (least.p == NULL)
+			break;
+		jw_str(w, least);
+		for (i = 0; i < g->parts; i++)
+			if (head[i].kind == SKIM_STRING &&
+			    str_eq(skim_raw(&head[i]), least) &&
+			    !skim_next(&it[i], NULL, &head[i]))
+				head[i].kind = SKIM_ABSENT;
+	}
+	jw_arr_end(w);
+	jw_obj_end(w);
+	rt_answer_end(c);
+}
+
 /* The method's row names its function: join_<handler>. */
 static void (*const joins[METHOD_MAX])(struct gather *, struct client *) = {
 #define JOIN_AGENTS(handler)	join_##handler

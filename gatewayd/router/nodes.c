@@ -476,10 +476,3 @@ rt_nodes_answer(struct client *c, struct str id, const struct method *m,
 	else
 		answer_one(c, id, known, &list);
 }
-
-/* Programs that skills need.  No skills are loaded, so there are none. */
-void
-rt_do_skills_bins(struct request *r)
-{
-	rt_answer_raw(r->client, r->id, "{\"bins\":[]}", 11);
-}

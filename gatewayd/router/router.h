@@ -248,7 +248,6 @@ const char *rt_node_refusal(const struct client *, const char *command);
  * be nodes, joined with what is connected. */
 void	 rt_nodes_answer(struct client *, struct str id, const struct method *,
 	    const struct skim_val *known);
-void	 rt_do_skills_bins(struct request *);
 
 /* --- invoke.c: commands for nodes -------------------------------------------- */
 
@@ -470,6 +469,9 @@ void	 rt_do_config_get(struct request *);
 void	 rt_do_config_schema(struct request *);
 void	 rt_do_config_write(struct request *);
 void	 rt_do_channels_logout(struct request *);
+void	 rt_do_skills_update(struct request *);
+/* A change was written, and is in force when ok: answers who asked for it. */
+void	 rt_sup_written(struct pending *, bool ok, struct str why);
 enum msg_err rt_on_sup_config_res(struct link *, struct msg *);
 /* The file is not what runs: config.get tells how it is. */
 enum msg_err rt_on_sup_snapshot(struct msg *);

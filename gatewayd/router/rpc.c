@@ -196,15 +196,15 @@ rt_on_rpc_res(struct link *l, struct msg *m)
 	struct m_rpc_res	 v;
 	struct pending		*p;
 	struct client		*c;
-	struct skim_val		 json;
-	struct str		 none = { "", 0 };
+	struct skim_val		 json, details;
 	enum msg_err		 err;
 
 	if ((err = get_rpc_res(m, &v)) != MSG_OK)
 		return err;
-	if (v.ok ? skim_text(v.result.p, v.result.n, &json) != SKIM_OK :
-	    (v.details.n > 0 && skim_text(v.details.p, v.details.n,
-	    &json) != SKIM_OK))
+	/* A failure may have a payload too. */
+	if (((v.ok || v.result.n > 0) && skim_text(v.result.p, v.result.n,
+	    &json) != SKIM_OK) || (!v.ok && v.details.n > 0 &&
+	    skim_text(v.details.p, v.details.n, &details) != SKIM_OK))
 		return MSG_MEANING;
 	if ((p = rt_pending_find(m->h.corr, PEND_PROBE, l)) != NULL) {
 		rt_probe_res(p, &v);
@@ -224,7 +224,7 @@ rt_on_rpc_res(struct link *l, struct msg *m)
 			    json.p, json.n);
 		else
 			rt_answer_error_full(c, (struct str){ p->id, p->id_n },
-			    none, v.code.n > 0 ? v.code :
+			    v.result, v.code.n > 0 ? v.code :
 			    STR_LIT("UNAVAILABLE"), v.message, v.details);
 	}
 	/* What the router asked for itself has no method. */

@@ -219,6 +219,10 @@ on_sup_res(struct link *l, struct msg *m)
 	id = (struct str){ p->id, p->id_n };
 	if (v.status != SUP_OK && p->method->id == METHOD_GATEWAY_RESTART)
 		rt_sup_restarting = false;
+	if (p->method->id == METHOD_SKILLS_UPDATE && p->rows.n > 0) {
+		rt_sup_written(p, v.status == SUP_OK, v.text);
+		goto done;
+	}
 	if (c == NULL)
 		goto done;
 	if (v.status != SUP_OK || dbuf_err(&p->rows)) {

@@ -31,6 +31,7 @@ CALLS = [
     ("health", {}), ("status", {}), ("logs.tail", {"limit": 5}), ("channels.status", {}),
     ("system-presence", {}), ("last-heartbeat", {}), ("usage.status", {}),
     ("usage.cost", {"days": 2}), ("config.get", {}), ("config.schema", {}), ("models.list", {}),
+    ("skills.status", {}), ("skills.update", {"skillKey": "k", "enabled": True}),
     ("agents.list", {}), ("agent.identity.get", {}),
     ("agent.wait", {"runId": "nobody's", "timeoutMs": 0}), ("chat.history", {"sessionKey": "main"}),
     ("chat.startup", {"sessionKey": "main"}), ("chat.metadata", {"sessionKey": "main"}),

@@ -83,7 +83,7 @@ def good(kind, rest):
         return number(rest[0])
     if kind in ("STRS", "ARR"):
         return ["x"] * max(1, number(rest[0]))
-    return {"BOOL": True, "BOOLS": {"a": True}, "ANY": 1}.get(kind, "x")
+    return {"BOOL": True, "BOOLS": {"a": True}, "TEXTS": {"a": "x"}, "ANY": 1}.get(kind, "x")
 
 
 def wrong(kind, rest):
@@ -111,6 +111,9 @@ def wrong(kind, rest):
     elif kind == "BOOLS":
         yield [], "must be object"
         yield {"a": 1}, "must be boolean"
+    elif kind == "TEXTS":
+        yield [], "must be object"
+        yield {"a": True}, "must be string"
     elif kind == "OBJ":
         yield [], "must be object"
         judging, fields = SCHEMAS[rest[0]]
@@ -158,8 +161,8 @@ async def error(c, method, params):
 def test_the_table_is_read():
     assert len(ROWS) > 30 and sum(len(m[3]) for m in ROWS) > 100
     kinds = {p[0] for m in METHODS for p in m[3]}
-    assert kinds <= {"STR", "NSTR", "TEXT", "STRS", "ARR", "INT", "BOOL", "BOOLS", "ANY", "ENUM",
-                     "NENUM", "OBJ"}, kinds
+    assert kinds <= {"STR", "NSTR", "TEXT", "STRS", "ARR", "INT", "BOOL", "BOOLS", "TEXTS",
+                     "ANY", "ENUM", "NENUM", "OBJ"}, kinds
 
 
 @pytest.mark.parametrize("name,scope,judging,params", [r for r in ROWS if r[2] == "STRICT"],
