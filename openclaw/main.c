@@ -75,6 +75,20 @@ command_find(int argc, char *argv[], int first, int *used)
 	return best;
 }
 
+/* Are there commands below it? */
+static bool
+is_group(const struct command *group)
+{
+	const struct command	*c;
+	size_t			 n = strlen(group->name);
+
+	for (c = commands; c->name != NULL; c++)
+		if (strncmp(c->name, group->name, n) == 0 &&
+		    c->name[n] == ' ')
+			return true;
+	return false;
+}
+
 static size_t
 distance(const char *a, const char *b)
 {
@@ -220,7 +234,7 @@ main(int argc, char *argv[])
 		return unknown("command", argv[first], NULL);
 	operand = first + used;
 	if (used == 1 && operand < argc && argv[operand][0] != '-' &&
-	    (c->run == NULL || strcmp(c->name, "gateway") == 0))
+	    is_group(c))
 		return unknown("command", argv[operand], c->name);
 	if (c->run == NULL) {
 		help_all(c->name);

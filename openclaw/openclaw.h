@@ -157,6 +157,9 @@ int	 cmd_config_set(struct args *);
 int	 cmd_config_unset(struct args *);
 int	 cmd_config_edit(struct args *);
 int	 cmd_config_validate(struct args *);
+int	 cmd_skills_list(struct args *);
+int	 cmd_skills_info(struct args *);
+int	 cmd_skills_check(struct args *);
 int	 cmd_sandbox_profiles(struct args *);
 int	 cmd_sandbox_selftest(struct args *);
 

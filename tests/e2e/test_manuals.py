@@ -191,7 +191,7 @@ def test_openclaw_has_every_command_and_option():
     text = page("openclaw.1")
     told = {}
     for line in re.findall(r"^\.It Cm (.*)$", section(text, "Commands"), re.M):
-        line = line.replace("Oo Cm run Oc", "run")
+        line = re.sub(r"Oo Cm (\w+) Oc", r"\1", line)
         words = re.split(r" (?:Oo|Op|Ar|Fl|Oc)\b", line)[0]
         for name in words.split(" , "):
             told[name.strip()] = set(re.findall(r"Fl -?([\w-]+)", line))
@@ -202,7 +202,7 @@ def test_openclaw_has_every_command_and_option():
                       table("openclaw/commands.def"))
     assert rows
     for name, fn, opts in rows:
-        if fn == "NULL" or name == "gateway":
+        if fn == "NULL" or name in ("gateway", "skills"):
             continue
         assert name in told, name
         for opt in "".join(re.findall(r'"([^"]*)"', opts)).split():

@@ -647,6 +647,7 @@ def test_no_gateway(tmp_path, words):
              "message poll": ["-t", "42", "--poll-question", "q", "--poll-option", "a", "--poll-option", "b"],
              "system event": ["--text", "x"], "system heartbeat": ["last"],
              "approvals deny": ["abcd"],
+             "skills info": ["x"],
              "nodes describe": ["--node", "x"], "nodes approve": ["x"], "nodes reject": ["x"],
              "nodes rename": ["--node", "x", "--name", "y"],
              "nodes invoke": ["--node", "x", "--command", "y"],

@@ -11,6 +11,7 @@ import pytest
 from gateway import NOBODY, ROOT, RpcError, modes, wait_for
 from gwresults import answer_faults
 from noderig import a_node
+from test_openclaw import as_json, bad, good
 
 CANARY = "skill-canary-7f3a91c2d4"
 NONE = {"bins": [], "anyBins": [], "env": [], "config": [], "os": []}
@@ -313,3 +314,82 @@ def test_rights(make):
             f"{ROOT}/etc/skills"} <= set(seen)
     for other in ("router", "store", "log", "front"):
         assert not {p for p in mounts(other) if p.endswith("/skills") or p == "/usr"}
+
+
+def test_command_line(make):
+    gw = make({"skills": {"entries": {"off": {"enabled": False}}, "allowBundled": ["none"]}})
+    own = gw.state / "workspace/skills"
+    put(own, "good", meta(emoji="X"))
+    put(own, "off")
+    put(own, "poor", meta(
+        skillKey="p", primaryEnv="KEY", homepage="https://p.example", os=["linux"],
+        requires={"bins": ["sh", "no-such"], "anyBins": ["no-1", "no-2"], "env": ["KEY"],
+                  "config": ["a.b"]},
+        install=[{"kind": "brew", "formula": "f"}]), description="a\x1b[2Jb")
+    names = ["skill-author", "good", "off", "poor"]
+    for words in (["skills"], ["skills", "list"]):
+        text = good(gw, *words)
+        assert text.startswith("Skills (1/4 ready)\n") and "\033" not in text
+        assert "Missing" not in text.splitlines()[2]
+        for row in ("✓ ready", "X good", "⏸ disabled", "🚫 blocked", "✗ missing",
+                    "openclaw-workspace", "a\ufffd[2Jb", "📦 off"):
+            assert row in text, row
+    assert "bins: no-such; anyBins: no-1, no-2; env: KEY; config: a.b" in \
+        good(gw, "skills", "list", "-v")
+    assert "bins: no-such" in good(gw, "skills", "-v")
+    only = good(gw, "skills", "list", "--eligible")
+    assert "Skills (1/1 ready)" in only and "poor" not in only
+    full = skills(gw)
+    got = as_json(gw, "skills", "list")
+    assert list(got) == ["workspaceDir", "managedSkillsDir", "skills"]
+    keys = ["name", "description", "emoji", "eligible", "disabled", "blockedByAllowlist",
+            "source", "primaryEnv", "homepage", "missing"]
+    assert got["skills"] == [{k: full[n][k] for k in keys if k in full[n]} for n in names]
+    assert [list(s) for s in got["skills"]] == [[k for k in keys if k in full[n]] for n in names]
+    assert [s["name"] for s in as_json(gw, "skills", "list", "--eligible")["skills"]] == ["good"]
+
+    text = good(gw, "skills", "info", "p")
+    assert text == f"""📦 poor ✗ Missing requirements
+
+a\ufffd[2Jb
+
+Details:
+  Source: openclaw-workspace
+  Path: {own}/poor/SKILL.md
+  Homepage: https://p.example
+  Primary env: KEY
+
+Requirements:
+  Binaries: ✓ sh, ✗ no-such
+  Any binaries: ✗ no-1, ✗ no-2
+  Environment: ✗ KEY
+  Config: ✗ a.b
+  OS: ✓ linux
+
+Install options:
+  → Install f (brew)
+"""
+    assert good(gw, "skills", "info", "good").startswith("X good ✓ Ready\n\ndoes good\n")
+    assert good(gw, "skills", "info", "off").startswith("📦 off ⏸ Disabled\n")
+    assert "🚫 Blocked by allowlist" in good(gw, "skills", "info", "skill-author")
+    assert as_json(gw, "skills", "info", "poor") == full["poor"]
+    assert 'no skill is called "none"; `openclaw skills list`' in bad(gw, "skills", "info", "none")
+    assert "missing required argument 'name'" in bad(gw, "skills", "info")
+    assert "unknown command 'lost'" in bad(gw, "skills", "lost")
+
+    text = good(gw, "skills", "check")
+    for row in ("Total: 4\n✓ Eligible: 1\n⏸ Disabled: 1\n🚫 Blocked by allowlist: 1\n"
+                "✗ Missing requirements: 1\n", "Ready to use:\n  X good\n",
+                "Missing requirements:\n  📦 poor (bins: no-such; anyBins: no-1, no-2; "
+                "env: KEY; config: a.b)\n"):
+        assert row in text, text
+    assert as_json(gw, "skills", "check") == {
+        "summary": {"total": 4, "eligible": 1, "disabled": 1, "blocked": 1,
+                    "missingRequirements": 1},
+        "eligible": ["good"], "disabled": ["off"], "blocked": ["skill-author"],
+        "missingRequirements": [{k: full["poor"][k] for k in ("name", "missing", "install")}]}
+    for n in names:
+        (own / n / "SKILL.md").unlink(missing_ok=True)
+    assert "Skills (0/1 ready)" in good(gw, "skills")
+    assert "No skill can be used." in good(gw, "skills", "list", "--eligible")
+    assert as_json(gw, "skills", "list", "--eligible")["skills"] == []
