@@ -596,44 +596,28 @@ write_all(bool *began)
 static int
 db_open(void)
 {
+	const char	*what = "the state folder cannot be written";
 	char		 path[4200], why[512] = "";
 	uint64_t	 now = mono_ms();
-	int		 saved = 0;
+	int		 saved;
 
 	snprintf(path, sizeof(path), "%s/agent.sqlite", cfg->state_dir);
 	snprintf(why, sizeof(why), "%s", cfg->state_dir);
 	if (agent_open_folders() == -1 ||
-	    (db = sessdb_open(path, why, sizeof(why))) == NULL) {
-		saved = errno;
-		snprintf(trouble, sizeof(trouble), "the state folder cannot "
-		    "be written: %s", strerror(saved));
-	} else if (tails_recover() == -1) {
-		/* Or lines would be written where others belong. */
-		saved = errno;
-		sessdb_close(db);
-		db = NULL;
+	    (db = sessdb_open(path, why, sizeof(why))) == NULL)
+		goto fail;
+	/* Or lines would be written where others belong. */
+	if (tails_recover() == -1) {
 		snprintf(why, sizeof(why), "%s/sessions: a transcript cannot "
 		    "be completed", cfg->state_dir);
-		snprintf(trouble, sizeof(trouble), "the state folder cannot "
-		    "be written: %s", strerror(saved));
-	} else if (import_sessions() == -1) {
-		/* No index without what it begins with. */
-		saved = errno;
-		sessdb_close(db);
-		db = NULL;
+		goto fail;
+	}
+	/* No index without what it begins with. */
+	if (import_sessions() == -1) {
+		what = "sessions.json cannot be taken over";
 		snprintf(why, sizeof(why), "%s/sessions/sessions.json cannot "
 		    "be taken over", cfg->state_dir);
-		snprintf(trouble, sizeof(trouble), "sessions.json cannot be "
-		    "taken over: %s", strerror(saved));
-	}
-	if (db == NULL) {
-		if (warned_ms == 0 || now - warned_ms > WARN_MS) {
-			warned_ms = now;
-			log_errorx("%s: %s; trying again every second", why,
-			    strerror(saved));
-		}
-		errno = saved;
-		return -1;
+		goto fail;
 	}
 	trouble[0] = '\0';
 	/* The file may be older than the last thing that was promised. */
@@ -641,6 +625,18 @@ db_open(void)
 	outbox_load();
 	turn_recover();
 	return 0;
+fail:
+	saved = errno;
+	sessdb_close(db);
+	db = NULL;
+	snprintf(trouble, sizeof(trouble), "%s: %s", what, strerror(saved));
+	if (warned_ms == 0 || now - warned_ms > WARN_MS) {
+		warned_ms = now;
+		log_errorx("%s: %s; trying again every second", why,
+		    strerror(saved));
+	}
+	errno = saved;
+	return -1;
 }
 
 static void

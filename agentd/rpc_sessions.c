@@ -268,6 +268,26 @@ do_reset(struct change *c)
 
 /* --- sessions.delete ----------------------------------------------------- */
 
+/* {"ok":true,"key":<key>, and whether it was what it says */
+static void
+answer_begin(struct jw *w, struct dbuf *b, const char *key, const char *what,
+    bool done)
+{
+	dbuf_init(b, 65536);
+	jw_init(w, b);
+	jw_obj(w);
+	jw_kbool(w, "ok", true);
+	jw_ks(w, "key", key);
+	jw_kbool(w, what, done);
+}
+
+static const char *
+archive_path(const char *name, char *path, size_t size)
+{
+	snprintf(path, size, "%s/sessions/%s", cfg->state_dir, name);
+	return path;
+}
+
 static void
 answer_deleted(struct rpc *r, const char *key, bool deleted,
     const char *archived)
@@ -276,18 +296,10 @@ answer_deleted(struct rpc *r, const char *key, bool deleted,
 	struct jw	 w;
 	char		 path[4600];
 
-	dbuf_init(&b, 65536);
-	jw_init(&w, &b);
-	jw_obj(&w);
-	jw_kbool(&w, "ok", true);
-	jw_ks(&w, "key", key);
-	jw_kbool(&w, "deleted", deleted);
+	answer_begin(&w, &b, key, "deleted", deleted);
 	jw_karr(&w, "archived");
-	if (archived != NULL) {
-		snprintf(path, sizeof(path), "%s/sessions/%s", cfg->state_dir,
-		    archived);
-		jw_s(&w, path);
-	}
+	if (archived != NULL)
+		jw_s(&w, archive_path(archived, path, sizeof(path)));
 	jw_arr_end(&w);
 	jw_obj_end(&w);
 	rpc_answer(r, &b);
@@ -462,19 +474,12 @@ answer_compact(struct rpc *r, const char *key, const char *reason,
 	struct jw	 w;
 	char		 path[4600];
 
-	dbuf_init(&b, 65536);
-	jw_init(&w, &b);
-	jw_obj(&w);
-	jw_kbool(&w, "ok", true);
-	jw_ks(&w, "key", key);
-	jw_kbool(&w, "compacted", archived != NULL);
+	answer_begin(&w, &b, key, "compacted", archived != NULL);
 	if (reason != NULL)
 		jw_ks(&w, "reason", reason);
-	if (archived != NULL) {
-		snprintf(path, sizeof(path), "%s/sessions/%s", cfg->state_dir,
-		    archived);
-		jw_ks(&w, "archived", path);
-	}
+	if (archived != NULL)
+		jw_ks(&w, "archived", archive_path(archived, path,
+		    sizeof(path)));
 	if (kept >= 0)
 		jw_kint(&w, "kept", kept);
 	jw_obj_end(&w);

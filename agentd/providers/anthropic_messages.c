@@ -275,22 +275,12 @@ build_messages(const struct builder *b)
 static json_t *
 build_tools(const struct builder *b)
 {
-	json_t		*out = json_array(), *o;
-	const json_t	*t, *schema;
-	size_t		 i;
+	json_t	*out = json_array();
+	size_t	 i;
 
-	for (i = 0; i < json_array_size(b->ctx->tools); i++) {
-		t = json_array_get(b->ctx->tools, i);
-		schema = json_object_get(t, "parameters");
-		o = json_object();
-		wire_put_text(o, "name", json_text(t, "name", ""));
-		wire_put_text(o, "description", json_text(t, "description",
-		    ""));
-		wire_put(o, "input_schema", json_is_object(schema) ?
-		    json_incref((json_t *)(uintptr_t)schema) :
-		    json_pack("{s:s,s:{}}", "type", "object", "properties"));
-		json_array_append_new(out, o);
-	}
+	for (i = 0; i < json_array_size(b->ctx->tools); i++)
+		json_array_append_new(out, wire_tool(json_array_get(
+		    b->ctx->tools, i), "input_schema"));
 	put_cache_point(b, json_array_get(out, json_array_size(out) - 1));
 	return out;
 }

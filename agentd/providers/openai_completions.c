@@ -466,20 +466,11 @@ build_messages(const struct builder *b, bool *calls)
 static json_t *
 build_tools(const struct builder *b)
 {
-	json_t		*out = json_array(), *f, *o;
-	const json_t	*t, *schema;
-	size_t		 i;
+	json_t	*out = json_array(), *f, *o;
+	size_t	 i;
 
 	for (i = 0; i < json_array_size(b->ctx->tools); i++) {
-		t = json_array_get(b->ctx->tools, i);
-		schema = json_object_get(t, "parameters");
-		f = json_object();
-		wire_put_text(f, "name", json_text(t, "name", ""));
-		wire_put_text(f, "description", json_text(t, "description",
-		    ""));
-		wire_put(f, "parameters", json_is_object(schema) ?
-		    json_incref((json_t *)(uintptr_t)schema) :
-		    json_pack("{s:s,s:{}}", "type", "object", "properties"));
+		f = wire_tool(json_array_get(b->ctx->tools, i), "parameters");
 		if (b->q.strict)
 			wire_put(f, "strict", json_false());
 		o = json_object();

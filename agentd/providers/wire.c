@@ -89,6 +89,19 @@ wire_put_text(json_t *o, const char *key, const char *v)
 	wire_put(o, key, json_string(v));
 }
 
+json_t *
+wire_tool(const json_t *tool, const char *schema_key)
+{
+	json_t	*o = json_object(), *schema = json_object_get(tool,
+		    "parameters");
+
+	wire_put_text(o, "name", json_text(tool, "name", ""));
+	wire_put_text(o, "description", json_text(tool, "description", ""));
+	wire_put(o, schema_key, json_is_object(schema) ? json_incref(schema) :
+	    json_pack("{s:s,s:{}}", "type", "object", "properties"));
+	return o;
+}
+
 uint64_t
 wire_max_tokens(const struct provider_model *m,
     const struct provider_options *o)

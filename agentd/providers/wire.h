@@ -27,6 +27,9 @@ size_t	 wire_count_images(const json_t *content);
 /* A member of an object under construction; takes the value over. */
 void	 wire_put(json_t *object, const char *key, json_t *value);
 void	 wire_put_text(json_t *object, const char *key, const char *text);
+/* A tool of the context in the words of an interface, which calls the schema
+ * of its parameters so. */
+json_t	*wire_tool(const json_t *tool, const char *schema_key);
 
 /* min(model, 32000), or what was asked for. */
 uint64_t wire_max_tokens(const struct provider_model *,
