@@ -26,19 +26,25 @@ write_cleanup(struct call *c)
 	free(s);
 }
 
-/* What both begin with; false when the call has ended. */
-static bool
-write_begin(struct call *c)
+/* Both are one operation on the path that they were given. */
+static void
+write_begin(struct call *c, struct m_fw_op *op, fileop_cb fn,
+    const char *verb)
 {
 	struct write_state	*s;
+	const char		*why;
 
 	if ((s = calloc(1, sizeof(*s))) == NULL) {
 		tcall_fail(c, "Out of memory.");
-		return false;
+		return;
 	}
 	c->state = s;
 	c->cleanup = write_cleanup;
-	return tool_path(c, s->path, sizeof(s->path));
+	if (!tool_path(c, s->path, sizeof(s->path)))
+		return;			/* the call has ended */
+	op->path = str_of(s->path);
+	if ((s->op = fileop_start(c->t, op, fn, c, &why)) == NULL)
+		tcall_fail(c, "Could not %s %s: %s.", verb, s->path, why);
 }
 
 static bool
@@ -76,19 +82,10 @@ write_cb(void *arg, const struct m_fw_res *res, const char *why)
 void
 tool_write(struct call *c)
 {
-	struct write_state	*s;
-	struct m_fw_op		 op;
-	const char		*why;
+	struct m_fw_op	 op = { .verb = FILE_WRITE };
 
-	if (!write_begin(c))
-		return;
-	s = c->state;
-	memset(&op, 0, sizeof(op));
-	op.verb = FILE_WRITE;
-	op.path = str_of(s->path);
 	op.data = tools_arg_str(c->args, "content");
-	if ((s->op = fileop_start(c->t, &op, write_cb, c, &why)) == NULL)
-		tcall_fail(c, "Could not write %s: %s.", s->path, why);
+	write_begin(c, &op, write_cb, "write");
 }
 
 static void
@@ -117,17 +114,8 @@ ls_cb(void *arg, const struct m_fw_res *res, const char *why)
 void
 tool_ls(struct call *c)
 {
-	struct write_state	*s;
-	struct m_fw_op		 op;
-	const char		*why;
+	struct m_fw_op	 op = { .verb = FILE_LIST };
 
-	if (!write_begin(c))
-		return;
-	s = c->state;
-	memset(&op, 0, sizeof(op));
-	op.verb = FILE_LIST;
-	op.path = str_of(s->path);
 	op.limit = (uint64_t)tools_arg_int(c->args, "limit", LS_LIMIT);
-	if ((s->op = fileop_start(c->t, &op, ls_cb, c, &why)) == NULL)
-		tcall_fail(c, "Could not list %s: %s.", s->path, why);
+	write_begin(c, &op, ls_cb, "list");
 }
