@@ -226,6 +226,8 @@ job_end_cb(evutil_socket_t fd, short what, void *arg)
 		strlcpy(res.step, "wait", sizeof(res.step));
 	}
 	jail_cgroup_use(&j->cg, &use);
+	/* Whoever hears of the end finds nothing left of it. */
+	jail_cgroup_end(&j->cg);
 	if (use.cpu_us > res.cpu_us)
 		res.cpu_us = use.cpu_us;
 	if (use.memory_peak / 1024 > res.rss_kib)
