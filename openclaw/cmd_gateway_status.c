@@ -291,7 +291,9 @@ status_text(const struct facts *f, const char *target)
 		putchar('\n');
 		json_decref(l);
 	}
-	if (!f->answers && f->nlisteners > 0)
+	/* Of one that this user may not ask nothing is known. */
+	if (!f->answers && f->nlisteners > 0 &&
+	    (access(f->ps.control, W_OK) == 0 || errno != EACCES))
 		printf("Another program has the port, or a gateway of another "
 		    "state directory.\n");
 }

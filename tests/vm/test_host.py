@@ -104,6 +104,10 @@ def test_installed_as_the_manual_says():
     told = [" ".join(line.replace("\\e\n", "").split()) for line in lines][:3]
     assert told[0].startswith("make install && ") and len(told) == 3, told
     told[0] = told[0].removeprefix("make install && ")      # vm.py did
+    # As on a host that has not been started anew since.
+    for d in map(pathlib.Path, ("/etc/openclaw", "/var/lib/openclaw", "/var/log/openclaw",
+                                "/run/openclaw")):
+        shutil.rmtree(d, ignore_errors=True)
     for line in told:
         sh("sh", "-ec", line)
     # Type=notify: the last of them has waited.
@@ -148,6 +152,28 @@ def test_what_holds_them_is_in_force():
         assert set(p["missing"]) <= gw.kernel_lacks(), p
     assert "cgroup" in next(p for p in rows if p["name"] == "jailer/main")["active"]
     tell("openclaw sandbox selftest", "\n" + sh("openclaw", "sandbox", "selftest"))
+
+
+def test_members_of_the_groups():
+    """What the manual tells them to set, and what they are told without it."""
+    rights = {"gwnone": None, "gwreader": "openclaw-read", "gwadmin": "openclaw"}
+    for name, group in rights.items():
+        sh("useradd", "-m", *(["-G", group] if group else []), name)
+
+        def ask(*args, env=(), code=0):
+            return sh("setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups", "env",
+                      f"HOME=/home/{name}", *env, "openclaw", *args, code=code)
+        service = ["OPENCLAW_STATE_DIR=/var/lib/openclaw"]
+        out = ask("status", code=1)
+        assert "has a gateway as a service" in out and service[0] in out, out
+        may = 0 if group else 1
+        out = ask("status", env=service, code=may)
+        assert ("usermod -aG openclaw" in out) == (not group), out
+        out = ask("gateway", "status", env=service, code=may)
+        assert "Another program has the port" not in out, out
+        assert ("this user may not look there" in out) == (name != "gwadmin"), out
+        out = ask("config", "get", "gateway.port", env=service, code=name != "gwadmin")
+        assert ("missing scope" in out) == (name == "gwreader"), out
 
 
 def test_an_agent_runs_a_command():
@@ -246,6 +272,16 @@ def test_restart():
     assert logs().startswith(text) and len(logs()) > len(text)
 
 
+def test_restart_by_the_command_line():
+    """It becomes itself anew: for systemd nothing ends."""
+    pid, old = main_pid(), processes()
+    sh("openclaw", "gateway", "restart")
+    gw.wait_for(lambda: gone(set(old.values()) - {pid}), 300, "the end of the old ones")
+    up()
+    assert main_pid() == pid and show("NRestarts") == "0" and show("SubState") == "running"
+    assert "made" in agent("work")
+
+
 def test_stop_leaves_nothing():
     old = processes()
     begin = time.monotonic()
@@ -258,7 +294,7 @@ def test_stop_leaves_nothing():
     assert left == []
     out = sh("openclaw", "gateway", "status", code=None)
     tell("openclaw gateway status, stopped", "\n" + out)
-    assert not answers()
+    assert not answers() and "`systemctl start gatewayd` starts it" in out, out
     # What is to last is there, for root and its own users only.
     assert pathlib.Path("/var/lib/openclaw").stat().st_mode & 0o777 == 0o711
     assert pathlib.Path("/etc/openclaw").stat().st_mode & 0o777 == 0o750
@@ -275,8 +311,8 @@ def test_a_configuration_that_cannot_be_used():
         assert "starting with the last configuration that did run" in journal()
         sh("systemctl", "stop", UNIT)
         shutil.rmtree("/var/lib/openclaw")
-        sh("systemctl", "start", UNIT, code=None)
-        gw.wait_for(lambda: show("ActiveState") == "failed", 120, "its end")
+        sh("systemctl", "start", UNIT, code=1)
+        assert show("ActiveState") == "failed"
         assert show("ExecMainStatus") == "78" and show("NRestarts") == "0"
         assert "gateway.mode" in journal()
     finally:
@@ -286,3 +322,18 @@ def test_a_configuration_that_cannot_be_used():
     up()
     assert "made" in agent("work")
     sh("systemctl", "stop", UNIT)
+
+
+def test_taken_away_as_the_manual_says():
+    page = (gw.ROOT / "man/gatewayd.8").read_text().split("Take the service away:")[1]
+    told = re.findall(r"^# (.*)$", page, re.M)[:2]
+    assert told[1] == "make uninstall && systemctl daemon-reload"   # test_install.py
+    sh("systemctl", "start", UNIT)
+    old = processes()
+    sh("sh", "-ec", told[0])
+    assert gone(old.values()) and show("ActiveState") == "inactive"
+    assert show("UnitFileState") == "disabled"
+    # The port and the state are free for whoever comes next.
+    sh("systemctl", "enable", "--now", UNIT)
+    assert answers(), journal()
+    sh("sh", "-ec", told[0])
