@@ -109,6 +109,15 @@ async def config(j, c):
     await write("config.set", (await c.call("config.get"))["raw"])
 
 
+async def install(j, c):
+    """Its answer comes beside an error, always."""
+    rid = await c.send("skills.install", {"name": "none", "installId": "x"})
+    while (m := await c.recv()).get("id") != rid:
+        c.events.append(m)
+    assert m["ok"] is False
+    j.take("skills.install", m["payload"])
+
+
 async def nodes(gw, j, c):
     async with a_node(gw) as n:
         await j.call(c, "node.describe", {"nodeId": n.id})
@@ -218,6 +227,7 @@ def test_every_method_and_event(house):
             for method, params in CALLS:
                 await j.call(new if method in FOUR else c, method, params)
             await approvals(gw, j, c)
+            await install(j, c)
             await nodes(gw, j, c)
             await devices(gw, j, c)
             await host_rules(gw, j, c)
