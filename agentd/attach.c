@@ -139,7 +139,7 @@ is_base64(struct str s)
 
 static int
 read_one(const struct skim_val *item, struct str content, size_t number,
-    struct dbuf *out, struct dbuf *dropped, char *why, size_t size)
+    size_t max, struct dbuf *out, struct dbuf *dropped, char *why, size_t size)
 {
 	struct skim_val	 mime;
 	struct str	 b64 = data_url(content);
@@ -157,9 +157,9 @@ read_one(const struct skim_val *item, struct str content, size_t number,
 	bytes = b64.n / 4 * 3;
 	if (b64.n > 0 && b64.p[b64.n - 1] == '=')
 		bytes -= b64.p[b64.n - 2] == '=' ? 2 : 1;
-	if (bytes == 0 || bytes > ATTACH_MAX_BYTES) {
+	if (bytes == 0 || bytes > max) {
 		snprintf(why, size, "Error: attachment %s: exceeds size limit "
-		    "(%zu > %d bytes)", label, bytes, ATTACH_MAX_BYTES);
+		    "(%zu > %zu bytes)", label, bytes, max);
 		return -1;
 	}
 	skim_get(item, "mimeType", &mime);
@@ -178,8 +178,8 @@ read_one(const struct skim_val *item, struct str content, size_t number,
 }
 
 int
-attach_read(struct str json, struct dbuf *out, struct dbuf *dropped,
-    char *why, size_t size)
+attach_read(struct str json, size_t max, struct dbuf *out,
+    struct dbuf *dropped, char *why, size_t size)
 {
 	struct skim_iter	 it;
 	struct skim_val		 root, item, v;
@@ -216,7 +216,8 @@ attach_read(struct str json, struct dbuf *out, struct dbuf *dropped,
 			}
 			content = (struct str){ p, (size_t)len };
 		}
-		ret = read_one(&item, content, n, out, dropped, why, size);
+		ret = read_one(&item, content, n, max, out, dropped, why,
+		    size);
 		free(p);
 		if (ret == -1)
 			return -1;

@@ -14,15 +14,16 @@
 #include "common/dbuf.h"
 #include "common/text.h"
 
-#define ATTACH_MAX_BYTES	5000000	/* of one, decoded */
+#define ATTACH_MAX_BYTES	5000000	/* of a client's one, decoded */
 #define ATTACH_MAX		64	/* in one message */
 
 /*
  * The array as the client wrote it, as blocks of a message in out ("" when
  * none is an image): 0, or -1 with the error for the client in why.  dropped
- * gets what the log should say of those that were left out, a line each.
+ * gets what the log should say of those that were left out, a line each.  max:
+ * bytes of one, decoded.
  */
-int	 attach_read(struct str json, struct dbuf *out, struct dbuf *dropped,
-	    char *why, size_t size);
+int	 attach_read(struct str json, size_t max, struct dbuf *out,
+	    struct dbuf *dropped, char *why, size_t size);
 
 #endif

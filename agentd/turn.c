@@ -123,7 +123,7 @@ set_stale(struct turn *t)
 /* Its attachments as blocks of a message; -1: it was refused. */
 static int
 read_media(struct link *l, uint64_t corr, const struct m_ag_turn *in,
-    struct dbuf *media)
+    size_t max, struct dbuf *media)
 {
 	struct dbuf	 dropped;
 	char		 why[512] = "";
@@ -133,7 +133,8 @@ read_media(struct link *l, uint64_t corr, const struct m_ag_turn *in,
 	if (in->media.n == 0)
 		return 0;
 	dbuf_init(&dropped, 65536);
-	if (attach_read(in->media, media, &dropped, why, sizeof(why)) == 0 &&
+	if (attach_read(in->media, max, media, &dropped, why,
+	    sizeof(why)) == 0 &&
 	    media->n == 0 && str_trim(in->text).n == 0)
 		strlcpy(why, "message or attachment required", sizeof(why));
 	for (p = dbuf_str(&dropped); (nl = strchr(p, '\n')) != NULL;
@@ -214,7 +215,9 @@ turn_offer(struct link *l, uint64_t corr, const struct m_ag_turn *turn,
 		json_decref(options);
 		return MSG_OK;
 	}
-	if (read_media(l, corr, &in, &media) == -1) {
+	/* What comes over HTTP has kept the limits of its route. */
+	if (read_media(l, corr, &in, http != NULL ? SIZE_MAX :
+	    ATTACH_MAX_BYTES, &media) == -1) {
 		json_decref(options);
 		return MSG_OK;
 	}

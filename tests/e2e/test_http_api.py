@@ -450,6 +450,11 @@ def test_responses_images_and_files(gw, fake):
         assert PNG in json.dumps(fake.requests[-1].json)
         assert '<file name="a   b .txt">' in prompt(fake)[1]
         assert "naïve" in prompt(fake)[1] and "\x07" not in prompt(fake)[1]
+    # larger than a client's attachment may be; the limit is the route's own
+    large = base64.b64encode(base64.b64decode(PNG) + bytes(6000000)).decode()
+    status, j = ask({"type": "input_image", **b64(large, "image/png")})
+    assert status == 200, j
+    assert large in json.dumps(fake.requests[-1].json)
     # a long name is cut between characters: all of the prompt depends on it
     status, j = ask({"type": "input_file", **b64(text, "text/plain",
                                                  filename="n" * 199 + "é.txt")})

@@ -20,8 +20,8 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	dbuf_init(&out, n + 8192);
 	dbuf_init(&dropped, 65536);
-	if (attach_read((struct str){ (const char *)p, n }, &out, &dropped,
-	    why, sizeof(why)) == -1) {
+	if (attach_read((struct str){ (const char *)p, n },
+	    ATTACH_MAX_BYTES, &out, &dropped, why, sizeof(why)) == -1) {
 		if (why[0] == '\0')
 			abort();
 	} else if (out.n > 0 && (skim_text(out.p, out.n, &v) != SKIM_OK ||

@@ -27,7 +27,7 @@ attach(struct str json)
 	dbuf_init(&out, json.n + 8192);
 	dbuf_init(&dropped, 65536);
 	why[0] = '\0';
-	return attach_read(json, &out, &dropped, why, sizeof(why));
+	return attach_read(json, ATTACH_MAX_BYTES, &out, &dropped, why, sizeof(why));
 }
 
 static void
