@@ -33,7 +33,7 @@
  * fetch	maxRedirects timeout_ms cache_ms maxBytes userAgent readability
  *		ca.file
  * canvas	root.N.{path,nolink} pages.dir liveReload
- * whois	socket gateway.port limit.fresh_ms (only tests)
+ * whois	socket gateway.port limit.{fresh,answer}_ms (only tests)
  * parent	listen.N.{kind,host,port,path,optional,tls}
  *		proc.N.{role,instance,hash} proc.N.mount.M.{path,mode}
  *		proc.N.model.M state.dir run.dir log.level auth.mode

@@ -25,7 +25,6 @@
 #include "gatewayd/whois/whois.h"
 
 #define ANSWER_MAX	(256u << 10)
-#define ANSWER_S	5
 
 struct ask {
 	struct stream		*s;
@@ -201,9 +200,10 @@ ask_new(struct event_base *base, const char *path, uid_t *uid)
 }
 
 int
-ask_start(struct ask *a, const char *address, ask_cb *cb, void *arg)
+ask_start(struct ask *a, const char *address, uint32_t ms, ask_cb *cb,
+    void *arg)
 {
-	struct timeval	 tv = { ANSWER_S, 0 };
+	struct timeval	 tv = { ms / 1000, ms % 1000 * 1000 };
 	bool		 six = strchr(address, ':') != NULL;
 	char		 text[512];
 	int		 n;

@@ -21,6 +21,7 @@
 #include "gatewayd/whois/whois.h"
 
 #define PENDING_MAX	32
+#define ANSWER_MS	5000
 #define FRESH_MS	120000	/* not again before */
 #define SAY_MS		5000	/* one refusal is told in that time */
 
@@ -136,7 +137,8 @@ begin(struct question *q, const struct m_wh_req *v)
 		    "tailscaled";
 	else if (theirs != peers)
 		why = "its connection is not one of tailscaled";
-	else if (ask_start(a, q->address, told_cb, q) == -1)
+	else if (ask_start(a, q->address, (uint32_t)parcel_get_num(p,
+	    ANSWER_MS, 1, UINT32_MAX, "limit.answer_ms"), told_cb, q) == -1)
 		why = "out of memory";
 	else
 		return NULL;

@@ -43,9 +43,10 @@ typedef void ask_cb(const char *login, const char *why, void *arg);
 
 /* Connected to tailscaled, whose user is *uid; NULL with errno. */
 struct ask *ask_new(struct event_base *, const char *path, uid_t *uid);
-/* Asks about an address: cb is called once, and not before this returns; the
- * ask is gone then.  0, or -1 with errno. */
-int	 ask_start(struct ask *, const char *address, ask_cb *, void *arg);
+/* Asks about an address: cb is called once, after ms at the latest, and not
+ * before this returns; the ask is gone then.  0, or -1 with errno. */
+int	 ask_start(struct ask *, const char *address, uint32_t ms, ask_cb *,
+	    void *arg);
 void	 ask_free(struct ask *);
 
 #endif
