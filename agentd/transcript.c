@@ -268,13 +268,22 @@ transcript_needs_sync(const struct transcript *t)
 int
 transcript_offer(struct transcript *t, char **p, size_t *n, int64_t *at)
 {
-	ssize_t	 r;
+	struct stat	 st;
+	ssize_t		 r;
 
 	*p = NULL;
 	*n = (size_t)(t->size - t->offered);
 	*at = t->offered;
 	if (!t->dirty || *n == 0)
 		return 0;
+	if (fstat(t->fd, &st) == -1)
+		return -1;
+	if (st.st_size != t->size && !t->torn) {
+		/* Somebody cut it or added to it: what was written since is at
+		 * its end, wherever that is, and goes to the disk itself. */
+		t->size = st.st_size;
+		return transcript_sync(t);
+	}
 	if ((*p = malloc(*n)) == NULL)
 		return -1;
 	if ((r = pread(t->fd, *p, *n, *at)) != (ssize_t)*n) {

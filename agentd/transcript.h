@@ -60,7 +60,8 @@ bool	 transcript_dirty(const struct transcript *);
 void	 transcript_known(struct transcript *);
 bool	 transcript_needs_sync(const struct transcript *);
 /* 1: the bytes (free them) that are neither on the disk nor offered before
- * and where they stand; 0: none; -1: errno. */
+ * and where they stand; 0: none (any more: a file that others have changed is
+ * synced); -1: errno. */
 int	 transcript_offer(struct transcript *, char **p, size_t *n,
 	    int64_t *at);
 /* What was offered is safe now; or it is not. */

@@ -8,6 +8,7 @@ import sqlite3
 import time
 
 import gwproto
+import pytest
 from agentproc import Agent, EVENT_AGENT, RUN, TURN, events
 from gateway import wait_for
 from workerproc import SANITIZED, private_kib, worker_uid
@@ -180,6 +181,32 @@ def test_a_damaged_index_refuses_turns_and_says_so():
         assert "not a database" in a.worker.output()
     finally:
         a.close()
+
+
+@pytest.mark.parametrize("how", ["cut", "added"])
+def test_R14_a_transcript_that_others_change_stops_nobody(how):
+    """Its lines are found where they are, and the turns of all go on."""
+    with Agent(script=SCRIPT) as a:
+        a.until("AG_RUN_END", run=a.turn("hello"))
+        sid = a.ask("chat.history", sessionKey="main")["sessionId"]
+        path = a.state / "sessions" / f"{sid}.jsonl"
+        if how == "cut":
+            os.truncate(path, len(path.read_bytes().splitlines(keepends=True)[0]))
+        else:
+            with open(path, "a") as f:
+                f.write('{"type":"custom","id":"0badcafe","parentId":null,"data":"%s"}\n'
+                        % ("x" * 5000))
+        before = path.read_bytes()
+        for session in ("main", "other", "main"):
+            a.until("AG_RUN_END", run=a.turn("hello", session=session))
+        lines = path.read_bytes()
+        assert lines.startswith(before)
+        a.kill()
+        a.start()
+        a.ask("chat.history", sessionKey="main")
+        assert path.read_bytes() == lines
+        new = [json.loads(x) for x in lines[len(before):].splitlines()]
+        assert [x["message"]["role"] for x in new] == ["user", "assistant"] * 2
 
 
 def test_idle_sessions_begin_anew():
