@@ -2,12 +2,16 @@
 # Copyright (c) 2026 The gatewayd developers
 """Serves the pages of a Control UI and hands its WebSocket to a gateway, as a
 reverse proxy in front of both would: one origin for the browser."""
+import contextlib
 import functools
 import http.server
 import os
 import select
 import socket
 import threading
+
+from browser import require
+from clients import package
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
@@ -67,3 +71,19 @@ class Pages:
     def close(self):
         self.server.shutdown()
         self.server.server_close()
+
+
+@contextlib.contextmanager
+def control_ui(browser, release, gw, first):
+    """The Control UI of that release at that address, in a new browser of that
+    class; b.pages.url is where its pages are."""
+    require()
+    pages = Pages(package(release) / "dist/control-ui", gw)
+    b = browser()
+    try:
+        b.pages = pages
+        b.d.get(f"{pages.url}/{first}")
+        yield b
+    finally:
+        b.close()
+        pages.close()

@@ -6,9 +6,9 @@ import asyncio
 import re
 
 import pytest
-from browser import Browser, By, Keys, require
-from clients import OLD, package
-from pages import Pages
+from browser import Browser, By, Keys
+from clients import OLD
+from pages import control_ui
 
 # Places of the Internet that the page decorates itself from.
 ELSEWHERE = re.compile(r"https://(fonts\.googleapis\.com|mintcdn\.com)/")
@@ -46,16 +46,8 @@ class Page(Browser):
 
 @pytest.fixture(scope="module")
 def page(gw):
-    require()
-    pages = Pages(package(OLD) / "dist/control-ui", gw)
-    b = Page()
-    try:
-        b.pages = pages
-        b.d.get(f"{pages.url}/chat?token={gw.token}")
+    with control_ui(Page, OLD, gw, f"chat?token={gw.token}") as b:
         yield b
-    finally:
-        b.close()
-        pages.close()
 
 
 WORDS = "The answer grows on the page before it is whole."

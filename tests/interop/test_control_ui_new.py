@@ -5,9 +5,9 @@ the conversation and gets an answer."""
 import re
 
 import pytest
-from browser import By, Keys, require
-from clients import NEW, package
-from pages import Pages
+from browser import By, Keys
+from clients import NEW
+from pages import control_ui
 from test_control_ui import Page
 
 # What this gateway does not have, the page lives without: it asks its own
@@ -17,16 +17,8 @@ MISSING = re.compile(r"control-ui-config\.json|/avatar/")
 
 @pytest.fixture(scope="module")
 def page(gw):
-    require()
-    pages = Pages(package(NEW) / "dist/control-ui", gw)
-    b = Page()
-    try:
-        b.pages = pages
-        b.d.get(f"{pages.url}/chat#token={gw.token}")
+    with control_ui(Page, NEW, gw, f"chat#token={gw.token}") as b:
         yield b
-    finally:
-        b.close()
-        pages.close()
 
 
 def test_connects(page, gw):
