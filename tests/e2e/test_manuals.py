@@ -66,7 +66,8 @@ def test_protocol_tells_events_and_client_ids():
             "health", "shutdown", "device.pair.requested",
             "device.pair.resolved", "exec.approval.requested",
             "exec.approval.resolved", "node.pair.requested",
-            "node.pair.resolved", "node.invoke.request", "sessions.changed"}
+            "node.pair.resolved", "node.invoke.request", "sessions.changed",
+            "session.message", "session.tool"}
     known = re.findall(r'"([a-z.]+)"', table("proto/names.c"))
     assert sent <= set(known)
     # what only later clients know, and what is ours
