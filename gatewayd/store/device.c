@@ -332,8 +332,15 @@ device_pairing(const struct m_auth_req *q, const char *scopes, uint64_t now,
 		log_info("device %.16s asks to be paired", q->device_id.p);
 	}
 	strlcpy(v->message, "pairing required", sizeof(v->message));
-	snprintf(v->details, sizeof(v->details), "{\"requestId\":\"%s\"}",
-	    v->request);
+	if (q->protocol < 4)
+		snprintf(v->details, sizeof(v->details),
+		    "{\"requestId\":\"%s\"}", v->request);
+	else
+		snprintf(v->details, sizeof(v->details), "{\"code\":"
+		    "\"PAIRING_REQUIRED\",\"requestId\":\"%s\",\"reason\":"
+		    "\"%s\"}", v->request, !known ? "not-paired" :
+		    !scopes_within(role_text(q), roles) ? "role-upgrade" :
+		    "scope-upgrade");
 	return device_ask_refused(v);
 broken:
 	v->verdict = VERDICT_UNAVAILABLE;

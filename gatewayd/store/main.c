@@ -206,6 +206,7 @@ store_on_auth(struct link *from, struct msg *m)
 	if ((err = get_auth_req(m, &q)) != MSG_OK)
 		return err;
 	auth_check(&q, now, &v);
+	auth_explain(&q, &v);
 	store_counted();
 	if (router != NULL)
 		device_tell(router, &q, &v, now);

@@ -81,6 +81,8 @@ bool	 db_failed(void);	/* since the last call; then cleared */
 /* auth.c: steps 8 to 11 of a connect, in the protocol's order. */
 void	 auth_check(const struct m_auth_req *, uint64_t now_ms,
 	    struct auth_verdict *);
+/* explain.c: error.details of a refusal, for clients that read them. */
+void	 auth_explain(const struct m_auth_req *, struct auth_verdict *);
 /* The shared secret alone, for a request over HTTP. */
 void	 auth_http(const struct m_http_auth *, uint64_t now_ms,
 	    struct auth_verdict *);

@@ -123,6 +123,50 @@ def test_T05_scopes_need_a_device(gw):
     asyncio.run(go())
 
 
+def test_T04_refusals_have_codes(gw):
+    """A program need not read the message of a refused connect; one of an older
+    version is told what it always was."""
+    async def error(version=4, token=gw.token, device=None, afar=False, scopes=(), nonce=None,
+                    name="test"):
+        ws = await websockets.connect(gw.url, max_size=None, ping_interval=None, extra_headers={
+            "X-Forwarded-For": "203.0.113.9"} if afar else None)
+        asked = json.loads(await ws.recv())["payload"]["nonce"]
+        client = dict(CLIENT, id=name)
+        params = {"minProtocol": version, "maxProtocol": version, "client": client,
+                  "scopes": list(scopes)}
+        if token:
+            params["auth"] = {"token": token}
+        if device:
+            params["device"] = device.block(nonce or asked, list(scopes), token or "", client)
+        m = await ask(ws, {"type": "req", "id": "c", "method": "connect", "params": params})
+        await ws.close()
+        assert not m["ok"], m
+        return m["error"].get("details", {})
+
+    async def go():
+        d = Device()
+        step = {"authReason": "token_mismatch", "canRetryWithDeviceToken": False,
+                "recommendedNextStep": "update_auth_credentials"}
+        assert await error(token="wrong") == {"code": "AUTH_TOKEN_MISMATCH", **step}
+        assert await error(token="wrong", version=3) == {}
+        assert (await error(token=None, device=d))["code"] == "AUTH_TOKEN_MISSING"
+        assert await error(token=None) == {"code": "DEVICE_IDENTITY_REQUIRED"}
+        assert await error(token=None, name="openclaw-control-ui") == {
+            "code": "CONTROL_UI_DEVICE_IDENTITY_REQUIRED"}
+        assert await error(device=d, nonce="another") == {
+            "code": "DEVICE_AUTH_NONCE_MISMATCH", "reason": "device-nonce-mismatch"}
+        read = ["operator.read"]
+        asked = await error(device=d, scopes=read, afar=True)
+        rid = asked.pop("requestId")
+        assert asked == {"code": "PAIRING_REQUIRED", "reason": "not-paired"}
+        assert await error(device=d, scopes=read, afar=True, version=3) == {"requestId": rid}
+        async with gw.client() as boss:
+            await boss.call("device.pair.approve", {"requestId": rid})
+        more = await error(device=d, scopes=["operator.read", "operator.write"], afar=True)
+        assert more["reason"] == "scope-upgrade" and more["requestId"] != rid
+    asyncio.run(go())
+
+
 def test_T05_events_by_scope(gw):
     """Without the right to read: no chat, no agent, no presence; ticks and what
     follows prove that the others would have come."""
