@@ -55,11 +55,11 @@ CALLS = [
     ("sessions.compact", {"key": "main"}, "compacted"),
     ("agents.list", {}, "agents"), ("models.list", {}, "models"),
     ("agent.identity.get", {}, "name"), ("config.schema", {}, "schema"),
+    ("skills.status", {}, "skills"),
 ]
 # Commands of subjects that may be built later: as long as the gateway does not
 # say that it has the method, the protocol's own error must come, and is printed.
 LATER = [
-    ("gateway call skills.status --json --params '{}'", "skills.status"),
     ("gateway call tts.status --json --params '{}'", "tts.status"),
     ("gateway call wizard.status --json --params '{\"sessionId\":\"x\"}'", "wizard.status"),
     ("gateway call voicewake.get --json --params '{}'", "voicewake.get"),

@@ -27,7 +27,7 @@ PAGES = {
 }
 # Pages of subjects that may be built later, and the method each needs: the page
 # shows the protocol's own error as long as the gateway has no such method.
-LATER = {"skills": "skills.status", "cron": "cron.status"}
+LATER = {"cron": "cron.status"}
 
 
 class Page(Browser):
