@@ -16,6 +16,13 @@
 #include "agentd/json_load.h"
 #include "agentd/rpc.h"
 #include "agentd/skills.h"
+#include "common/log.h"
+
+/* An answer grows no further; one more skill, in which every byte of its head
+ * is told three times and escaped, still fits below RPC_RESULT_MAX.  Those of
+ * the workspace come last, so that whoever writes there hides only his own. */
+#define STATUS_BYTES	(4u << 20)
+#define BINS_BYTES	(1u << 20)
 
 static struct skills *
 load(struct rpc *r)
@@ -223,8 +230,11 @@ rpc_skills_status(struct rpc *r)
 	jw_ks(&w, "workspaceDir", cfg->workspace);
 	jw_ks(&w, "managedSkillsDir", managed);
 	jw_karr(&w, "skills");
-	for (i = 0; i < all->n; i++)
+	for (i = 0; i < all->n && b.n < STATUS_BYTES; i++)
 		put_skill(&w, settings, &all->v[i]);
+	if (i < all->n)
+		log_warnx("skills.status: the answer would be too large; %zu "
+		    "skills are left out", all->n - i);
 	jw_arr_end(&w);
 	jw_obj_end(&w);
 	rpc_answer(r, &b);
@@ -299,7 +309,7 @@ rpc_skills_bins(struct rpc *r)
 	jw_init(&w, &b);
 	jw_obj(&w);
 	jw_karr(&w, "bins");
-	for (i = 0; i < names.n; i++)
+	for (i = 0; i < names.n && b.n < BINS_BYTES; i++)
 		if (i == 0 || strcmp(names.v[i], names.v[i - 1]) != 0)
 			jw_s(&w, names.v[i]);
 	jw_arr_end(&w);

@@ -166,6 +166,24 @@ def test_T49_what_an_agent_plants(make):
     assert list(skills(gw)) == ["skill-author"]
 
 
+def test_T49_more_than_an_answer_holds(make):
+    """What does not fit is left out, and the skills of others stay."""
+    gw = make()
+    put(gw.state / "skills", "managed")
+    words = {k: [f"{k}{i:03}" + "x" * 180 for i in range(60)]
+             for k in ("bins", "anyBins", "env", "config")}
+    for i in range(120):
+        put(gw.state / "workspace/skills", f"big{i:03}", meta(requires=words))
+    got = list(skills(gw))
+    assert got[:3] == ["skill-author", "managed", "big000"] and 20 < len(got) < 120, len(got)
+    assert "skills.status: the answer would be too large" in gw.logs()
+
+    async def go():
+        async with a_node(gw) as n:
+            assert len((await n.call("skills.bins", {}))["bins"]) == 120
+    asyncio.run(go())
+
+
 def test_programs_for_nodes(make):
     """Every agent's skills count, each name once, also of those that cannot be
     used here."""
