@@ -17,6 +17,7 @@ from telegram import FakeTelegram  # noqa: E402
 
 
 
+@pytest.hookimpl(tryfirst=True)     # xdist looks at the marks in its own
 def pytest_collection_modifyitems(items):
     """What one client has done, later tests of its file build on: they run in
     one process, and two browsers do not run side by side."""

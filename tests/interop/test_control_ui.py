@@ -31,10 +31,15 @@ LATER = {"cron": "cron.status"}
 
 
 class Page(Browser):
+    def __init__(self, *args, **kw):
+        super().__init__(*args, **kw)
+        # The words of 8,000 elements take a busy machine half a minute.
+        self.d.set_script_timeout(600)
+
     def words(self):
         return self.js("return document.body.innerText")
 
-    def shows(self, pattern, what, timeout=60):
+    def shows(self, pattern, what, timeout=180):
         return self.until(lambda: re.search(pattern, self.words(), re.S), what, timeout)
 
     def errors(self):

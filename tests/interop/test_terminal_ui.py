@@ -5,6 +5,7 @@ change the session, and it comes back after a restart of the gateway."""
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 from clients import OLD, OpenClaw
@@ -30,9 +31,13 @@ class Screen:
     def keys(self, text):
         self.tmux("send-keys", "-l", text)
         self.until(re.escape(text))
-        # The first may go to the list of what could have been meant.
-        for _ in range(1 + text.startswith("/")):
+        # One may go to the list of what could have been meant, or come before
+        # the text has been looked at: until the line between the rules is empty.
+        def sent():
             self.tmux("send-keys", "Enter")
+            time.sleep(0.5)
+            return not re.search(r"─{20,}\s*" + re.escape(text) + r"\s*─{20,}", self.text())
+        wait_for(sent, 120, f"{text!r} is sent")
 
     def until(self, pattern, timeout=180):
         try:
