@@ -9,13 +9,14 @@ import gateway as gw
 
 NEED = {"memory", "pids"}
 # What is asked of commands in groups; answers that take as long as they take.
+# They sleep longer than any test waits for their end.
 SCRIPT = r'''
 @on user~"sleep"
-  call exec {"command":"sleep 600 | sleep 600", "yieldMs": 100}
+  call exec {"command":"sleep 86400 | sleep 86400", "yieldMs": 100}
 @on user~"eat"
-  call exec {"command":"(head -c 240M /dev/zero > /tmp/f); sleep 600", "yieldMs": 120000}
+  call exec {"command":"(head -c 240M /dev/zero > /tmp/f); sleep 86400", "yieldMs": 120000}
 @on user~"bomb"
-  call exec {"command":"(while :; do sleep 600 & done) 2>/dev/null; sleep 600", "yieldMs": 100}
+  call exec {"command":"(while :; do sleep 86400 & done) 2>/dev/null; sleep 86400", "yieldMs": 100}
 @on user~"work"
   call exec {"command":"echo made", "yieldMs": 120000}
 @on result exec

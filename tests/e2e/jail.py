@@ -70,7 +70,7 @@ class Jail:
         self.p.stdin.write(json.dumps(dict(op=op, **kw)) + "\n")
         self.p.stdin.flush()
 
-    def wait(self, event, job=None, timeout=60):
+    def wait(self, event, job=None, timeout=180):
         def fits(e):
             return e["event"] == event and (job is None or e.get("job") == job)
         for e in self.events:
@@ -92,7 +92,7 @@ class Jail:
         self.order("spawn", job=self.job, argv=[str(a) for a in argv], **kw)
         return self.job
 
-    def run(self, argv, timeout=60, **kw):
+    def run(self, argv, timeout=180, **kw):
         job = self.spawn(argv, **kw)
         return self.wait("exit", job, timeout)
 
@@ -112,9 +112,9 @@ class Jail:
         if self.p.poll() is None:
             self.p.stdin.close()
         rest = []
-        while (e := self.q.get(timeout=60)) is not None:
+        while (e := self.q.get(timeout=180)) is not None:
             rest.append(e)
-        code = self.p.wait(60)
+        code = self.p.wait(180)
         shutil.rmtree(self.dir, ignore_errors=True)
         assert code == 0, code
         assert not [e for e in rest if e["event"] in ("stuck", "orphan")], rest

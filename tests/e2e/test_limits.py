@@ -17,7 +17,7 @@ import gateway as gw
 import jail as j
 
 MB = 1 << 20
-WAIT = 600      # s, where the processor is emulated
+WAIT = 600      # s, where the processor is emulated; what must be ended sleeps longer
 
 
 @pytest.fixture
@@ -63,11 +63,11 @@ def up(x, job, n=2):
     """Its group, when it has that many processes, one of them ours."""
     x.wait("started", job)
     return gw.wait_for(lambda: len(cgroups.pids(job_group(x, job))) >= n and job_group(x, job),
-                       120, "job in its group")
+                       WAIT, "job in its group")
 
 
 def test_the_limits_are_written_where_the_kernel_reads_them(jail):
-    job = jail.spawn(["/bin/sleep", "600"], memory=64 * MB, pids=7)
+    job = jail.spawn(["/bin/sleep", "86400"], memory=64 * MB, pids=7)
     d = up(jail, job)
     want = {"memory.max": str(64 * MB), "memory.oom.group": "1", "pids.max": "7"}
     if (d / "memory.swap.max").exists():
@@ -80,7 +80,7 @@ def test_the_limits_are_written_where_the_kernel_reads_them(jail):
     assert cgroups.pids(jail.group) == [] != cgroups.pids(jail.group.parent / "driver")
     jail.order("kill", job=job, signal=9)
     assert jail.wait("exit", job)["how"] == "killed"
-    gw.wait_for(lambda: not d.exists(), 120, "end of the group")
+    gw.wait_for(lambda: not d.exists(), WAIT, "end of the group")
 
 
 # Each process stays below the limit, which rlimits cannot count together.
@@ -92,11 +92,11 @@ EATERS = {"many processes": (24, "for i in 1 2 3 4; do head -c 10M /dev/zero | t
 @pytest.mark.parametrize("what", EATERS)
 def test_a_job_that_eats_memory_is_ended_whole_and_alone(jail, what):
     size, text = EATERS[what]
-    other = jail.spawn(["/bin/sh", "-c", "sleep 600 | sleep 600"])
+    other = jail.spawn(["/bin/sh", "-c", "sleep 86400 | sleep 86400"])
     up(jail, other, 4)
     before = cgroups.pids(job_group(jail, other))
     # The shell would outlive one that is ended by itself.
-    r = jail.sh("(" + text + "); sleep 600", memory=size * MB)
+    r = jail.sh("(" + text + "); sleep 86400", memory=size * MB)
     assert (r["how"], r["code"], r["reason"]) == ("oom", signal.SIGKILL, "memory limit"), r
     assert "survived" not in r["out"]
     assert size * 512 < r["rss_kib"] <= size * 1024, r     # of all together
@@ -112,7 +112,7 @@ def test_memory_that_runs_out_above_takes_the_job_and_says_so(jail):
     """As with MemoryMax= of the unit, or a small host: the limit of the job
     itself is far away, and each of its processes is as small as ours."""
     (jail.group / "memory.max").write_text(str(40 * MB))
-    r = jail.sh("i=0; while [ $i -lt 30 ]; do head -c 3M /dev/zero | (tail; sleep 600) & "
+    r = jail.sh("i=0; while [ $i -lt 30 ]; do head -c 3M /dev/zero | (tail; sleep 86400) & "
                 "i=$((i+1)); done; wait; echo survived", memory=1 << 30, pids=250)
     assert (r["how"], r["code"], r["reason"]) == \
         ("oom-above", signal.SIGKILL, "memory of the host"), r
@@ -130,10 +130,10 @@ def test_commands_are_the_first_to_go(jail):
 
 
 def test_a_fork_bomb_is_held_by_its_own_limit(jail):
-    bomb = jail.spawn(["/bin/sh", "-c", "(while :; do sleep 600 & done) 2>/dev/null; sleep 600"],
-                      pids=20)
+    bomb = jail.spawn(["/bin/sh", "-c", "(while :; do sleep 86400 & done) 2>/dev/null; "
+                       "sleep 86400"], pids=20)
     d = up(jail, bomb)
-    gw.wait_for(lambda: cgroups.keys(d / "pids.events")["max"] > 0, 120, "the limit")
+    gw.wait_for(lambda: cgroups.keys(d / "pids.events")["max"] > 0, WAIT, "the limit")
     assert 10 < len(cgroups.pids(d)) <= 20
     # Nobody else feels it.
     r = jail.sh("true | true | true; exit 4", pids=20)
@@ -142,7 +142,7 @@ def test_a_fork_bomb_is_held_by_its_own_limit(jail):
     jail.order("kill", job=bomb, signal=9)
     r = jail.wait("exit", bomb)
     assert (r["how"], r["reason"]) == ("killed", "process limit was reached"), r
-    gw.wait_for(lambda: not d.exists(), 120, "end of the group")
+    gw.wait_for(lambda: not d.exists(), WAIT, "end of the group")
     assert not [p for p in inside if os.path.exists(f"/proc/{p}")]
 
 
@@ -190,31 +190,31 @@ def test_a_command_without_measure_is_answered(grouped):
     text = chat(g, "eat")
     assert "the gateway or its host ran out of memory" in text, text
     chat(g, "bomb")
-    d, = gw.wait_for(lambda: groups_of_jobs(g), 120, "a job")
+    d, = gw.wait_for(lambda: groups_of_jobs(g), WAIT, "a job")
     gw.wait_for(lambda: cgroups.keys(d / "pids.events")["max"] > 0, WAIT, "the limit")
     assert 128 < len(cgroups.pids(d)) <= 256
     assert "made" in chat(g, "work")
     assert {n: p["pid"] for n, p in g.processes().items() if n in before} == before
     g.kill("toold/main")
-    gw.wait_for(lambda: groups_of_jobs(g) == [], 120, "end of the groups")
+    gw.wait_for(lambda: groups_of_jobs(g) == [], WAIT, "end of the groups")
 
 
 @pytest.mark.parametrize("who", ["toold/main", "jailer/main"])
 def test_a_killed_process_leaves_no_command(grouped, who):
     g = grouped
     assert "still running" in chat(g, "sleep")
-    d, = gw.wait_for(lambda: groups_of_jobs(g), 120, "a job")
-    inside = gw.wait_for(lambda: len(cgroups.pids(d)) >= 4 and cgroups.pids(d), 120,
+    d, = gw.wait_for(lambda: groups_of_jobs(g), WAIT, "a job")
+    inside = gw.wait_for(lambda: len(cgroups.pids(d)) >= 4 and cgroups.pids(d), WAIT,
                          "its processes")
     old = g.kill(who)
-    gw.wait_for(lambda: not [p for p in inside if os.path.exists(f"/proc/{p}")], 120,
+    gw.wait_for(lambda: not [p for p in inside if os.path.exists(f"/proc/{p}")], WAIT,
                 "the end of its processes")
     gw.wait_for(lambda: g.processes()[who]["pid"] not in (0, old) and
-                g.processes()[who]["state"] == "running", 120, "another " + who)
-    gw.wait_for(lambda: not d.exists() and groups_of_jobs(g) == [], 120, "the end of its group")
+                g.processes()[who]["state"] == "running", WAIT, "another " + who)
+    gw.wait_for(lambda: not d.exists() and groups_of_jobs(g) == [], WAIT, "the end of its group")
     # The next ones are held again.
     assert "made" in chat(g, "work")
     assert "still running" in chat(g, "sleep")
-    d, = gw.wait_for(lambda: groups_of_jobs(g), 120, "a job of the new one")
+    d, = gw.wait_for(lambda: groups_of_jobs(g), WAIT, "a job of the new one")
     assert (d / "pids.max").read_text() == "256\n"
     assert (d / "memory.max").read_text() == f"{2 << 30}\n"

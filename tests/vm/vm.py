@@ -9,8 +9,8 @@ A machine of QEMU starts Debian's kernel and systemd with nothing else in it,
 gets what `make install` makes, and runs the tests named here (or those given):
 what no host of `make check` can be asked to do.  As root, with debootstrap and
 qemu-system-x86; the system is made once, in $GATEWAYD_VM_CACHE, and
-never written to.  The processor is emulated: some minutes.  What the machine
-left (reports, journal, figures, the console) is in build/vm.
+never written to.  The processor is emulated: ten minutes, more on a busy host.
+What the machine left (reports, journal, figures, the console) is in build/vm.
 """
 import hashlib
 import inspect
@@ -191,9 +191,9 @@ def machine(where, tmp):
     p = subprocess.Popen([str(c) for c in cmd], stdin=subprocess.DEVNULL,
                          preexec_fn=lambda: os.nice(10))
     try:
-        return p.wait(3600)
+        return p.wait(4 * 3600)
     except subprocess.TimeoutExpired:
-        say("no end after an hour")
+        say("no end after four hours")
         return None
     finally:
         if p.poll() is None:
