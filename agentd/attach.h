@@ -12,9 +12,9 @@
 #define AGENTD_ATTACH_H
 
 #include "common/dbuf.h"
+#include "common/methods.h"
 #include "common/text.h"
 
-#define ATTACH_MAX_BYTES	5000000	/* of a client's one, decoded */
 #define ATTACH_MAX		64	/* in one message */
 
 /*

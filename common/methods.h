@@ -21,6 +21,7 @@
 
 #define PARAM_INT_MAX	9007199254740992	/* 2^53: what JSON can say */
 #define METHOD_PARAMS_MAX 32
+#define ATTACH_MAX_BYTES	5000000	/* of a client's one, decoded */
 #define METHOD_ERROR_MAX 2048			/* bytes of an error text */
 
 enum method_id {

@@ -37,6 +37,7 @@ enum ws_opcode {
 #define WS_CLOSE_ERROR		1011
 #define WS_CLOSE_RESTART	1012
 #define WS_CLOSE_TRY_LATER	1013
+#define WS_CLOSE_CREDENTIAL	4001	/* it is not good any more */
 
 #define WS_HEADER_MAX		14
 #define WS_CONTROL_MAX		125

@@ -95,21 +95,31 @@ cf_page_check(struct cf *cf, const struct cf_agent *agents, size_t n)
 		}
 }
 
-const char *
-cf_page(struct cf *cf, const struct cf_agent *agent, struct parcel_writer *pw)
+bool
+cf_page_path(struct cf *cf, char *path, size_t size)
 {
-	const char	*ui, *base, *root = page_root(cf);
-	char		 path[512];
+	const char	*base = json5_text(cf->root,
+			    "gateway.controlUi.basePath", "/");
 	size_t		 n;
 
-	base = json5_text(cf->root, "gateway.controlUi.basePath", "/");
+	while (*base == '/')
+		base++;
 	n = strlen(base);
 	while (n > 0 && base[n - 1] == '/')
 		n--;
-	snprintf(path, sizeof(path), "%s%.*s", base[0] == '/' || n == 0 ? "" :
-	    "/", (int)n, base);
-	parcel_puts(pw, path[0] != '\0' ? path : "/", "ui.basePath");
-	if (!json5_bool(cf->root, "gateway.controlUi.enabled", true))
+	snprintf(path, size, "/%.*s", (int)n, base);
+	return json5_bool(cf->root, "gateway.controlUi.enabled", true);
+}
+
+const char *
+cf_page(struct cf *cf, const struct cf_agent *agent, struct parcel_writer *pw)
+{
+	const char	*ui, *root = page_root(cf);
+	char		 path[CF_PAGE_PATH];
+	bool		 on = cf_page_path(cf, path, sizeof(path));
+
+	parcel_puts(pw, path, "ui.basePath");
+	if (!on)
 		return NULL;
 	if ((ui = root) == NULL) {
 		ui = cf_env(cf, "GATEWAYD_UI_DIR");
@@ -121,6 +131,7 @@ cf_page(struct cf *cf, const struct cf_agent *agent, struct parcel_writer *pw)
 	parcel_put_bool(pw, true, "ui.enabled");
 	parcel_puts(pw, ui, "ui.dir");
 	if (root != NULL)
-		put_persona(cf, agent, base, pw);
+		put_persona(cf, agent, json5_text(cf->root,
+		    "gateway.controlUi.basePath", "/"), pw);
 	return ui;
 }

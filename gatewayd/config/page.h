@@ -9,6 +9,10 @@
 
 #include "gatewayd/config/agents.h"
 
+#define CF_PAGE_PATH	512
+
+/* Where the page is, "/" or "/x"; false when there is none. */
+bool	 cf_page_path(struct cf *, char *, size_t);
 /* Front's keys below "ui."; the folder of the page, NULL when there is none.
  * The agent is the default one. */
 const char *cf_page(struct cf *, const struct cf_agent *,

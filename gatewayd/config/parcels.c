@@ -23,7 +23,7 @@
  *		session.scope session.dmScope paths.config paths.state
  *		gateway.port canvas.enabled default.model default.provider
  *		default.contextTokens json.config json.models json.agents
- *		node.allow.N node.deny.N
+ *		node.allow.N node.deny.N ui.basePath
  * agentd	agent.id state.dir workspace json.config model.primary
  *		model.fallback.N provider.N.{name,instance}
  * modeld	see providers.c		channeld	see accounts.c
@@ -579,7 +579,7 @@ build_router(struct build *b)
 	struct cf		*cf = b->cf;
 	const struct json5	*v, *text;
 	const char		*ref, *slash;
-	char			 buf[512];
+	char			 buf[512], page[CF_PAGE_PATH];
 	size_t			 i;
 
 	if ((pw = parcel_new(b)) == NULL)
@@ -611,6 +611,8 @@ build_router(struct build *b)
 	parcel_puts(pw, cf->state_dir, "paths.state");
 	parcel_put_num(pw, cf_port(cf), "gateway.port");
 	parcel_put_bool(pw, cf_canvas_on(cf), "canvas.enabled");
+	if (cf_page_path(cf, page, sizeof(page)))
+		parcel_puts(pw, page, "ui.basePath");
 	ref = cf_model_primary(&b->models, &b->agents[0], buf, sizeof(buf));
 	slash = strchr(ref, '/');
 	parcel_puts(pw, slash != NULL ? slash + 1 : ref, "default.model");

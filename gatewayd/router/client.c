@@ -243,6 +243,13 @@ rt_clients_sweep(uint64_t now)
 	}
 }
 
+/* By the code alone later clients know that to come again is of no use. */
+static unsigned int
+credential_code(const struct client *c)
+{
+	return c->protocol >= 4 ? WS_CLOSE_CREDENTIAL : WS_CLOSE_POLICY;
+}
+
 void
 rt_clients_revoked(struct str device_id, enum client_role role,
     uint64_t before)
@@ -253,11 +260,11 @@ rt_clients_revoked(struct str device_id, enum client_role role,
 		if (c->issued_at > before)
 			continue;
 		else if (device_id.n == 0 && c->shared)
-			rt_client_close(c, WS_CLOSE_POLICY, "gateway auth "
+			rt_client_close(c, credential_code(c), "gateway auth "
 			    "changed");
 		else if (c->device_id != NULL && c->role == role &&
 		    str_eqs(device_id, c->device_id))
-			rt_client_close(c, WS_CLOSE_POLICY, "revoked");
+			rt_client_close(c, credential_code(c), "revoked");
 }
 
 static void

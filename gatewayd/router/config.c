@@ -229,8 +229,10 @@ rt_config_new(const struct parcel *p, char *why, size_t size)
 	    "default.contextTokens");
 	cf->port = parcel_get_num(p, 18789, 0, 65535, "gateway.port");
 	cf->canvas = parcel_get_bool(p, false, "canvas.enabled");
+	cf->path_page = get_dup(p, "ui.basePath", 0, NULL, "");
 	if (cf->main_key == NULL || cf->path_config == NULL ||
-	    cf->path_state == NULL || cf->model == NULL ||
+	    cf->path_state == NULL || cf->path_page == NULL ||
+	    cf->model == NULL ||
 	    cf->provider == NULL)
 		goto fail;
 	if (read_json(cf, p, 0, "json.config", "{}", &cf->json_config, why,
@@ -271,6 +273,7 @@ rt_config_free(struct rt_config *cf)
 	node_policy_clear(&cf->nodes);
 	free(cf->main_key);
 	free(cf->path_config);
+	free(cf->path_page);
 	free(cf->path_state);
 	free(cf->model);
 	free(cf->provider);

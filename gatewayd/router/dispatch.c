@@ -123,6 +123,20 @@ refuse_right(struct request *r, const char *refusal)
 	    STR_LIT("FORBIDDEN"), str_of(refusal), str_of(details));
 }
 
+/* Who keeps calling what its role cannot is broken or tries doors. */
+static void
+count_strange(struct client *c, const char *refusal)
+{
+	if (refusal == NULL || strncmp(refusal, "unauthorized", 12) != 0)
+		c->strange = 0;
+	else if (++c->strange > RT_STRANGE_MAX && c->protocol >= 4) {
+		log_warnx("client %s: calls again and again what its role "
+		    "cannot", c->conn_id);
+		rt_client_close(c, WS_CLOSE_POLICY,
+		    "repeated unauthorized calls");
+	}
+}
+
 static void
 refuse_params(struct request *r, const struct dbuf *why)
 {
@@ -206,10 +220,11 @@ rt_dispatch(struct client *c, char *text, size_t n)
 	if (r.method != NULL && !method_spoken(r.method, c->protocol))
 		r.method = NULL;
 	need = method_scope(r.method, c->protocol, &r.params);
-	if ((refusal = method_refusal(need, c->role, c->scopes)) != NULL) {
+	if ((refusal = method_refusal(need, c->role, c->scopes)) != NULL)
 		refuse_right(&r, refusal);
+	count_strange(c, refusal);
+	if (refusal != NULL)
 		return;
-	}
 	if (r.method == NULL || r.method->id >= METHOD_MAX) {
 		refuse_unknown(&r, name);
 		return;

@@ -277,6 +277,27 @@ write_auth(struct jw *w, const struct m_auth_ticket *t)
 	jw_obj_end(w);
 }
 
+static const char *
+scheme_of(const struct m_client_handoff *h)
+{
+	return h->tls || str_eqs(str_trim(h->proto_header), "https") ?
+	    "https" : "http";
+}
+
+/* Where this client can load the page: the way it came itself. */
+static void
+write_page(struct jw *w, const struct m_client_handoff *h)
+{
+	const char	*path = rt.cf->path_page;
+	char		 url[1024];
+
+	if (h->host.n == 0)
+		return;
+	snprintf(url, sizeof(url), "%s://%.*s%s%s", scheme_of(h),
+	    (int)h->host.n, h->host.p, path, path[1] != '\0' ? "/" : "");
+	jw_ks(w, "controlUiUrl", url);
+}
+
 /* Where this client can load canvas pages: the host that it came to, without
  * a path.  A name it made up is told to nobody else. */
 static void
@@ -296,9 +317,7 @@ write_canvas(struct jw *w, const struct m_client_handoff *h)
 		host.n = (size_t)(end - host.p);
 	if (host.n == 0)
 		return;
-	snprintf(url, sizeof(url), "%s://%.*s:%lld", h->tls ||
-	    str_eqs(str_trim(h->proto_header), "https") ? "https" : "http",
-	    (int)host.n, host.p, (long long)rt.cf->port);
+	snprintf(url, sizeof(url), "%s://%.*s:%lld", scheme_of(h), (int)host.n, host.p, (long long)rt.cf->port);
 	jw_ks(w, "canvasHostUrl", url);
 }
 
@@ -324,6 +343,8 @@ rt_hello_write(struct client *c, struct str id, const struct m_auth_ticket *t,
 	jw_kuint(w, "protocol", c->protocol);
 	jw_kobj(w, "server");
 	jw_ks(w, "version", GW_VERSION);
+	if (c->protocol >= 4)
+		jw_ks(w, "bootId", rt.boot_id);
 	jw_ks(w, "connId", c->conn_id);
 	jw_obj_end(w);
 	jw_kobj(w, "features");
@@ -338,6 +359,11 @@ rt_hello_write(struct client *c, struct str id, const struct m_auth_ticket *t,
 		if (event_spoken(ev, c->protocol))
 			jw_s(w, gw_event_name(ev));
 	jw_arr_end(w);
+	if (c->protocol >= 4) {
+		/* Contracts beside the methods; we have none of them. */
+		jw_karr(w, "capabilities");
+		jw_arr_end(w);
+	}
 	jw_obj_end(w);
 	jw_kobj(w, "snapshot");
 	jw_key(w, "presence");
@@ -380,6 +406,8 @@ rt_hello_write(struct client *c, struct str id, const struct m_auth_ticket *t,
 	jw_obj_end(w);
 	if (h != NULL && rt.cf->canvas && c->protocol < 4)
 		write_canvas(w, h);
+	if (h != NULL && rt.cf->path_page[0] != '\0' && c->protocol >= 4)
+		write_page(w, h);
 	if (t != NULL && (t->device_token.n > 0 || c->protocol >= 4))
 		write_auth(w, t);
 	jw_kobj(w, "policy");
@@ -387,6 +415,12 @@ rt_hello_write(struct client *c, struct str id, const struct m_auth_ticket *t,
 	    RT_LINE_MAX);
 	jw_kuint(w, "maxBufferedBytes", RT_MAX_BUFFERED);
 	jw_kuint(w, "tickIntervalMs", RT_TICK_MS);
+	if (c->protocol >= 4) {
+		jw_kobj(w, "attachments");
+		jw_kuint(w, "maxBytes", ATTACH_MAX_BYTES);
+		jw_kuint(w, "maxImageBytes", ATTACH_MAX_BYTES);
+		jw_obj_end(w);
+	}
 	jw_obj_end(w);
 	jw_obj_end(w);
 	rt_answer_end(c);

@@ -339,6 +339,7 @@ rt_start(struct event_base *base, struct link *ctl)
 	rt.base = base;
 	rt.ctl = ctl;
 	rt.started_ms = mono_ms();
+	uuid_v4(rt.boot_id);
 	rt_presence_self();
 	if ((clock_ev = event_new(rt.base, -1, EV_PERSIST, clock_cb,
 	    NULL)) == NULL || event_add(clock_ev, &second) == -1)

@@ -41,6 +41,7 @@ struct watch;
 #define RT_HEALTH_MS		60000
 #define RT_PING_MS		25000
 
+#define RT_STRANGE_MAX	10		/* calls of the other role in a row */
 #define RT_LINE_MAX	524288		/* bytes of one on the control socket */
 #define RT_IN_ALL	(256u << 20)	/* of begun messages, all clients */
 #define RT_TEXT_MAX	1048576		/* AG_TURN.text */
@@ -101,6 +102,7 @@ struct rt_config {
 	struct node_policy	 nodes;
 	bool			 scope_global;
 	char			*main_key, *path_config, *path_state;
+	char			*path_page;	/* "" when there is none */
 	char			*model, *provider;
 	int64_t			 context_tokens, port;
 	bool			 canvas;	/* its pages are served */
@@ -183,6 +185,7 @@ struct client {
 	size_t			 nsubs;
 	bool			 hello;		/* receives broadcasts */
 	bool			 watches_sessions, tool_events;
+	unsigned int		 strange;	/* calls of the other role */
 	SLIST_HEAD(, watch)	 watches;	/* conversations */
 	unsigned int		 nwatches;
 	bool			 dirty, writing, blocked, busy, dead;
@@ -582,6 +585,8 @@ struct router {
 	struct rt_config	*cf;
 	struct link		*front, *store, *log, *ctl;
 	uint64_t		 started_ms;	/* mono */
+	char			 boot_id[37];	/* what runs knows no runs
+						 * of another */
 	bool			 stopping;	/* nothing new is taken */
 	uint64_t		 drops;		/* droppable events skipped */
 };

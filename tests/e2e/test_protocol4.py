@@ -6,6 +6,7 @@ it has."""
 import asyncio
 import json
 import re
+import time
 import uuid
 
 import pytest
@@ -13,6 +14,7 @@ import websockets
 from frontrig import Ws
 from gateway import Gateway, RpcError, modes
 from gwproto import _text
+from test_devices import ended
 from test_protocol import CLIENT, Device, ask
 
 ROWS = _text("protocol4.def")
@@ -164,6 +166,95 @@ def test_T04_refusals_have_codes(gw):
             await boss.call("device.pair.approve", {"requestId": rid})
         more = await error(device=d, scopes=["operator.read", "operator.write"], afar=True)
         assert more["reason"] == "scope-upgrade" and more["requestId"] != rid
+    asyncio.run(go())
+
+
+def test_hello_says_more(gw, make_gateway):
+    """Where the page is, what an attachment may weigh, and which start of the
+    gateway this is; nothing of it for older clients."""
+    async def hello(gw, **more):
+        async with gw.client(**more) as c:
+            return c.hello
+
+    async def new_boot(gw, was):
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            try:
+                if (await hello(gw, **FOUR))["server"]["bootId"] != was:
+                    return
+            except (OSError, asyncio.TimeoutError, RpcError, websockets.WebSocketException):
+                pass
+            await asyncio.sleep(0.1)
+        raise AssertionError("no new router within a minute")
+
+    async def go():
+        new, again, old = await hello(gw, **FOUR), await hello(gw, **FOUR), await hello(gw)
+        assert set(new["server"]) == {"version", "bootId", "connId"}
+        assert new["server"]["bootId"] == again["server"]["bootId"] != new["server"]["connId"]
+        assert new["features"]["capabilities"] == []
+        assert new["controlUiUrl"] == f"http://127.0.0.1:{gw.port}/"
+        assert new["policy"].pop("attachments") == {"maxBytes": 5000000, "maxImageBytes": 5000000}
+        assert new["policy"] == old["policy"]
+        assert set(old["server"]) == {"version", "connId"} and "controlUiUrl" not in old
+        assert "capabilities" not in old["features"]
+        other = make_gateway(config={"gateway": {"controlUi": {"basePath": "/a/b/"}}})
+        assert (await hello(other, **FOUR))["controlUiUrl"] == \
+            f"http://127.0.0.1:{other.port}/a/b/"
+        was = (await hello(other, **FOUR))["server"]["bootId"]
+        other.kill("router")
+        await new_boot(other, was)
+        none = make_gateway(config={"gateway": {"controlUi": {"enabled": False}}})
+        assert "controlUiUrl" not in await hello(none, **FOUR)
+    asyncio.run(go())
+
+
+def test_T07_an_ended_credential_has_a_code(make_gateway):
+    """4001, so that a client need not come again to learn it; 1008 before."""
+    def config(token):
+        return {"gateway": {"mode": "local", "auth": {"mode": "token", "token": token}}}
+
+    async def connect(gw, version, device):
+        ws = await websockets.connect(gw.url, max_size=None, ping_interval=None)
+        nonce = json.loads(await ws.recv())["payload"]["nonce"]
+        params = {"minProtocol": version, "maxProtocol": version, "client": CLIENT,
+                  "scopes": ["operator.read"], "auth": {"token": "one"}}
+        params["device"] = device.block(nonce, params["scopes"], "one", CLIENT)
+        m = await ask(ws, {"type": "req", "id": "c", "method": "connect", "params": params})
+        assert m["payload"]["protocol"] == version, m
+        return ws
+    gw = make_gateway(config=config("one"))
+
+    async def go():
+        for version, code in ((3, 1008), (4, 4001)):
+            d = Device()
+            ws = await connect(gw, version, d)
+            control = gw.control()
+            control.call("device.token.revoke", {"deviceId": d.id, "role": "operator"})
+            assert await ended(ws) == (code, "revoked")
+        old, new = await connect(gw, 3, Device()), await connect(gw, 4, Device())
+        gw.write_config(config("two"))
+        gw.control().call("gateway.reload")
+        assert await ended(old) == (1008, "gateway auth changed")
+        assert await ended(new) == (4001, "gateway auth changed")
+    asyncio.run(go())
+
+
+def test_R02_calls_of_the_other_role(gw):
+    """Ten in a row, then the end; any other call in between is a new start."""
+    async def go():
+        role = {"code": "INVALID_REQUEST", "message": "unauthorized role: operator"}
+        read = {"scopes": ["operator.read"]}
+        async with gw.client(**read, **FOUR) as c, gw.client(**read) as old:
+            for _ in range(3):
+                for _ in range(10):
+                    assert await refusal(c, "node.event") == role
+                assert (await refusal(c, "config.set"))["code"] == "FORBIDDEN"
+            for _ in range(11):
+                assert await refusal(c, "node.event") == role
+            assert await ended(c.ws) == (1008, "repeated unauthorized calls")
+            for _ in range(30):
+                assert await refusal(old, "node.event") == role
+            assert (await old.call("health"))["ok"]
     asyncio.run(go())
 
 
