@@ -16,7 +16,7 @@
 
 void
 connect_error(struct dbuf *out, struct str id, const char *code,
-    const char *message, struct str details)
+    const char *message, struct str details, uint32_t retry_s)
 {
 	struct jw	w;
 
@@ -30,6 +30,10 @@ connect_error(struct dbuf *out, struct str id, const char *code,
 	jw_ks(&w, "message", message);
 	if (details.n > 0)
 		jw_kraw(&w, "details", details.p, details.n);
+	if (retry_s > 0) {
+		jw_kbool(&w, "retryable", true);
+		jw_kuint(&w, "retryAfterMs", (uint64_t)retry_s * 1000);
+	}
 	jw_obj_end(&w);
 	jw_obj_end(&w);
 }
@@ -43,7 +47,7 @@ refuse(struct connect_frame *cf, unsigned int close_code, const char *code,
 	cf->close_code = close_code;
 	if (code != NULL)
 		connect_error(&cf->answer, cf->id, code, message,
-		    str_of(details));
+		    str_of(details), 0);
 	n = utf8_cut(message, strlen(message), REASON_CUT);
 	memcpy(cf->close_reason, message, n);
 	cf->close_reason[n] = '\0';
@@ -191,11 +195,10 @@ connect_params(struct connect_frame *cf, const struct p_CONNECT *p)
 		{ "signature", "/device", 1024, &cf->req.signature },
 		{ "nonce", "/device", 128, &cf->req.nonce },
 	};
-	struct str	 device_token = { "", 0 };
 	const struct field auth[] = {
 		{ "token", "/auth", 4096, &cf->req.token },
 		{ "password", "/auth", 4096, &cf->req.password },
-		{ "deviceToken", "/auth", 4096, &device_token },
+		{ "deviceToken", "/auth", 4096, &cf->req.device_token },
 	};
 	struct skim_val	v;
 	struct str	role;
@@ -236,9 +239,9 @@ connect_params(struct connect_frame *cf, const struct p_CONNECT *p)
 		if (!take_fields(cf, &p->auth, auth,
 		    sizeof(auth) / sizeof(auth[0])))
 			return false;
-		/* Later clients name it; it is judged as the token it is. */
-		if (cf->req.token.n == 0 && device_token.n > 0) {
-			cf->req.token = device_token;
+		/* Alone it is judged as the token that it is. */
+		if (cf->req.token.n == 0 && cf->req.device_token.n > 0) {
+			cf->req.token = cf->req.device_token;
 			cf->req.have_token = true;
 		}
 	}

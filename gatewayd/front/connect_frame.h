@@ -34,8 +34,8 @@ bool	 connect_frame_parse(struct connect_frame *, char *p, size_t n);
 /* Zeroes what it holds. */
 void	 connect_frame_clear(struct connect_frame *);
 /* An error response into out: {"type":"res","id":...,"ok":false,...}.  details
- * is JSON or empty. */
+ * is JSON or empty; retry_s: when to come again, 0 when that is not said. */
 void	 connect_error(struct dbuf *out, struct str id, const char *code,
-	    const char *message, struct str details);
+	    const char *message, struct str details, uint32_t retry_s);
 
 #endif

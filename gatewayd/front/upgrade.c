@@ -144,14 +144,14 @@ upgrade_request(struct conn *c, const struct http_head *h)
 
 static void
 refuse(struct conn *c, struct str id, const char *code, const char *message,
-    struct str details, unsigned int close_code)
+    struct str details, uint32_t retry_s, unsigned int close_code)
 {
 	struct dbuf	b;
 	char		reason[128];
 	size_t		n;
 
 	dbuf_init(&b, ANSWER_MAX);
-	connect_error(&b, id, code, message, details);
+	connect_error(&b, id, code, message, details, retry_s);
 	if (!dbuf_err(&b))
 		send_text(c, &b);
 	dbuf_clear(&b);
@@ -165,7 +165,7 @@ static void
 refuse_starting(struct conn *c, struct str id)
 {
 	refuse(c, id, "UNAVAILABLE", "gateway starting", (struct str){ "", 0 },
-	    WS_CLOSE_TRY_LATER);
+	    0, WS_CLOSE_TRY_LATER);
 }
 
 static void
@@ -285,8 +285,9 @@ upgrade_auth_res(struct msg *m)
 	upgrade_log_refused(c, v.message.p);
 	refuse(c, str_of(c->request_id), v.code.n > 0 ? v.code.p :
 	    v.verdict == VERDICT_UNAVAILABLE ? "UNAVAILABLE" :
-	    "INVALID_REQUEST", v.message.p, v.details,
-	    v.verdict == VERDICT_UNAVAILABLE ? WS_CLOSE_TRY_LATER : WS_CLOSE_POLICY);
+	    "INVALID_REQUEST", v.message.p, v.details, v.retry_s,
+	    v.verdict == VERDICT_UNAVAILABLE ? WS_CLOSE_TRY_LATER :
+	    WS_CLOSE_POLICY);
 	return MSG_OK;
 }
 

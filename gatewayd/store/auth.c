@@ -120,7 +120,7 @@ auth_shared(const struct m_auth_req *q, struct auth_verdict *v)
 
 /* Pairing and the token, as one transaction: one wait for the disk. */
 static bool
-auth_device(const struct m_auth_req *q, const char *scopes, bool by_token,
+auth_device(const struct m_auth_req *q, const char *scopes, const char *own,
     uint64_t now, struct auth_verdict *v)
 {
 	bool	 ok;
@@ -128,8 +128,7 @@ auth_device(const struct m_auth_req *q, const char *scopes, bool by_token,
 	if (db_run("BEGIN", "") == -1)
 		goto broken;
 	ok = device_pairing(q, scopes, now, v);
-	if (ok && device_token_issue(q, scopes, by_token ? q->token.p : NULL,
-	    now, v) == -1)
+	if (ok && device_token_issue(q, scopes, own, now, v) == -1)
 		goto rollback;
 	if (!ok && v->verdict == VERDICT_UNAVAILABLE)
 		goto rollback;
@@ -172,7 +171,8 @@ auth_check(const struct m_auth_req *q, uint64_t now, struct auth_verdict *v)
 	const char	*error, *class;
 	struct str	 shown;
 	char		 scopes[SCOPES_MAX], text[256];
-	bool		 device = q->have_device, bypass, shared, by_token;
+	const char	*own = NULL;	/* the device's token that was good */
+	bool		 device = q->have_device, bypass, shared;
 	bool		 proxied = auth_by_proxy(q), known = auth_known(q);
 	uint32_t	 wait;
 
@@ -216,12 +216,19 @@ auth_check(const struct m_auth_req *q, uint64_t now, struct auth_verdict *v)
 		return;
 	}
 	shared = auth_shared(q, v);
-	by_token = false;
 	if (!shared) {
 		/* Failed with the shared secret's words, as clients expect. */
-		by_token = device && q->token.n > 0 &&
-		    device_token_ok(q, scopes, now);
-		if (!by_token) {
+		if (device && q->token.n > 0 &&
+		    device_token_ok(q, q->token, scopes, now))
+			own = q->token.p;
+		else if (device && q->protocol >= 4 &&
+		    q->device_token.n > 0 &&
+		    device_token_ok(q, q->device_token, scopes, now))
+			own = q->device_token.p;
+		if (own == NULL) {
+			v->token_tried = device && q->device_token.n > 0;
+			v->token_untried = device && !v->token_tried &&
+			    q->token.n > 0;
 			/* Showing nothing is no guess. */
 			shown = store_cfg.mode == AUTH_PASSWORD ?
 			    q->password : q->token;
@@ -241,7 +248,7 @@ auth_check(const struct m_auth_req *q, uint64_t now, struct auth_verdict *v)
 		scopes[0] = '\0';
 	/* Without a shared secret there is no record that could grant. */
 	strlcpy(v->scopes, scopes, sizeof(v->scopes));
-	if (device && !bypass && !auth_device(q, scopes, by_token, now, v))
+	if (device && !bypass && !auth_device(q, scopes, own, now, v))
 		return;
 	v->verdict = VERDICT_OK;
 	v->message[0] = '\0';

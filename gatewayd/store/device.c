@@ -156,14 +156,15 @@ device_verify(const struct m_auth_req *q, const char *scopes, uint64_t now)
 }
 
 bool
-device_token_ok(const struct m_auth_req *q, const char *scopes, uint64_t now)
+device_token_ok(const struct m_auth_req *q, struct str token,
+    const char *scopes, uint64_t now)
 {
 	unsigned char	 hash[SHA256_DIGEST_LENGTH];
 	sqlite3_stmt	*st;
 	bool		 ok = false, stale = false;
 
 	/* The hash is the look-up key: there is no text to compare by time. */
-	SHA256((const unsigned char *)q->token.p, q->token.n, hash);
+	SHA256((const unsigned char *)token.p, token.n, hash);
 	st = db_query("SELECT t.scopes, coalesce(t.used_ms, 0) FROM "
 	    "device_token t JOIN device d ON d.id = t.device WHERE t.hash = ? "
 	    "AND t.device = ? AND t.role = ? AND t.revoked_ms IS NULL",

@@ -22,7 +22,9 @@ static const struct {
 void
 auth_explain(const struct m_auth_req *q, struct auth_verdict *v)
 {
-	size_t	 i;
+	const char	*code, *reason, *step;
+	bool		 again = false;
+	size_t		 i;
 
 	if (q->protocol < 4 || v->verdict != VERDICT_REFUSED ||
 	    v->details[0] != '\0')
@@ -33,16 +35,29 @@ auth_explain(const struct m_auth_req *q, struct auth_verdict *v)
 			break;
 	if (i == sizeof(rows) / sizeof(rows[0]))
 		return;
-	if (rows[i].step[0] != '\0')
-		/* A device's token is tried by itself, never as the second. */
+	code = rows[i].code;
+	reason = rows[i].reason;
+	step = rows[i].step;
+	if (v->token_tried) {
+		code = "AUTH_DEVICE_TOKEN_MISMATCH";
+		reason = "device_token_mismatch";
+		step = "update_auth_credentials";
+	} else if (v->token_untried &&
+	    strcmp(code, "AUTH_TOKEN_MISMATCH") == 0) {
+		again = true;
+		step = "retry_with_device_token";
+	}
+	if (strcmp(step, "wait_then_retry") == 0)
+		v->retry_s = v->penalty_s;
+	if (step[0] != '\0')
 		snprintf(v->details, sizeof(v->details), "{\"code\":\"%s\","
 		    "\"authReason\":\"%s\",\"canRetryWithDeviceToken\":"
-		    "false,\"recommendedNextStep\":\"%s\"}", rows[i].code,
-		    rows[i].reason, rows[i].step);
-	else if (rows[i].reason[0] != '\0')
+		    "%s,\"recommendedNextStep\":\"%s\"}", code, reason,
+		    again ? "true" : "false", step);
+	else if (reason[0] != '\0')
 		snprintf(v->details, sizeof(v->details), "{\"code\":\"%s\","
-		    "\"reason\":\"%s\"}", rows[i].code, rows[i].reason);
+		    "\"reason\":\"%s\"}", code, reason);
 	else
 		snprintf(v->details, sizeof(v->details), "{\"code\":\"%s\"}",
-		    rows[i].code);
+		    code);
 }

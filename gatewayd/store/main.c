@@ -232,6 +232,7 @@ store_on_auth(struct link *from, struct msg *m)
 		res.message = str_of(v.message);
 		res.details = str_of(v.details);
 		res.penalty_s = v.penalty_s;
+		res.retry_s = v.retry_s;
 		log_debug("connect of %s refused: %s", q.client_id.p,
 		    v.message);
 	}

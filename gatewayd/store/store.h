@@ -54,6 +54,10 @@ struct auth_verdict {
 	char		 message[512];
 	char		 details[256];	/* JSON, "" for none */
 	uint32_t	 penalty_s;
+	uint32_t	 retry_s;	/* of it, what the client is told */
+	/* Refused in spite of the token of its device, or before it showed
+	 * that; only for the words of explain.c. */
+	bool		 token_tried, token_untried;
 	char		 scopes[SCOPES_MAX];	/* granted, joined by commas */
 	bool		 device;	/* proved, and not to be ignored */
 	bool		 shared;	/* by what everybody shares, no token */
@@ -92,8 +96,8 @@ void	 auth_http(const struct m_http_auth *, uint64_t now_ms,
 const char *device_verify(const struct m_auth_req *, const char *scopes,
 	    uint64_t now_ms);
 /* Does this token open this device in this role, for these scopes? */
-bool	 device_token_ok(const struct m_auth_req *, const char *scopes,
-	    uint64_t now_ms);
+bool	 device_token_ok(const struct m_auth_req *, struct str token,
+	    const char *scopes, uint64_t now_ms);
 /* Step 11.  May fill v with NOT_PAIRED; true when the connect may go on. */
 bool	 device_pairing(const struct m_auth_req *, const char *scopes,
 	    uint64_t now_ms, struct auth_verdict *v);

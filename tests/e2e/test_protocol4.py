@@ -239,6 +239,78 @@ def test_T07_an_ended_credential_has_a_code(make_gateway):
     asyncio.run(go())
 
 
+async def log_in(gw, device, auth, version=4, afar=False):
+    """The socket and the answer to connect; what is signed is the first secret."""
+    ws = await websockets.connect(gw.url, max_size=None, ping_interval=None, extra_headers={
+        "X-Forwarded-For": "203.0.113.9"} if afar else None)
+    nonce = json.loads(await ws.recv())["payload"]["nonce"]
+    params = {"minProtocol": version, "maxProtocol": version, "client": CLIENT,
+              "scopes": ["operator.read"], "auth": auth}
+    params["device"] = device.block(nonce, params["scopes"], next(iter(auth.values())), CLIENT)
+    return ws, await ask(ws, {"type": "req", "id": "c", "method": "connect", "params": params})
+
+
+async def turned_away(gw, device, auth, **more):
+    ws, m = await log_in(gw, device, auth, **more)
+    await ws.close()
+    assert not m["ok"], m
+    return m["error"]
+
+
+def test_T05_a_device_token_second(make_gateway):
+    """A device whose shared secret is old comes in with its own token beside it,
+    as whose it is and what it was approved for; a retry with it is advised when
+    it was not there."""
+    gw = make_gateway(config={})
+
+    async def go():
+        d, other = Device(), Device()
+        ws, m = await log_in(gw, d, {"token": gw.token})
+        own = m["payload"]["auth"]["deviceToken"]
+        await ws.close()
+        said = (await turned_away(gw, d, {"token": "old"}))["details"]
+        assert said == {"code": "AUTH_TOKEN_MISMATCH", "authReason": "token_mismatch",
+                        "canRetryWithDeviceToken": True,
+                        "recommendedNextStep": "retry_with_device_token"}
+        both = {"token": "old", "deviceToken": own}
+        ws, m = await log_in(gw, d, both)
+        assert m["ok"], m
+        assert m["payload"]["auth"]["deviceToken"] == own
+        assert m["payload"]["auth"]["scopes"] == ["operator.read"]
+        assert "details" not in await turned_away(gw, d, both, version=3)
+        wrong = {"code": "AUTH_DEVICE_TOKEN_MISMATCH", "authReason": "device_token_mismatch",
+                 "canRetryWithDeviceToken": False,
+                 "recommendedNextStep": "update_auth_credentials"}
+        for device, auth in ((other, both), (d, {"token": "old", "deviceToken": "no"}),
+                             (d, {"deviceToken": "no"})):
+            e = await turned_away(gw, device, auth)
+            assert e["details"] == wrong
+            assert e["message"].startswith("unauthorized: gateway token mismatch")
+        gw.call("device.token.revoke", {"deviceId": d.id, "role": "operator"})
+        assert await ended(ws) == (4001, "revoked")
+        assert (await turned_away(gw, d, both))["details"] == wrong
+    asyncio.run(go())
+
+
+def test_T17_when_to_come_again(make_gateway):
+    gw = make_gateway(config={})
+
+    async def go():
+        d = Device()
+        for _ in range(10):
+            e = await turned_away(gw, d, {"token": "wrong"}, afar=True)
+            assert "retryAfterMs" not in e and "mismatch" in e["message"]
+        e = await turned_away(gw, d, {"token": gw.token}, afar=True)
+        assert e["details"] == {"code": "AUTH_RATE_LIMITED", "authReason": "rate_limited",
+                                "canRetryWithDeviceToken": False,
+                                "recommendedNextStep": "wait_then_retry"}
+        assert e["retryable"] is True and 0 < e["retryAfterMs"] <= 300000
+        assert e["retryAfterMs"] == 1000 * int(re.search(r"retry in (\d+) s", e["message"])[1])
+        e = await turned_away(gw, d, {"token": gw.token}, afar=True, version=3)
+        assert set(e) == {"code", "message"} and "too many failed" in e["message"]
+    asyncio.run(go())
+
+
 def test_R02_calls_of_the_other_role(gw):
     """Ten in a row, then the end; any other call in between is a new start."""
     async def go():
