@@ -295,8 +295,8 @@ test_timeout(void **state)
 	(void)state;
 	start("");
 	HAS(call("exec", "{\"command\":\"echo a; sleep 60\","
-	    "\"timeoutSeconds\":1}"),
-	    "a\n\nThe command timed out after 1 s and was ended.");
+	    "\"timeoutSeconds\":4}"),
+	    "a\n\nThe command timed out after 4 s and was ended.");
 	assert_int_equal(done_error, 1);
 	assert_int_equal(t.njobs, 0);
 	assert_true(LIST_EMPTY(&children));
