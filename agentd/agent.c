@@ -227,7 +227,7 @@ agent_stat(struct m_proc_stat_res *r, char *detail, size_t size)
 }
 
 const struct worker agent_worker = {
-	.role = ROLE_AGENT,
+	WORKER_ROLE(AGENT),
 	.configure = agent_configure,
 	.commit = agent_commit,
 	.setup = agent_setup,

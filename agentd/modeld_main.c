@@ -191,7 +191,7 @@ modeld_stat(struct m_proc_stat_res *r, char *detail, size_t size)
 }
 
 static const struct worker	 worker = {
-	.role = ROLE_MODEL,
+	WORKER_ROLE(MODEL),
 	.configure = modeld_configure,
 	.commit = modeld_commit,
 	.setup = modeld_setup,

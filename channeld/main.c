@@ -336,7 +336,7 @@ int
 main(int argc, char *argv[])
 {
 	static const struct worker	 w = {
-		.role = ROLE_CHAN,
+		WORKER_ROLE(CHAN),
 		.configure = chan_configure,
 		.commit = chan_commit,
 		.setup = chan_setup,

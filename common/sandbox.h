@@ -45,6 +45,8 @@
 
 #include "common/msg.h"
 
+struct seccomp_made;
+
 enum sandbox_mode { SANDBOX_ROOT, SANDBOX_USER, SANDBOX_NONE,
 	SANDBOX_MODE_MAX };
 
@@ -183,11 +185,12 @@ struct sandbox_report {
  * no_new_privs, undumpable, death signal, filter of the start.  netns_fd: network namespace to
  * join, or -1; closed.  ctl_fd: its hang-up tells that the parent is gone, or
  * -1.  0, or -1 with errno and the step in report->detail. */
-int	 sandbox_enter_early(const struct sandbox_spec *, enum role,
-	    int netns_fd, int ctl_fd, struct sandbox_report *);
+int	 sandbox_enter_early(const struct sandbox_spec *,
+	    const struct seccomp_made *, int netns_fd, int ctl_fd,
+	    struct sandbox_report *);
 /* Second half: Landlock over the same mounts, W^X, final filter.  Fills what the
  * first half left open in the same report.  Single-threaded callers only. */
-int	 sandbox_enter_late(const struct sandbox_spec *, enum role,
-	    struct sandbox_report *);
+int	 sandbox_enter_late(const struct sandbox_spec *,
+	    const struct seccomp_made *, struct sandbox_report *);
 
 #endif

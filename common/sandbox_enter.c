@@ -56,6 +56,7 @@ struct early {
 	const struct sandbox_profile	*pr;
 	struct sandbox_report		*rep;
 	enum role			 role;
+	const struct seccomp_made	*made;
 	struct trees			 trees;
 	bool				 idmapped;
 	bool				 strict;
@@ -98,9 +99,11 @@ miss(struct sandbox_report *rep, bool strict, uint32_t fact, const char *what,
 }
 
 int
-sandbox_enter_early(const struct sandbox_spec *spec, enum role role,
-    int netns_fd, int ctl_fd, struct sandbox_report *rep)
+sandbox_enter_early(const struct sandbox_spec *spec,
+    const struct seccomp_made *made, int netns_fd, int ctl_fd,
+    struct sandbox_report *rep)
 {
+	enum role role = made->id;
 	struct early e;
 	int r, save;
 
@@ -108,6 +111,7 @@ sandbox_enter_early(const struct sandbox_spec *spec, enum role role,
 	memset(&e, 0, sizeof(e));
 	e.spec = spec;
 	e.role = role;
+	e.made = made;
 	e.rep = rep;
 	e.strict = (spec->flags & SANDBOX_STRICT) != 0;
 	r = -1;
@@ -644,15 +648,15 @@ filter_load(const struct sandbox_spec *spec, const struct seccomp_filter *f)
 static int
 early_filter(struct early *e)
 {
-	struct seccomp_filter f;
+	const struct seccomp_filter *f = &e->made->start;
 
-	if (seccomp_filter_get_start(e->role, &f) == -1)
+	if (f->insn == NULL)
 		return 0;
-	if (filter_load(e->spec, &f) == -1) {
+	if (filter_load(e->spec, f) == -1) {
 		miss(e->rep, true, FACT_SECCOMP, "seccomp", NULL);
 		return -1;
 	}
-	e->rep->start_syscalls = f.calls;
+	e->rep->start_syscalls = f->calls;
 	return 0;
 }
 
@@ -718,16 +722,14 @@ fail:
 }
 
 int
-sandbox_enter_late(const struct sandbox_spec *spec, enum role role,
-    struct sandbox_report *rep)
+sandbox_enter_late(const struct sandbox_spec *spec,
+    const struct seccomp_made *made, struct sandbox_report *rep)
 {
 	const struct sandbox_profile *pr;
-	struct seccomp_filter f;
 	bool strict;
 
 	strict = (spec->flags & SANDBOX_STRICT) != 0;
-	if ((pr = sandbox_profile_get(role)) == NULL ||
-	    seccomp_filter_get(role, &f) == -1) {
+	if ((pr = sandbox_profile_get(made->id)) == NULL) {
 		strlcpy(rep->detail, "no profile for this role",
 		    sizeof(rep->detail));
 		errno = EINVAL;
@@ -742,7 +744,7 @@ sandbox_enter_late(const struct sandbox_spec *spec, enum role role,
 			(void)miss(rep, false, FACT_MDWE, "mdwe", errno ==
 			    EINVAL ? "this kernel has none" : NULL);
 	}
-	if (filter_load(spec, &f) == -1) {
+	if (filter_load(spec, &made->filter) == -1) {
 		miss(rep, true, FACT_SECCOMP, "seccomp", NULL);
 		return -1;
 	}
@@ -752,7 +754,7 @@ sandbox_enter_late(const struct sandbox_spec *spec, enum role role,
 	else
 		(void)miss(rep, false, FACT_SECCOMP, "seccomp", "AUDIT ONLY, "
 		    "what it forbids happens and is logged by the kernel");
-	rep->syscalls = f.calls;
+	rep->syscalls = made->filter.calls;
 	return 0;
 }
 

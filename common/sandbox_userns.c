@@ -401,7 +401,6 @@ sandbox_supervisor_lock(void)
 {
 	struct __user_cap_header_struct h;
 	struct __user_cap_data_struct d[2];
-	struct seccomp_filter f;
 	int cap;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
@@ -424,7 +423,5 @@ sandbox_supervisor_lock(void)
 		if (syscall(SYS_capset, &h, d) == -1)
 			return -1;
 	}
-	if (seccomp_filter_get(ROLE_PARENT, &f) == -1)
-		return -1;
-	return seccomp_filter_load(&f);
+	return seccomp_filter_load(&seccomp_of_PARENT.filter);
 }

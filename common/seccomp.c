@@ -17,34 +17,6 @@
 
 #include "seccomp_filters.h"
 
-static int
-made_get(const struct made *m, size_t n, unsigned int id,
-    struct seccomp_filter *f)
-{
-	if (id >= n || m[id].insn == NULL) {
-		errno = ENOENT;
-		return -1;
-	}
-	f->insn = m[id].insn;
-	f->n = m[id].n;
-	f->calls = m[id].calls;
-	return 0;
-}
-
-int
-seccomp_filter_get(unsigned int id, struct seccomp_filter *f)
-{
-	return made_get(seccomp_filters, sizeof(seccomp_filters) /
-	    sizeof(seccomp_filters[0]), id, f);
-}
-
-int
-seccomp_filter_get_start(unsigned int id, struct seccomp_filter *f)
-{
-	return made_get(seccomp_starts, sizeof(seccomp_starts) /
-	    sizeof(seccomp_starts[0]), id, f);
-}
-
 void
 seccomp_filter_audit(const struct seccomp_filter *f, struct sock_filter *out,
     struct seccomp_filter *made)

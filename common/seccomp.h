@@ -20,10 +20,19 @@ struct seccomp_filter {
 	uint32_t			 calls;	/* that can succeed; 0: deny */
 };
 
-/* id: role or enum profile_id.  0, or -1 with errno ENOENT. */
-int	 seccomp_filter_get(unsigned int id, struct seccomp_filter *);
-/* The one before it, of roles that have one. */
-int	 seccomp_filter_get_start(unsigned int id, struct seccomp_filter *);
+/* Of one role or enum profile_id: its filter, and that before READY (insn NULL
+ * where there is none).  No table holds them all: together they are larger than
+ * most programs, and each needs its own. */
+struct seccomp_made {
+	unsigned int		 id;
+	struct seccomp_filter	 filter, start;
+};
+#define ROLE(num, ID, name, exe, user, many)				\
+	extern const struct seccomp_made seccomp_of_##ID;
+#include "proto/roles.def"
+#undef ROLE
+extern const struct seccomp_made seccomp_of_JOB, seccomp_of_REAPER;
+
 /* Onto this process with all its threads, for ever; no_new_privs must be set.
  * Async-signal-safe.  0, or -1 with errno. */
 int	 seccomp_filter_load(const struct seccomp_filter *);

@@ -555,7 +555,7 @@ clone_locked(uint64_t flags)
 /* Locks down as the role, then tries; never returns. */
 static void
 attempt_child(const struct attempt *at, const struct sandbox_spec *spec,
-    enum role role, enum stage stage, int netns, uid_t uid, gid_t gid,
+    const struct seccomp_made *made, enum stage stage, int netns, uid_t uid, gid_t gid,
     struct sandbox_report *rep)
 {
 	errno = 0;
@@ -564,10 +564,10 @@ attempt_child(const struct attempt *at, const struct sandbox_spec *spec,
 		    sizeof(rep->detail));
 		_exit(EXIT_SETUP);
 	}
-	if (sandbox_enter_early(spec, role, netns == -1 ? -1 :
+	if (sandbox_enter_early(spec, made, netns == -1 ? -1 :
 	    fcntl(netns, F_DUPFD_CLOEXEC, 3), -1, rep) == -1 ||
 	    (stage == STAGE_READY &&
-	    sandbox_enter_late(spec, role, rep) == -1))
+	    sandbox_enter_late(spec, made, rep) == -1))
 		_exit(EXIT_SETUP);
 	if (at == NULL)
 		_exit(0);
@@ -631,17 +631,19 @@ held_close(void)
 /* One attempt in a process of its own; its wait status, or -1. */
 static int
 attempt_run(const struct attempt *at, const struct sandbox_spec *spec,
-    enum role role, enum stage stage, int netns, struct sandbox_report *rep)
+    const struct seccomp_made *made, enum stage stage, int netns,
+    struct sandbox_report *rep)
 {
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
 	int status;
 	pid_t pid;
 
-	if ((pid = clone_locked(sandbox_clone_flags(role, spec->mode))) == -1)
+	if ((pid = clone_locked(sandbox_clone_flags(made->id,
+	    spec->mode))) == -1)
 		return -1;
 	if (pid == 0)
-		attempt_child(at, spec, role, stage, netns, uid, gid, rep);
+		attempt_child(at, spec, made, stage, netns, uid, gid, rep);
 	while (waitpid(pid, &status, 0) == -1)
 		if (errno != EINTR)
 			return -1;
@@ -691,8 +693,9 @@ attempt_tell(const struct attempt *at, enum stage stage, size_t n, int status,
 }
 
 int
-selftest_main(enum role role)
+selftest_main(const struct seccomp_made *made)
 {
+	enum role role = made->id;
 	const struct sandbox_profile *pr;
 	const struct attempt *at;
 	struct sandbox_ids ids;
@@ -730,7 +733,7 @@ selftest_main(enum role role)
 	    mode == SANDBOX_ROOT ? &ids : NULL);
 	if (sandbox_spec_mount(&spec, held.own, MNT_RW) == -1)
 		goto out;
-	status = attempt_run(NULL, &spec, role, STAGE_READY, netns, rep);
+	status = attempt_run(NULL, &spec, made, STAGE_READY, netns, rep);
 	if (status == -1 || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
 		printf("Bail out! lock-down of %s: %s\n", role_name(role),
 		    status != -1 && WIFSIGNALED(status) ?
@@ -758,7 +761,7 @@ selftest_main(enum role role)
 			if (!attempt_fits(at, pr, role, stage, facts))
 				continue;
 			tried++;
-			status = attempt_run(at, &spec, role, stage, netns,
+			status = attempt_run(at, &spec, made, stage, netns,
 			    rep);
 			if (!attempt_tell(at, stage, tried, status, rep))
 				bad++;

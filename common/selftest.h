@@ -11,10 +11,10 @@
 #ifndef COMMON_SELFTEST_H
 #define COMMON_SELFTEST_H
 
-#include "common/msg.h"
+#include "common/seccomp.h"
 
 /* 0 when nothing forbidden succeeded, 1 otherwise.  Runs without a supervisor,
  * as root or as an ordinary user. */
-int	 selftest_main(enum role);
+int	 selftest_main(const struct seccomp_made *);
 
 #endif

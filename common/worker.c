@@ -309,7 +309,7 @@ worker_on_sandbox(struct msg *m)
 		return MSG_STATE;
 	if (sandbox_spec_decode(&wk.spec, v.spec.p, v.spec.n) == -1)
 		return MSG_MEANING;
-	if (sandbox_enter_early(&wk.spec, wk.w->role, msg_take_fd(m, 0),
+	if (sandbox_enter_early(&wk.spec, wk.w->made, msg_take_fd(m, 0),
 	    WORKER_FD_CTL, &wk.report) == -1)
 		fatal("sandbox: %s", wk.report.detail);
 	wk.locked = true;
@@ -426,7 +426,7 @@ worker_on_start(struct msg *m)
 		fatalx("configuration: %s", why);
 	if (wk.w->setup != NULL && wk.w->setup() == -1)
 		fatal("set-up");
-	if (sandbox_enter_late(&wk.spec, wk.w->role, &wk.report) == -1)
+	if (sandbox_enter_late(&wk.spec, wk.w->made, &wk.report) == -1)
 		fatal("sandbox: %s", wk.report.detail);
 	wk.started = true;
 	memset(&ready, 0, sizeof(ready));
@@ -705,7 +705,7 @@ worker_main(int argc, char *argv[], const struct worker *w)
 	    wk.instance[0] != '\0' ? "/" : "", wk.instance);
 	log_init(wk.name);
 	if (selftest)
-		return selftest_main(w->role);
+		return selftest_main(w->made);
 	if (fcntl(WORKER_FD_CTL, F_GETFD) == -1) {
 		dprintf(STDERR_FILENO, "%s: not started by gatewayd; see "
 		    "gatewayd(8)\n", role_program(w->role));

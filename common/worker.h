@@ -20,6 +20,7 @@
 
 #include "common/link.h"
 #include "common/parcel.h"
+#include "common/seccomp.h"
 
 #define WORKER_FD_CTL		3
 #define WORKER_FD_PARCEL	4	/* -1 when the role has none */
@@ -33,8 +34,11 @@ enum listener_kind {
 	LISTENER_STDERR,	/* to log: what the worker `name` prints */
 };
 
+#define WORKER_ROLE(ID)	.role = ROLE_##ID, .made = &seccomp_of_##ID
+
 struct worker {
-	enum role role;
+	enum role role;			/* both by WORKER_ROLE() */
+	const struct seccomp_made *made;
 	/* Reads the parcel (kept open by the runtime until the next one is
 	 * committed): 0, or -1 with a reason for the operator in why.  On a
 	 * reload nothing may change yet; commit() does that. */

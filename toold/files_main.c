@@ -88,7 +88,7 @@ files_stat_line(struct m_proc_stat_res *res, char *detail, size_t size)
 }
 
 static const struct worker files_worker = {
-	.role = ROLE_FILES,
+	WORKER_ROLE(FILES),
 	.configure = files_configure,
 	.setup = files_setup,
 	.peer = files_peer,

@@ -217,7 +217,6 @@ forward_signal(int sig)
 void
 jail_child(const struct jail *j, const struct jail_job *job, int st)
 {
-	struct seccomp_filter f;
 	struct sigaction sa;
 	sigset_t none;
 	size_t i;
@@ -271,8 +270,7 @@ jail_child(const struct jail *j, const struct jail_job *job, int st)
 	close(0);
 	close(1);
 	close(2);
-	if (seccomp_filter_get(PROFILE_REAPER, &f) == -1 ||
-	    seccomp_filter_load(&f) == -1)
+	if (seccomp_filter_load(&seccomp_of_REAPER.filter) == -1)
 		fail("filter of process 1", errno);
 	reaper_loop();
 }
@@ -381,7 +379,6 @@ command_landlock(const struct jail *j)
 static void
 command_start(const struct jail *j, const struct jail_job *job)
 {
-	struct seccomp_filter f;
 	struct sigaction sa;
 	int sig;
 
@@ -397,8 +394,7 @@ command_start(const struct jail *j, const struct jail_job *job)
 	if (chdir(job->cwd) == -1)
 		fail("cwd", errno);
 	command_landlock(j);
-	if (seccomp_filter_get(PROFILE_JOB, &f) == -1 ||
-	    seccomp_filter_load(&f) == -1)
+	if (seccomp_filter_load(&seccomp_of_JOB.filter) == -1)
 		fail("filter", errno);
 	if (job->run != NULL) {
 		close(STATUS_FD);	/* it gets what a command gets */

@@ -642,7 +642,7 @@ int
 main(int argc, char *argv[])
 {
 	static const struct worker w = {
-		.role = ROLE_JAILER,
+		WORKER_ROLE(JAILER),
 		.configure = jailer_configure,
 		.setup = jailer_setup,
 		.peer_gone = jailer_peer_gone,

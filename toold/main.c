@@ -96,7 +96,7 @@ main_stat(struct m_proc_stat_res *res, char *detail, size_t size)
 }
 
 static const struct worker main_worker = {
-	.role = ROLE_TOOL,
+	WORKER_ROLE(TOOL),
 	.configure = main_configure,
 	.commit = main_commit,
 	.setup = main_setup,

@@ -56,7 +56,7 @@ struct leaf {
 };
 
 static bool	 starts(unsigned int);
-static void	 row_emit(unsigned int, const char *);
+static void	 made_emit(unsigned int);
 static void	 emit(struct prog *, uint16_t, uint32_t, uint8_t, uint8_t);
 static uint32_t	 ret_of(unsigned int, uint16_t);
 static int	 call_nr(const char *);
@@ -79,19 +79,9 @@ main(void)
 		if (starts(i))
 			profile_emit(i, sandbox_profile_get(i)->start,
 			    "start");
-	printf("struct made {\n"
-	    "\tconst struct sock_filter *insn;\n"
-	    "\tunsigned short n;\n"
-	    "\tunsigned short calls;\n"
-	    "};\nstatic const struct made seccomp_filters[] = {\n");
 	for (i = 0; i < PROFILE_MAX; i++)
 		if (sandbox_profile_get(i) != NULL)
-			row_emit(i, "filter");
-	printf("};\nstatic const struct made seccomp_starts[] = {\n");
-	for (i = 0; i < PROFILE_MAX; i++)
-		if (starts(i))
-			row_emit(i, "start");
-	printf("};\n");
+			made_emit(i);
 	if (fflush(stdout) != 0 || ferror(stdout))
 		err(1, "stdout");
 	return 0;
@@ -106,11 +96,22 @@ starts(unsigned int id)
 	return (pr = sandbox_profile_get(id)) != NULL && pr->start != 0;
 }
 
+/* Each an object of its own: a program holds those that it names. */
 static void
-row_emit(unsigned int id, const char *name)
+made_emit(unsigned int id)
 {
-	printf("\t[%u] = { %s_%u, sizeof(%s_%u) / sizeof(%s_%u[0]), "
-	    "%s_CALLS_%u },\n", id, name, id, name, id, name, id, name, id);
+	static const char *const names[PROFILE_MAX] = {
+#define ROLE(num, ID, name, exe, user, many)	[num] = #ID,
+#include "proto/roles.def"
+		[PROFILE_JOB] = "JOB", [PROFILE_REAPER] = "REAPER" };
+
+	printf("const struct seccomp_made seccomp_of_%s = { %u,\n"
+	    "\t{ filter_%u, sizeof(filter_%u) / sizeof(filter_%u[0]), "
+	    "filter_CALLS_%u },\n", names[id], id, id, id, id, id);
+	if (starts(id))
+		printf("\t{ start_%u, sizeof(start_%u) / sizeof(start_%u[0]), "
+		    "start_CALLS_%u },\n", id, id, id, id);
+	printf("};\n");
 }
 
 static void

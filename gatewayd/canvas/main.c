@@ -139,7 +139,7 @@ canvas_stat(struct m_proc_stat_res *res, char *detail, size_t size)
 }
 
 static const struct worker canvas = {
-	.role = ROLE_CANVAS,
+	WORKER_ROLE(CANVAS),
 	.configure = canvas_configure,
 	.start = canvas_start,
 	.peer = canvas_peer,

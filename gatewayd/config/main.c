@@ -316,8 +316,9 @@ lock_down(void)
 		fatal("sandbox specification");
 	netns = m.nfds > 0 ? msg_take_fd(&m, 0) : -1;
 	msg_clear(&m);
-	if (sandbox_enter_early(&spec, ROLE_CONFIG, netns, WORKER_FD_CTL,
-	    &report) == -1 || sandbox_enter_late(&spec, ROLE_CONFIG,
+	if (sandbox_enter_early(&spec, &seccomp_of_CONFIG, netns, WORKER_FD_CTL,
+	    &report) == -1 || sandbox_enter_late(&spec,
+	    &seccomp_of_CONFIG,
 	    &report) == -1)
 		fatal("sandbox: %s", report.detail);
 	memset(&hello, 0, sizeof(hello));
@@ -435,7 +436,7 @@ main(int argc, char *argv[])
 		return fflush(stdout) == 0 ? 0 : 1;
 	}
 	if (argc > 1 && strcmp(argv[1], "-T") == 0)
-		return selftest_main(ROLE_CONFIG);
+		return selftest_main(&seccomp_of_CONFIG);
 	lock_down();
 
 	recv_msg(MSG_CF_START, &m);

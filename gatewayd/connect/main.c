@@ -106,7 +106,7 @@ connect_stat(struct m_proc_stat_res *res, char *detail, size_t size)
 }
 
 static const struct worker connect_worker = {
-	.role = ROLE_CONNECT,
+	WORKER_ROLE(CONNECT),
 	.configure = connect_configure,
 	.commit = connect_commit,
 	.peer_gone = connect_peer_gone,

@@ -101,7 +101,7 @@ front_stat(struct m_proc_stat_res *res, char *detail, size_t size)
 }
 
 static const struct worker front = {
-	.role = ROLE_FRONT,
+	WORKER_ROLE(FRONT),
 	.configure = front_configure,
 	.commit = front_commit,
 	.setup = front_setup,

@@ -356,7 +356,7 @@ log_stat(struct m_proc_stat_res *res, char *detail, size_t size)
 }
 
 static const struct worker	 log_worker = {
-	.role = ROLE_LOG,
+	WORKER_ROLE(LOG),
 	.configure = log_configure,
 	.commit = log_commit,
 	.setup = log_setup,

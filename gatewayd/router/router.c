@@ -391,7 +391,7 @@ router_control(struct link *l, struct msg *m)
 }
 
 const struct worker rt_worker = {
-	.role = ROLE_ROUTER,
+	WORKER_ROLE(ROUTER),
 	.configure = router_configure,
 	.commit = router_commit,
 	.setup = router_setup,

@@ -310,7 +310,7 @@ int
 main(int argc, char *argv[])
 {
 	static const struct worker	 w = {
-		.role = ROLE_STORE,
+		WORKER_ROLE(STORE),
 		.configure = store_configure,
 		.commit = store_commit,
 		.setup = store_setup,

@@ -204,7 +204,7 @@ whois_stat(struct m_proc_stat_res *res, char *detail, size_t size)
 }
 
 static const struct worker whois = {
-	.role = ROLE_WHOIS,
+	WORKER_ROLE(WHOIS),
 	.configure = whois_configure,
 	.start = whois_start,
 	.peer = whois_peer,

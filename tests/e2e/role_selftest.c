@@ -10,7 +10,7 @@
 #include "common/compat.h"
 
 #include "common/selftest.h"
-#include "common/sandbox_profiles.h"
+#include "tests/seccomp_all.h"
 
 int
 main(int argc, char *argv[])
@@ -21,7 +21,7 @@ main(int argc, char *argv[])
 		if (argc < 2)
 			printf("%s\n", role_name(r));
 		else if (strcmp(role_name(r), argv[1]) == 0)
-			return selftest_main((enum role)r);
+			return selftest_main(seccomp_all[r]);
 	}
 	return argc < 2 ? 0 : 2;
 }

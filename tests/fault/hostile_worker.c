@@ -79,7 +79,7 @@ hostile_message(struct link *l, struct msg *m)
 }
 
 static const struct worker hostile_worker = {
-	.role = ROLE_FILES,
+	WORKER_ROLE(FILES),
 	.setup = hostile_setup,
 	.peer = hostile_peer,
 	.message = hostile_message,

@@ -152,7 +152,7 @@ fetch_stat(struct m_proc_stat_res *res, char *detail, size_t size)
 }
 
 static const struct worker fetch_worker = {
-	.role = ROLE_FETCH,
+	WORKER_ROLE(FETCH),
 	.configure = fetch_configure,
 	.commit = fetch_commit,
 	.setup = fetch_setup,
