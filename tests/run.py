@@ -159,13 +159,18 @@ def anywhere(cmd, tmp):
             str(ROOT), tree, *cmd]
 
 
+def name_of(case):
+    """Without the group that xdist puts behind it."""
+    return re.sub(r"@[^]]*$", "", case.get("name"))
+
+
 def told(case):
     """One line for a test that passed: its file's subject, what it tried, and
     what it printed."""
     said = (case.findtext("system-out") or "").strip().replace("\n", "; ")
     said = re.sub(r"-+ ?Captured \w+ ?-+;? ?", "", said)
     return (f"  ok {case.get('classname').rsplit('.', 1)[-1].removeprefix('test_')}: "
-            f"{case.get('name').removeprefix('test_')}" + (f": {said}" if said else ""))
+            f"{name_of(case).removeprefix('test_')}" + (f": {said}" if said else ""))
 
 
 def again(t, cases, cmd, env, output):
@@ -173,7 +178,7 @@ def again(t, cases, cmd, env, output):
     alone, three times in a row.  Who passes all three failed for the crowd on
     the machine: it is counted as passed and named as unsteady, with what it said
     at first.  The faults get no second chance: one lost message is one too many."""
-    names = [c.get("classname").replace(".", "/") + ".py::" + c.get("name") for c in cases]
+    names = [c.get("classname").replace(".", "/") + ".py::" + name_of(c) for c in cases]
     if len(names) > 3 or not all((ROOT / n.partition("::")[0]).is_file() for n in names):
         return 0
     for _ in range(3):
@@ -234,7 +239,7 @@ def pytest(t, folder, args, extra=(), timeout=1500):
                     print(f"  skipped {case.get('name')}: {skip.get('message')}")
                 elif folder.startswith("tests/interop"):
                     print(told(case) if len(case.findall("failure") + case.findall("error"))
-                          == 0 else f"  FAILED {case.get('classname')}: {case.get('name')}")
+                          == 0 else f"  FAILED {case.get('classname')}: {name_of(case)}")
             if folder.startswith("tests/interop"):
                 for suite, group in itertools.groupby(cases, lambda c: c.get("classname")):
                     group = list(group)
