@@ -408,9 +408,14 @@ def shape(v):
     return [shape(x) for x in v[:1]] if isinstance(v, list) else type(v).__name__
 
 
+MORE = (("server", "bootId"), ("features", "capabilities"), ("policy", "attachments"),
+        (None, "controlUiUrl"))
+
+
 def test_every_range_gets_its_version(gateway):
     """Either door: the answer names the version, and is the same for all but
-    4, which has more methods and events and always says who one is."""
+    4, which has more methods and events, always says who one is, and has the
+    fields of MORE."""
     async def by_socket(lo, hi):
         ws, m = await connect(gateway, gateway.token, minProtocol=lo, maxProtocol=hi,
                               scopes=["operator.admin"],
@@ -444,6 +449,10 @@ def test_every_range_gets_its_version(gateway):
             events = hello["payload"]["features"]["events"]
             assert ("sessions.subscribe" in methods) == (version == 4)
             assert ("sessions.changed" in events) == (version == 4)
+            for at, key in MORE:
+                part = hello["payload"] if at is None else hello["payload"][at]
+                there = version == 4 and not (at is None and door is by_control)
+                assert (part.pop(key, None) is not None) == there, (lo, hi, key)
             if version == 4 and door is not by_control:
                 assert hello["payload"].pop("auth") == {"role": "operator",
                                                         "scopes": ["operator.admin"]}
