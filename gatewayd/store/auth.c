@@ -227,8 +227,10 @@ auth_check(const struct m_auth_req *q, uint64_t now, struct auth_verdict *v)
 			own = q->device_token.p;
 		if (own == NULL) {
 			v->token_tried = device && q->device_token.n > 0;
+			/* Then the refusal is that of a wrong token. */
 			v->token_untried = device && !v->token_tried &&
-			    q->token.n > 0;
+			    store_cfg.mode == AUTH_TOKEN && q->token.n > 0 &&
+			    store_cfg.token.n > 0;
 			/* Showing nothing is no guess. */
 			shown = store_cfg.mode == AUTH_PASSWORD ?
 			    q->password : q->token;

@@ -42,8 +42,7 @@ auth_explain(const struct m_auth_req *q, struct auth_verdict *v)
 		code = "AUTH_DEVICE_TOKEN_MISMATCH";
 		reason = "device_token_mismatch";
 		step = "update_auth_credentials";
-	} else if (v->token_untried &&
-	    strcmp(code, "AUTH_TOKEN_MISMATCH") == 0) {
+	} else if (v->token_untried) {
 		again = true;
 		step = "retry_with_device_token";
 	}
