@@ -71,6 +71,8 @@ const struct method *method_find(struct str name);
  */
 unsigned int method_scope(const struct method *m, uint32_t protocol,
 	    const struct skim_val *params);
+/* Is it counted how often a device calls it? */
+bool	 method_limited(const struct method *, uint32_t protocol);
 /* May this client call what needs that?  NULL, else the protocol's message. */
 const char *method_refusal(unsigned int need, enum client_role,
 	    unsigned int scopes);

@@ -12,7 +12,7 @@
 #include "common/methods.h"
 
 enum {
-	BIT_READ = SCOPE_READ, BIT_WRITE = SCOPE_WRITE
+	BIT_READ = SCOPE_READ, BIT_WRITE = SCOPE_WRITE, BIT_ADMIN = SCOPE_ADMIN
 };
 
 static const struct { const char *name; unsigned int scope; } moved[] = {
@@ -26,6 +26,22 @@ static const struct {
 	const char	*keys[8];
 } partly[] = {
 #define PARTLY(method, scope, ...)	{ method, BIT_##scope, { __VA_ARGS__ } },
+#include "proto/protocol4.def"
+};
+
+static const struct {
+	const char	*name;
+	unsigned int	 scope;
+	const char	*key;
+	const char	*words[6];
+} raised[] = {
+#define RAISED(method, scope, key, ...)	\
+	{ method, BIT_##scope, key, { __VA_ARGS__ } },
+#include "proto/protocol4.def"
+};
+
+static const char *const limited[] = {
+#define LIMITED(method)			method,
 #include "proto/protocol4.def"
 };
 
@@ -81,6 +97,73 @@ only_keys(const struct skim_val *params, const char *const *keys, size_t n)
 	return true;
 }
 
+/* As agents read a command: "/new", "/new: x", "/new@bot x". */
+static bool
+begins_with(struct str text, const char *word)
+{
+	size_t	 n = strlen(word);
+
+	text = str_trim(text);
+	return text.n >= n && ascii_ncasecmp(text.p, word, n) == 0 &&
+	    (text.n == n || text.p[n] == ':' || text.p[n] == '@' ||
+	    ascii_isspace((unsigned char)text.p[n]));
+}
+
+static bool
+has_word(const struct skim_val *v, const char *const *words, size_t n)
+{
+	struct str	 text = skim_raw(v);
+	char		*buf = NULL;
+	ssize_t		 len;
+	size_t		 i;
+	bool		 has = true;	/* what cannot be read may be one */
+
+	if (v->kind != SKIM_STRING)
+		return false;
+	if (v->escaped) {
+		if ((buf = malloc(v->n)) == NULL ||
+		    (len = skim_unescape(v, buf, v->n)) == -1)
+			goto out;
+		text = (struct str){ buf, (size_t)len };
+	}
+	for (i = 0; i < n && words[i] != NULL; i++)
+		if (begins_with(text, words[i]))
+			goto out;
+	has = false;
+out:
+	free(buf);
+	return has;
+}
+
+/* A key that is there twice counts with both values. */
+static bool
+is_raised(const struct skim_val *params, size_t row)
+{
+	struct skim_iter	 it;
+	struct skim_val		 key, v;
+
+	if (params->kind != SKIM_OBJECT)
+		return false;
+	skim_iter_init(&it, params);
+	while (skim_next(&it, &key, &v))
+		if (skim_is(&key, raised[row].key) &&
+		    has_word(&v, raised[row].words,
+		    sizeof(raised[row].words) / sizeof(raised[row].words[0])))
+			return true;
+	return false;
+}
+
+bool
+method_limited(const struct method *m, uint32_t protocol)
+{
+	size_t	 i;
+
+	for (i = 0; i < sizeof(limited) / sizeof(limited[0]); i++)
+		if (strcmp(limited[i], m->name) == 0)
+			return protocol >= 4;
+	return false;
+}
+
 unsigned int
 method_scope(const struct method *m, uint32_t protocol,
     const struct skim_val *params)
@@ -99,6 +182,10 @@ method_scope(const struct method *m, uint32_t protocol,
 		    only_keys(params, partly[i].keys,
 		    sizeof(partly[i].keys) / sizeof(partly[i].keys[0])))
 			return partly[i].scope;
+	for (i = 0; i < sizeof(raised) / sizeof(raised[0]); i++)
+		if (strcmp(raised[i].name, m->name) == 0 &&
+		    is_raised(params, i))
+			return raised[i].scope;
 	return m->scope;
 }
 

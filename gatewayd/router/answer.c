@@ -51,9 +51,9 @@ rt_answer_end(struct client *c)
 	rt_client_end(c);
 }
 
-void
-rt_answer_error_full(struct client *c, struct str id, struct str payload,
-    struct str code, struct str message, struct str details)
+static void
+answer_error(struct client *c, struct str id, struct str payload,
+    struct str code, struct str message, struct str details, uint64_t ms)
 {
 	struct dbuf	*b = rt_client_begin(c);
 	struct jw	 w;
@@ -70,9 +70,28 @@ rt_answer_error_full(struct client *c, struct str id, struct str payload,
 	jw_kstr(&w, "message", message);
 	if (details.n > 0)
 		jw_kraw(&w, "details", details.p, details.n);
+	if (ms > 0) {
+		jw_kbool(&w, "retryable", true);
+		jw_kuint(&w, "retryAfterMs", ms);
+	}
 	jw_obj_end(&w);
 	dbuf_putc(b, '}');
 	rt_client_end(c);
+}
+
+void
+rt_answer_error_full(struct client *c, struct str id, struct str payload,
+    struct str code, struct str message, struct str details)
+{
+	answer_error(c, id, payload, code, message, details, 0);
+}
+
+void
+rt_answer_later(struct client *c, struct str id, const char *message,
+    const char *details, uint64_t ms)
+{
+	answer_error(c, id, (struct str){ "", 0 }, STR_LIT("UNAVAILABLE"),
+	    str_of(message), str_of(details), ms);
 }
 
 void

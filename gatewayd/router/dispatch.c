@@ -229,6 +229,8 @@ rt_dispatch(struct client *c, char *text, size_t n)
 		refuse_unknown(&r, name);
 		return;
 	}
+	if (method_limited(r.method, c->protocol) && rt_budget_spent(&r))
+		return;
 	dbuf_init(&why, METHOD_ERROR_MAX);
 	if (method_params(r.method, c->protocol, &r.params, r.p.v, &why) == -1)
 		refuse_params(&r, &why);

@@ -311,6 +311,14 @@ void	 rt_answer_error_full(struct client *, struct str id, struct str payload,
 	    struct str code, struct str message, struct str details);
 void	 rt_answer_error(struct client *, struct str id, const char *code,
 	    const char *message);
+/* UNAVAILABLE, and when to try again. */
+void	 rt_answer_later(struct client *, struct str id, const char *message,
+	    const char *details, uint64_t ms);
+
+/* --- budget.c: calls that are counted ---------------------------------------- */
+
+/* Counts one; true: it was one too many, and is answered. */
+bool	 rt_budget_spent(struct request *);
 
 /* --- waiters.c: requests that get the same answer -------------------------- */
 

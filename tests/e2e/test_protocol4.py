@@ -83,6 +83,80 @@ def test_T05_a_patch_by_its_fields(gw):
     asyncio.run(go())
 
 
+def test_T05_a_scope_by_what_is_said(gw):
+    """To begin a session anew, and commands that reach into a node's files and
+    browser, are for administrators, however they are written."""
+    async def go():
+        write = {"scopes": ["operator.write"]}
+        agent = {"idempotencyKey": "k", "sessionKey": "raised"}
+        node = {"nodeId": "nobody", "idempotencyKey": "k"}
+        async with gw.client(**write, **FOUR) as c, gw.client(**write) as old, \
+                gw.client(scopes=["operator.admin"], **FOUR) as boss:
+            for method, params in [("agent", {**agent, "message": m}) for m in (
+                    "/new", "/RESET", " /new", "/new: hello", "/reset@bot", "/new\nhello")] + [
+                    ("node.invoke", {**node, "command": m}) for m in (
+                        "browser.proxy", "browser.proxy.upload.v1", "fs.listDir",
+                        "terminal.upload")]:
+                e = await refusal(c, method, params)
+                assert e["code"] == "FORBIDDEN", (method, params, e)
+                assert e["details"]["missingScope"] == "operator.admin"
+                if method == "node.invoke":
+                    for x in (old, boss):
+                        assert "scope" not in (await refusal(x, method, params))["message"]
+            for text in ('"/\\u006eew"', '"hi","message":"/new"', '"/new","message":"hi"',
+                         '"hi","mess\\u0061ge":"/new"'):
+                rid = str(uuid.uuid4())
+                m = await ask(c.ws, '{"type":"req","id":"%s","method":"agent","params":{'
+                              '"idempotencyKey":"k","message":%s}}' % (rid, text))
+                assert m["id"] == rid and m["error"]["code"] == "FORBIDDEN", (text, m)
+            e = await refusal(c, "node.invoke", {**node, "command": "browser.proxyx"})
+            assert e["code"] != "FORBIDDEN"
+            for text in ("/newer than that", "say /new"):
+                m = await c.call("agent", {"message": text, "sessionKey": "raised",
+                                           "idempotencyKey": str(uuid.uuid4())})
+                assert m["status"] == "accepted"
+    asyncio.run(go())
+
+
+def test_R02_writes_of_the_host_are_counted(gw):
+    """Thirty of a method in a minute, of one device or connection; what was
+    wrong with a call is not asked first."""
+    async def go():
+        admin = {"scopes": ["operator.admin"]}
+        async with gw.client(**admin, **FOUR) as c, gw.client(**admin, **FOUR) as other, \
+                gw.client(**admin) as old:
+            d = Device()
+            one, m = await log_in(gw, d, {"token": gw.token}, scopes=["operator.admin"])
+            assert m["ok"], m
+
+            async def patch(ws):
+                return (await ask(ws, {"type": "req", "id": "p", "method": "config.patch"}))["error"]
+            for ws in (c.ws, one):      # a machine that stands still has a new minute
+                n = 0
+                while (e := await patch(ws))["code"] == "INVALID_REQUEST" and n < 1000:
+                    n += 1
+                assert n >= 30, e
+            again, m = await log_in(gw, d, {"token": gw.token}, scopes=["operator.admin"])
+            assert m["ok"], m
+            n = 0                       # the same, unless its minute has just ended
+            while (e := await patch(again))["code"] == "INVALID_REQUEST" and n < 1000:
+                n += 1
+            assert n == 0 or n >= 30, n
+            assert e["code"] == "UNAVAILABLE" and e["retryable"] is True
+            assert 0 < e["retryAfterMs"] <= 60000
+            assert e["details"] == {"method": "config.patch", "limit": "30 per 60s"}
+            assert re.fullmatch(r"rate limit exceeded for config.patch; retry after \d+s",
+                                e["message"])
+            assert "invalid" in (await refusal(c, "config.apply"))["message"]
+            assert "invalid" in (await refusal(other, "config.patch"))["message"]
+            for _ in range(40):
+                assert "invalid" in (await refusal(old, "config.patch"))["message"]
+            assert await refusal(c, "config.get") is None
+            await one.close()
+            await again.close()
+    asyncio.run(go())
+
+
 def test_T05_no_scopes_are_none(gw):
     """Who asks for nothing gets nothing; in 3 it was everything."""
     async def go():
@@ -239,13 +313,13 @@ def test_T07_an_ended_credential_has_a_code(make_gateway):
     asyncio.run(go())
 
 
-async def log_in(gw, device, auth, version=4, afar=False):
+async def log_in(gw, device, auth, version=4, afar=False, scopes=("operator.read",)):
     """The socket and the answer to connect; what is signed is the first secret."""
     ws = await websockets.connect(gw.url, max_size=None, ping_interval=None, extra_headers={
         "X-Forwarded-For": "203.0.113.9"} if afar else None)
     nonce = json.loads(await ws.recv())["payload"]["nonce"]
     params = {"minProtocol": version, "maxProtocol": version, "client": CLIENT,
-              "scopes": ["operator.read"], "auth": auth}
+              "scopes": list(scopes), "auth": auth}
     params["device"] = device.block(nonce, params["scopes"], next(iter(auth.values())), CLIENT)
     return ws, await ask(ws, {"type": "req", "id": "c", "method": "connect", "params": params})
 
