@@ -128,6 +128,7 @@ agent_peer_gone(struct link *l)
 		router = NULL;
 		rpc_router_gone();
 		http_router_gone();
+		announce_router_gone();
 	}
 	toolcall_peer_gone(l);
 	model_peer_gone(l);
@@ -152,6 +153,8 @@ agent_message(struct link *l, struct msg *m)
 		return turn_asked(l, m);
 	case MSG_AG_SYSTEM:
 		return sysevent_message(l, m);
+	case MSG_AG_WATCH:
+		return announce_watch(m);
 	case MSG_AG_DELIVER_ACK:
 		return outbox_ack(l, m);
 	case MSG_HTTP_REQ:

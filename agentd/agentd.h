@@ -511,6 +511,8 @@ json_t	*event_copy(json_t *);
 
 /* A message was written into the transcript as the entry of that id. */
 void	 announce_message(struct session *, json_t *message, const char *id);
+enum msg_err announce_watch(struct msg *);
+void	 announce_router_gone(void);
 
 /* --- outbox.c ------------------------------------------------------------ */
 

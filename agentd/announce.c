@@ -19,6 +19,25 @@
 #define SMALL_MAX	(64u << 10)	/* of a message that is told whole */
 #define PAYLOAD_MAX	(1u << 20)
 
+static bool	 heard;
+
+enum msg_err
+announce_watch(struct msg *m)
+{
+	struct m_ag_watch	 v;
+	enum msg_err		 err;
+
+	if ((err = get_ag_watch(m, &v)) == MSG_OK)
+		heard = v.on != 0;
+	return err;
+}
+
+void
+announce_router_gone(void)
+{
+	heard = false;		/* the next one says so itself */
+}
+
 /* Text of the message, to be freed; NULL: without memory. */
 static char *
 message_text(json_t *m)
@@ -47,7 +66,7 @@ announce_message(struct session *s, json_t *message, const char *id)
 	json_t			*at;
 	char			 of[32], *text;
 
-	if (router == NULL || link_full(router) ||
+	if (!heard || router == NULL || link_full(router) ||
 	    (text = message_text(message)) == NULL)
 		return;
 	dbuf_init(&b, PAYLOAD_MAX);

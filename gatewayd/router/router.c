@@ -58,6 +58,7 @@ attach(struct link *l)
 			break;
 		if (link_peer(l) == ROLE_AGENT) {
 			a->link = l;
+			rt_watch_agent_up(a);
 			rt_runs_agent_up(a);
 			rt_sentinel_try();
 		} else

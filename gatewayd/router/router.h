@@ -554,6 +554,8 @@ void	 rt_do_chat_metadata(struct request *);
 /* What it can do, as its connect frame says. */
 void	 rt_watch_caps(struct client *, const struct m_auth_ticket *);
 void	 rt_watch_gone(struct client *);
+/* Tells it whether anybody hears what is written into its conversations. */
+void	 rt_watch_agent_up(const struct rt_agent *);
 /* Has it asked for the messages of that conversation of that agent?  key is
  * canonical. */
 bool	 rt_watches(const struct client *, const struct rt_agent *,

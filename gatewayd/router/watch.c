@@ -21,19 +21,59 @@ struct watch {
 	char			 agent[];
 };
 static size_t	 nwatches;
+static size_t	 nlisteners;	/* clients that hear of all conversations */
+static bool	 heard;
 
 static const struct { const char *method, *reason; } changes[] = {
 #define CHANGES(method, reason)	{ method, reason },
 #include "proto/protocol4.def"
 };
 
+static void
+tell_agent(const struct rt_agent *a)
+{
+	struct m_ag_watch	 m = { .on = heard };
+
+	if (a->link != NULL && send_ag_watch(a->link, &m, 0, 0) == -1)
+		log_warn("agent %s: watchers", a->id);
+}
+
+/* A message costs an agent a copy: it is made only while somebody hears it. */
+static void
+watch_count(void)
+{
+	bool	 on = nwatches + nlisteners > 0;
+	size_t	 i;
+
+	if (on == heard)
+		return;
+	heard = on;
+	for (i = 0; i < rt.cf->nagents; i++)
+		tell_agent(&rt.cf->agents[i]);
+}
+
+void
+rt_watch_agent_up(const struct rt_agent *a)
+{
+	if (heard)
+		tell_agent(a);
+}
+
+static void
+listen_to_all(struct client *c, bool on)
+{
+	if (c->watches_sessions != on)
+		nlisteners += on ? 1 : (size_t)-1;
+	c->watches_sessions = on;
+	watch_count();
+}
+
 void
 rt_do_sessions_subscribe(struct request *r)
 {
 	struct jw	*w;
 
-	r->client->watches_sessions =
-	    r->method->id == METHOD_SESSIONS_SUBSCRIBE;
+	listen_to_all(r->client, r->method->id == METHOD_SESSIONS_SUBSCRIBE);
 	w = rt_answer_begin(r->client, r->id);
 	jw_obj(w);
 	jw_kbool(w, "subscribed", r->client->watches_sessions);
@@ -72,6 +112,7 @@ rt_watch_gone(struct client *c)
 {
 	while (!SLIST_EMPTY(&c->watches))
 		watch_free(c, SLIST_FIRST(&c->watches));
+	listen_to_all(c, false);
 }
 
 static bool
@@ -144,6 +185,7 @@ rt_do_sessions_messages_subscribe(struct request *r)
 		    "sessions.messages.unsubscribe");
 		return;
 	}
+	watch_count();
 	w = rt_answer_begin(r->client, r->id);
 	jw_obj(w);
 	jw_kbool(w, "subscribed", on);

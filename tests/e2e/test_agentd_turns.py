@@ -204,7 +204,13 @@ def test_thinking_tags_are_not_shown(agent):
 
 
 def test_each_message_is_announced(agent):
-    """With what the history has of it, in the order of the transcript."""
+    """With what the history has of it, in the order of the transcript; when
+    somebody hears it."""
+    agent.turn("hello", session="Watched")
+    agent.until("AG_RUN_END")
+    agent.ask("sessions.delete", key="watched")
+    assert agent.said == []
+    agent.router.send("AG_WATCH", on=1)
     run = agent.turn("hello", session="Watched")
     agent.until("AG_RUN_END")
     agent.ask("chat.inject", sessionKey="watched", message="By the way.", label="Note")
@@ -218,12 +224,17 @@ def test_each_message_is_announced(agent):
     assert [p.get("runId") for p in said] == [run, run, None]
     ids = [e["id"] for e in agent.transcript() if e["type"] == "message"]
     assert [p["messageId"] for p in said] == ids
+    agent.router.send("AG_WATCH", on=0)
+    agent.turn("hello", session="watched")
+    agent.until("AG_RUN_END")
+    assert len(agent.said) == 3
     for p in said:
         assert p["sessionKey"] == "agent:main:watched" and p["agentId"] == "main"
         assert p["sessionId"] == shown["sessionId"]
 
 
 def test_T02_a_long_message_is_announced_short(agent):
+    agent.router.send("AG_WATCH", on=1)
     agent.turn("hello " + "x" * 200000)
     agent.until("AG_RUN_END")
     text = payload(agent.said[0])["message"]["content"][0]["text"]

@@ -43,6 +43,52 @@ ask(struct peer *p, const char *method, const char *params, const char *want)
 	expect(p, want);
 }
 
+/* What each agent was told last, of those that were told since. */
+static void
+watched(struct sibling *s, int on)
+{
+	struct m_ag_watch	 v;
+	struct msg		*m = take(s, MSG_AG_WATCH);
+
+	if (on == -1) {
+		assert_null(m);
+		return;
+	}
+	assert_non_null(m);
+	assert_int_equal(get_ag_watch(m, &v), MSG_OK);
+	assert_int_equal(v.on, on);
+	assert_null(take(s, MSG_AG_WATCH));
+}
+
+/* Agents say what is written while anybody hears it, and know it from the
+ * first who listens to the last. */
+static void
+test_agents_know_who_listens(void **state)
+{
+	struct peer	 all, one;
+
+	(void)state;
+	join4(&all, "operator.read", "[]");
+	join4(&one, "operator.read", "[]");
+	ask(&one, "sessions.messages.subscribe", "{\"key\":\"page\"}",
+	    "\"subscribed\":true");
+	watched(&agent, 1);
+	watched(&work, 1);
+	ask(&all, "sessions.subscribe", "{}", "\"subscribed\":true");
+	ask(&all, "sessions.subscribe", "{}", "\"subscribed\":true");
+	ask(&one, "sessions.messages.unsubscribe", "{\"key\":\"page\"}",
+	    "\"subscribed\":false");
+	watched(&agent, -1);
+	sibling_down(&work);
+	sibling_up(&work, ROLE_AGENT, "work");
+	watched(&work, 1);
+	leave(&one);
+	watched(&agent, -1);
+	leave(&all);
+	watched(&agent, 0);
+	watched(&work, 0);
+}
+
 static void
 test_tool_calls(void **state)
 {
@@ -199,6 +245,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_agents_know_who_listens),
 		cmocka_unit_test(test_tool_calls),
 		cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_R02_watches_have_a_bound),
