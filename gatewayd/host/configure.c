@@ -203,10 +203,13 @@ configure_watch(void)
 	if ((restart_ev = evtimer_new(base, configure_restart_cb,
 	    NULL)) == NULL)
 		fatalx("restart timer");
-	if (confwatch_start(base, file,
-	    configure_settled) == -1)
-		log_warn("%s: changes are looked for every few seconds",
-		    file);
+	if (confwatch_start(base, file, configure_settled) == 0)
+		return;
+	if (errno == ENOENT)	/* a new host has no folder for it */
+		log_info("%s: does not exist; it is looked for every few "
+		    "seconds", file);
+	else
+		log_warn("%s: changes are looked for every few seconds", file);
 }
 
 /* --- the last good text --------------------------------------------------- */
