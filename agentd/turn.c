@@ -117,6 +117,7 @@ set_stale(struct turn *t)
 		return false;
 	free((char *)t->row.options);
 	t->row.options = p;
+	t->stale = true;
 	return true;
 }
 

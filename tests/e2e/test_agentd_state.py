@@ -209,13 +209,14 @@ def test_R14_a_transcript_that_others_change_stops_nobody(how):
         assert [x["message"]["role"] for x in new] == ["user", "assistant"] * 2
 
 
-def test_idle_sessions_begin_anew():
+@pytest.mark.parametrize("source", ["TURN_CHAT", "TURN_AGENT"])
+def test_idle_sessions_begin_anew(source):
     with Agent(script=SCRIPT, config={"session": {"reset": {
             "mode": "idle", "idleMinutes": 30}}}) as a:
-        a.turn("hello")
+        a.turn("hello", source=source)
         a.until("AG_RUN_END")
         first = a.ask("chat.history", sessionKey="main")["sessionId"]
-        a.turn("hello")
+        a.turn("hello", source=source)
         a.until("AG_RUN_END")
         assert a.ask("chat.history", sessionKey="main")["sessionId"] == first
         a.kill()
@@ -227,7 +228,7 @@ def test_idle_sessions_begin_anew():
         db.commit()
         db.close()
         a.start()
-        a.turn("hello")
+        a.turn("hello", source=source)
         a.until("AG_RUN_END")
         h = a.ask("chat.history", sessionKey="main")
         assert h["sessionId"] != first and len(h["messages"]) == 2
